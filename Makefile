@@ -1,0 +1,103 @@
+# Two commands do everything, set-up included: `make demo` and `make test`. `make help` lists the rest.
+#
+# PYTHON   the interpreter that the virtual environment is made from (3.11 or later)
+# JOBS     how many processes the tests run in
+# FUZZ     seconds of fuzzing, over all targets together
+
+PYTHON ?= python3
+JOBS   ?= 2
+FUZZ   ?= 60
+DEMO   ?= $(BIN)/netfeed replay --watch pcaps/itch_ab_clean.pcap
+
+VENV := .venv
+BIN  := $(VENV)/bin
+RUN  := $(BIN)/python
+
+# What the compiled core is built from, and the modules it becomes.
+PYX     := $(shell find src/netfeed -name '*.pyx')
+PXD     := $(shell find src/netfeed -name '*.pxd' -o -name '*.pxi' -o -name '*.h')
+MODULES := $(subst /,.,$(patsubst src/%.pyx,%,$(PYX)))
+
+# The stamps lie inside the environment, so that they go when it goes; one per interpreter, so that naming another
+# one makes the environment anew.
+INSTALLED := $(VENV)/.installed-$(subst /,_,$(PYTHON))
+BUILT     := $(VENV)/.built
+
+.PHONY: help demo test core lint types test-compiled test-pure test-marked fuzz sanitize wheel format clean distclean
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo           replay a shipped capture into order books and watch them change"
+	@echo "make test           everything below that checks, as CI runs it"
+	@echo "make core           environment and compiled core only"
+	@echo "make lint           ruff: rules and format            make format   let ruff rewrite"
+	@echo "make types          mypy --strict, and stubtest of every compiled module"
+	@echo "make test-compiled  the default pytest run            make test-pure   the same on the plain Python twins"
+	@echo "make test-marked    the tests marked slow, net, root"
+	@echo "make fuzz           every decoder on mutated bytes, FUZZ=$(FUZZ) seconds in all"
+	@echo "make sanitize       the default pytest run on a core built with ASan, UBSan and bounds checks"
+	@echo "make wheel          build sdist and wheel, import every module of it in a clean environment"
+	@echo "make clean          what was built                    make distclean   the environment too"
+
+# -- set-up: quick when nothing has changed ------------------------------------------------------------------------
+
+core: $(BUILT)
+
+$(INSTALLED): pyproject.toml setup.py tools/bootstrap.sh
+	tools/bootstrap.sh "$(PYTHON)" $(VENV)
+	@rm -f $(VENV)/.installed-* && touch $@
+
+$(BUILT): $(INSTALLED) $(PYX) $(PXD)
+	$(RUN) setup.py --quiet build_ext --inplace
+	@touch $@
+
+# -- the main job ----------------------------------------------------------------------------------------------------
+
+demo: core
+	$(DEMO)
+
+# -- the checks ------------------------------------------------------------------------------------------------------
+
+test: lint types test-compiled test-pure test-marked fuzz sanitize wheel
+	@echo "make test: all checks passed"
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: core
+	$(BIN)/mypy
+	$(RUN) -m mypy.stubtest --mypy-config-file pyproject.toml --allowlist tools/stubtest_allowlist.txt \
+	    --ignore-unused-allowlist $(MODULES)
+
+test-compiled: core
+	$(RUN) -m pytest -n $(JOBS)
+
+test-pure: core
+	NETFEED_PURE=1 $(RUN) -m pytest -n $(JOBS)
+
+# pytest says 5 when no test carries such a mark, which is no failure here.
+test-marked: core
+	$(RUN) -m pytest -n $(JOBS) -m "slow or net or root" || [ $$? -eq 5 ]
+
+fuzz: core
+	$(RUN) tests/fuzz/run.py --seconds $(FUZZ)
+
+sanitize: core
+	tools/sanitize.sh $(RUN) -n $(JOBS)
+
+wheel: $(INSTALLED)
+	$(RUN) tools/check_wheel.py
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf build dist src/*.egg-info $(BUILT)
+	find src -name '*.so' -delete -o -name '*.c' -path '*/netfeed/*' -delete
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

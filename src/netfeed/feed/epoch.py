@@ -1,0 +1,262 @@
+"""Which beginning a packet belongs to, and whether it can be believed.
+
+An *epoch* is one counting of a stream: a session, or what follows when the sender counts anew under the same name. A
+number alone says little - a low one is a late copy or a new beginning, a high one is a loss or nonsense - so that two
+rules decide.
+
+*A doubtful packet needs a second one that agrees* (the idea of RFC 3550, appendix A.1). It is kept, one at most, and
+nothing moves until another packet continues it, or another line brings the same. So one corrupt or forged packet
+neither moves the high-water mark by more than `max_jump`, nor ends a session in the middle, nor resets a count.
+
+*A fallen number is a duplicate unless time rose.* It begins a new epoch only when it was sent more than `quiet_ns`
+after the newest packet of the stream. That is more than two heartbeats, so that no late line can look like it as long
+as any other line lives. Where the transport has no send time, the time of arrival stands in.
+
+    what is odd                        believed at once when                    otherwise
+    another session                    it begins at its first number,           when a second packet agrees
+                                       or the old one has ended
+    a fallen number, `quiet_ns` later  it is the first number, and stamped      when a second packet agrees
+    a fallen number, sooner            never: it is a duplicate
+    more than `max_jump` ahead         never                                    when a second packet agrees
+    far away, or another channel,      never                                    when a second packet agrees
+      while the start is unsettled
+
+The start is *unsettled* while it was taken from the very first packet and no second one has agreed: that first one
+may have been the nonsense.
+
+What an ended epoch left on its way is ignored for `straggle_ns`: packets of its session, or stamped before the middle
+between its last packet and the new epoch's first. After that a packet with numbers that the ended session did not have
+is news again, so that a forged epoch does not lock out the true one for ever: two that agree bring it back, where it
+was left.
+
+The bad cases: one forged number less than `max_jump` ahead is believed, and costs a gap that is reported; a sender that
+restarts in less than `quiet_ns` is taken for duplicates until that time has passed, then the loss is reported.
+"""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final, NamedTuple
+
+from netfeed.feed.framing import Framing, Packet
+
+MAX_RETIRED: Final = 8
+"""Sessions that are remembered after they ended; the oldest is forgotten."""
+_NEVER_YET: Final = -(2**63)
+
+
+class Verdict(Enum):
+    """What to do with a packet."""
+
+    CURRENT = "of this epoch"
+    SESSION = "another session begins"
+    RESET = "the count begins anew"
+    DOUBT = "in doubt until a second packet agrees"
+    STRAGGLER = "of an ended session or count"
+    FOREIGN = "of another channel"
+
+
+class Mark(NamedTuple):
+    """How far the stream is: the next number to deliver, and the end of what is known to exist."""
+
+    next: int
+    high: int
+
+
+class Sighting(NamedTuple):
+    """A packet as it is judged: its number is `packet.sequence`, unwrapped."""
+
+    packet: Packet
+    number: int
+    port: int
+    now: int
+
+    @property
+    def stamp(self) -> int:
+        """Give when it was sent or, where the transport does not say, when it came."""
+        return self.now if self.packet.ts_send_ns is None else self.packet.ts_send_ns
+
+    def is_fallen(self, mark: Mark) -> bool:
+        """Say whether it brings nothing that is not below what is delivered."""
+        return self.number < mark.next and self.number + self.packet.count <= mark.next
+
+    def owned(self) -> "Sighting":
+        """Copy what belongs to the caller's buffer."""
+        messages = tuple(bytes(message) for message in self.packet.messages)
+        return self._replace(packet=replace(self.packet, messages=messages))
+
+
+class Ruling(NamedTuple):
+    """A verdict. `earlier`: the doubtful packet that this one confirmed; it goes first."""
+
+    verdict: Verdict
+    earlier: Sighting | None = None
+
+
+@dataclass(slots=True)
+class _Retired:
+    next: int
+    until: int
+
+
+class Epoch:
+    """Judge the packets of the lines of one stream.
+
+    `start_given`: where to begin is known, and not taken from the first packet. `channel`: None to take the first's.
+    """
+
+    def __init__(
+        self,
+        framing: Framing,
+        *,
+        quiet_ns: int,
+        straggle_ns: int,
+        max_jump: int,
+        channel: int | None,
+        start_given: bool,
+    ) -> None:
+        self.session: bytes | None = None
+        self.channel = channel
+        self.ended = False
+        self._framing = framing
+        self._quiet_ns = quiet_ns
+        self._straggle_ns = straggle_ns
+        self._max_jump = max_jump
+        self._channel_given = channel is not None
+        self._start_given = start_given
+        self._opening: tuple[int, int] | None = None
+        self._settled = False
+        self._stamped = False
+        self._newest: int | None = None
+        self._boundary = self._boundary_until = _NEVER_YET
+        self._retired: dict[bytes, _Retired] = {}
+        self._doubt: tuple[Verdict, Sighting] | None = None
+
+    def begin(self, seen: Sighting) -> None:
+        """Take the first packet of the stream for its session and channel."""
+        self.session, self.channel = seen.packet.session, seen.packet.channel
+        self._newest = seen.stamp
+        self._stamped = seen.packet.ts_send_ns is not None
+        self._opening = (seen.number, seen.port)
+
+    def is_foreign(self, packet: Packet) -> bool:
+        """Say whether the packet is of a channel that was not asked for."""
+        return self._channel_given and packet.channel != self.channel
+
+    def advance(self, now: int, ts_send_ns: int | None) -> None:
+        """Take note that somebody else followed the stream; `ts_send_ns` of the newest packet, where known."""
+        self._newest = ts_send_ns if ts_send_ns is not None or self._stamped else now
+        self._settled = True
+
+    def judge(self, seen: Sighting, mark: Mark) -> Ruling:
+        """Say what a packet of a line is."""
+        verdict, sure = self._suspect(seen, mark)
+        earlier = None
+        if not sure:
+            earlier = self._confirmed(verdict, seen)
+            if earlier is None:
+                self._doubt = (verdict, seen.owned())
+                return Ruling(Verdict.DOUBT)
+            self._doubt = None
+        if verdict is Verdict.CURRENT:
+            self._follow(seen, mark)
+        return Ruling(verdict, earlier)
+
+    def judge_answer(self, seen: Sighting, mark: Mark) -> Ruling:
+        """Say what a retransmitted packet is: it can fill what is missing, and nothing else."""
+        if seen.packet.channel != self.channel:
+            return Ruling(Verdict.FOREIGN)
+        if seen.packet.session != self.session or self._is_from_before(seen):
+            return Ruling(Verdict.STRAGGLER)
+        return Ruling(Verdict.CURRENT if seen.number <= mark.high else Verdict.DOUBT)
+
+    def change(self, seen: Sighting, mark: Mark) -> int:
+        """Enter the epoch that a SESSION or RESET begins, and give the number that it starts with."""
+        start = self._start(seen.packet.sequence)
+        until = seen.now + self._straggle_ns
+        if seen.packet.session != self.session:
+            start = self._change_session(seen.packet.session, start, mark, until)
+        elif seen.packet.ts_send_ns is not None and self._newest is not None and seen.stamp > self._newest:
+            self._boundary, self._boundary_until = (self._newest + seen.stamp) // 2, until
+        self.channel = seen.packet.channel
+        self.ended, self._settled, self._doubt = False, True, None
+        self._newest = seen.stamp
+        return start
+
+    def _suspect(self, seen: Sighting, mark: Mark) -> tuple[Verdict, bool]:
+        """Give the verdict that the packet asks for, and whether it needs no second one."""
+        packet = seen.packet
+        if packet.channel != self.channel:
+            foreign = self._settled or self._channel_given
+            return (Verdict.FOREIGN, True) if foreign else (Verdict.RESET, False)
+        if packet.session != self.session:
+            return self._other_session(seen)
+        if self._is_from_before(seen):
+            return Verdict.STRAGGLER, True
+        if not self._settled and not self._start_given and abs(seen.number - mark.next) > self._max_jump:
+            return Verdict.RESET, False
+        if seen.number > mark.high + self._max_jump:
+            return (Verdict.RESET if self._is_below(packet.sequence, mark.next) else Verdict.CURRENT), False
+        if self._is_reset(seen, mark):
+            return Verdict.RESET, packet.ts_send_ns is not None and packet.sequence == self._framing.first
+        return Verdict.CURRENT, True
+
+    def _other_session(self, seen: Sighting) -> tuple[Verdict, bool]:
+        retired = self._retired.get(seen.packet.session)
+        if retired is not None:
+            old = seen.now < retired.until or seen.number + seen.packet.count <= retired.next
+            return (Verdict.STRAGGLER, True) if old else (Verdict.SESSION, False)
+        begins = self._framing.first is not None and seen.packet.sequence <= self._framing.first
+        return Verdict.SESSION, begins or self.ended
+
+    def _is_from_before(self, seen: Sighting) -> bool:
+        stamped = seen.packet.ts_send_ns is not None
+        return stamped and seen.now < self._boundary_until and seen.stamp < self._boundary
+
+    def _is_below(self, raw: int, number: int) -> bool:
+        """Say whether a number far ahead is really a lower one of a counter that wraps."""
+        modulus = self._framing.modulus
+        return self._framing.resets and modulus is not None and raw < number % modulus
+
+    def _is_reset(self, seen: Sighting, mark: Mark) -> bool:
+        if not self._framing.resets or not seen.is_fallen(mark):
+            return False
+        if self._newest is None:
+            self._newest = seen.stamp  # somebody else followed the stream: the silence counts from here
+        quiet_ns = self._framing.quiet_ns if seen.packet.ts_send_ns is None else self._quiet_ns
+        return seen.stamp - self._newest > quiet_ns
+
+    def _confirmed(self, verdict: Verdict, seen: Sighting) -> Sighting | None:
+        """Give the doubtful packet when this one agrees with it."""
+        if self._doubt is None or self._doubt[0] is not verdict:
+            return None
+        earlier = self._doubt[1]
+        one, two = earlier.packet, seen.packet
+        if (one.session, one.channel) != (two.session, two.channel):
+            return None
+        same = one.sequence == two.sequence and earlier.port != seen.port
+        ahead = two.sequence - one.sequence - one.count
+        if self._framing.modulus is not None:
+            ahead %= self._framing.modulus
+        return earlier if same or 0 <= ahead <= self._max_jump else None
+
+    def _follow(self, seen: Sighting, mark: Mark) -> None:
+        """Take a believed packet for the newest; not the greatest stamp, so that a wrong one is soon forgotten."""
+        if not seen.is_fallen(mark):
+            self._newest = seen.stamp
+        if (seen.number, seen.port) != self._opening:
+            self._settled = True
+
+    def _start(self, number: int) -> int:
+        first = self._framing.first
+        if first is None or number < first or not (self._settled or self._start_given):
+            return number
+        return first
+
+    def _change_session(self, new: bytes, start: int, mark: Mark, until: int) -> int:
+        back = self._retired.pop(new, None)
+        if self.session is not None:
+            self._retired[self.session] = _Retired(mark.next, until)
+        while len(self._retired) > MAX_RETIRED:
+            del self._retired[next(iter(self._retired))]
+        self.session = new
+        return start if back is None else back.next

@@ -1,0 +1,148 @@
+"""The compiled level book against its twin: the same calls, and after each of them the same full state."""
+
+import gc
+from typing import Any
+
+import numpy as np
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from netfeed.book.l2 import LevelBook
+from netfeed.book.level import Side
+from netfeed.book.state import TRANSITIONS, BookState
+from tests.book.level_books import core, needs_core
+
+pytestmark = needs_core
+
+# A narrow band, where prices come back and neighbouring ticks are all known; a sparse one; and the ends of the range.
+prices = st.one_of(
+    st.integers(0, 40),
+    st.integers(-200, 200).map(lambda n: 25 * n),
+    st.sampled_from([-(2**63), -(2**63) + 1, -1, 0, 1, 2**63 - 2, 2**63 - 1]),
+)
+quantities = st.one_of(st.just(0), st.integers(1, 9), st.sampled_from([2**63 - 1, -1, -(2**63)]))
+orders = st.one_of(st.integers(0, 3), st.sampled_from([2**32 - 1, 2**32, -1]))
+sides = st.one_of(st.sampled_from([0, 1]), st.sampled_from([0, 1, 2, -1, 255]))
+good_sides = st.sampled_from([0, 1])
+levels = st.lists(st.tuples(prices, st.integers(0, 9), st.integers(0, 3)), max_size=12, unique_by=lambda level: level[0])
+any_levels = st.lists(st.tuples(prices, quantities, orders), max_size=12)
+bounds = st.sampled_from([1, 3, 20, 100, 65536])
+
+
+class Twins(RuleBasedStateMachine):
+    @initialize(bound=bounds)
+    def open(self, bound: int) -> None:
+        self.twin, self.core = LevelBook(bound), core.LevelBook(bound)
+
+    def both(self, name: str, *arguments: Any) -> Any:
+        answers = []
+        for book in (self.twin, self.core):
+            try:
+                answers.append(getattr(book, name)(*arguments))
+            except Exception as error:
+                answers.append((type(error), str(error)))
+        assert answers[0] == answers[1]
+        assert type(answers[0]) is type(answers[1])
+        return answers[0]
+
+    @rule(side=sides, price=prices, quantity=quantities, orders=orders)
+    def update(self, side: int, price: int, quantity: int, orders: int) -> None:
+        self.both("update", side, price, quantity, orders)
+
+    @rule(rows=st.lists(st.tuples(st.integers(0, 2), prices, quantities, st.integers(0, 2**32 - 1)), max_size=30))
+    def update_many(self, rows: list[tuple[int, int, int, int]]) -> None:
+        self.many(rows)
+
+    @rule(
+        side=good_sides, start=prices, step=st.sampled_from([-25, -7, -1, 1, 2, 7, 25]),
+        count=st.integers(1, 150), quantity=st.sampled_from([0, 1, 5]),
+    )  # fmt: skip
+    def ladder(self, side: int, start: int, step: int, count: int, quantity: int) -> None:
+        """Set or remove many levels at even distances: this is what fills, grows and compacts a side."""
+        rows = [(side, start + i * step, quantity, 1) for i in range(count)]
+        self.many([row for row in rows if -(2**63) <= row[1] < 2**63])
+
+    def many(self, rows: list[tuple[int, int, int, int]]) -> None:
+        columns = [np.array([row[i] for row in rows], t) for i, t in enumerate((np.uint8, np.int64, np.int64, np.uint32))]
+        self.both("update_many", *columns)
+
+    @rule(bids=levels, asks=levels)
+    def replace(self, bids: list[tuple[int, int, int]], asks: list[tuple[int, int, int]]) -> None:
+        self.both("replace", bids, asks)
+
+    @rule(bids=any_levels, asks=any_levels)
+    def replace_with_anything(self, bids: list[tuple[int, int, int]], asks: list[tuple[int, int, int]]) -> None:
+        self.both("replace", bids, asks)
+
+    @rule(side=sides, n=st.integers(-1, 30))
+    def truncate(self, side: int, n: int) -> None:
+        self.both("truncate", side, n)
+
+    @rule(side=st.one_of(st.none(), sides))
+    def clear(self, side: int | None) -> None:
+        self.both("clear", side)
+
+    @rule(state=st.one_of(st.sampled_from(BookState), st.integers(-1, 6)))
+    def to(self, state: int) -> None:
+        self.both("to", state)
+
+    @rule(side=sides, n=st.integers(-1, 200))
+    def depth(self, side: int, n: int) -> None:
+        self.both("depth", side, n)
+
+    @rule(side=good_sides, price=prices)
+    def quantity_at(self, side: int, price: int) -> None:
+        self.both("quantity_at", side, price)
+
+    @invariant()
+    def the_full_state_is_the_same(self) -> None:
+        for name in ("bid", "ask", "crossed", "state", "quotable", "updates", "refused"):
+            assert getattr(self.twin, name) == getattr(self.core, name), name
+        assert self.twin.statistics() == self.core.statistics()
+        for side in Side:
+            assert self.twin.depth(side, 2**20) == self.core.depth(side, 2**20)
+            assert self.twin.levels(side) == self.core.levels(side)
+            for one, other in zip(self.twin.depth_arrays(side, 50), self.core.depth_arrays(side, 50), strict=True):
+                assert (one.dtype, one.tolist()) == (other.dtype, other.tolist())
+
+
+Twins.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestTwins = Twins.TestCase
+
+
+def test_the_core_knows_the_same_transitions() -> None:
+    assert {BookState(old): frozenset(map(BookState, new)) for old, new in core.TRANSITIONS.items()} == TRANSITIONS
+
+
+def test_a_long_random_walk_leaves_both_with_the_same_book() -> None:
+    random = np.random.default_rng(7)
+    n = 20_000
+    middle = 1_000 + np.cumsum(random.integers(-1, 2, n))
+    side = random.integers(0, 2, n).astype(np.uint8)
+    price = middle + np.where(side == 0, -1, 1) * random.geometric(0.05, n)
+    quantity = np.where(random.random(n) < 0.4, 0, random.integers(1, 100, n))
+    order = random.integers(0, 5, n).astype(np.uint32)
+    twin, compiled = LevelBook(200), core.LevelBook(200)
+    assert twin.update_many(side, price, quantity, order) == compiled.update_many(side, price, quantity, order)
+    assert twin.statistics() == compiled.statistics()
+    for one in Side:
+        assert twin.depth(one, n) == compiled.depth(one, n)
+
+
+def test_a_book_that_changes_while_it_is_listed_does_not_break() -> None:
+    """A finalizer can run in the middle of `depth` and touch the very book."""
+    book = core.LevelBook()
+    book.replace([(price, 1, 1) for price in range(5000)], [])
+
+    class Clears:
+        def __del__(self) -> None:
+            book.clear()
+
+    for _ in range(50):
+        cycle: list[Any] = [Clears()]
+        cycle.append(cycle)
+    del cycle
+    assert {level.quantity for level in book.depth(Side.BID, 5000)} == {1}
+    gc.collect()
+    assert book.levels(Side.BID) == 0

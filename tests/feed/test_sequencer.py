@@ -1,0 +1,111 @@
+"""The sequencer: numbers in any order in, messages in sequence out."""
+
+from netfeed.feed.events import Event, GapLost, Messages
+from netfeed.feed.gap import MAX_GAPS
+from netfeed.feed.sequencer import MAX_RECORDS, MESSAGE_OVERHEAD, PIECE_OVERHEAD, Arrival, Sequencer
+
+
+def sequencer(start: int = 1, *, per_packet: bool = False, room: int = 10**6) -> Sequencer:
+    return Sequencer(start, per_packet=per_packet, reorder_window_ns=10, recovery_window_ns=100, max_held_bytes=room)
+
+
+def take(machine: Sequencer, first: int, text: str, now: int = 0) -> list[Event]:
+    return machine.take(first, len(text), tuple(c.encode() for c in text), Arrival(0, now, None, "line"))[0]
+
+
+def text(events: list[Event]) -> str:
+    return "".join(bytes(m).decode() for e in events if isinstance(e, Messages) for m in e.messages)
+
+
+def test_it_sorts() -> None:
+    machine = sequencer()
+    assert text(take(machine, 4, "d")) == ""
+    assert text(take(machine, 2, "bc")) == ""
+    assert text(take(machine, 1, "a")) == "abcd"
+    assert (machine.next, machine.in_order, machine.held_bytes, machine.delivered) == (5, True, 0, 4)
+
+
+def test_it_says_whether_anything_was_new() -> None:
+    machine = sequencer()
+    arrival = Arrival(0, 0, None, "line")
+    assert machine.take(1, 1, (b"a",), arrival)[1]
+    assert not machine.take(1, 1, (b"a",), arrival)[1]
+    assert machine.take(3, 1, (b"c",), arrival)[1]
+    assert not machine.take(3, 1, (b"c",), arrival)[1], "what is held is not new"
+    assert not machine.take(9, 0, (), arrival)[1]
+
+
+def test_a_packet_that_counts_as_one_is_never_cut() -> None:
+    machine = sequencer(per_packet=True)
+    arrival = Arrival(0, 0, None, "line")
+    machine.take(2, 1, (b"c", b"d"), arrival)
+    events, _ = machine.take(1, 1, (b"a", b"b"), arrival)
+    assert [(e.first_sequence, e.messages) for e in events if isinstance(e, Messages)] == [
+        (1, (b"a", b"b")), (2, (b"c", b"d"))]  # fmt: skip
+    assert machine.delivered == 4
+    events, _ = machine.take(3, 1, (), arrival)
+    assert [(e.first_sequence, e.messages) for e in events if isinstance(e, Messages)] == [(3, ())]
+
+
+def test_what_is_held_has_a_price_even_when_it_is_empty() -> None:
+    machine = sequencer()
+    machine.take(2, 3, (b"", b"", b"xy"), Arrival(0, 0, None, "line"))
+    assert machine.held_bytes == PIECE_OVERHEAD + 3 * MESSAGE_OVERHEAD + 2
+
+
+def test_the_bound_gives_up_gaps_from_the_oldest_until_it_is_kept() -> None:
+    machine = sequencer(room=4 * (PIECE_OVERHEAD + MESSAGE_OVERHEAD + 1))
+    for number in (3, 5, 7, 9):
+        take(machine, number, "x")
+    assert machine.expire(0) == []
+    take(machine, 11, "x")
+    lost = [event for event in machine.expire(0) if isinstance(event, GapLost)]
+    assert [(event.first, event.last, event.why) for event in lost] == [(1, 2, "bound")]
+    assert machine.next == 4
+
+
+def test_too_many_gaps_are_given_up_from_the_oldest() -> None:
+    machine = sequencer()
+    for number in range(2, 2 * MAX_GAPS + 6, 2):
+        take(machine, number, "x")
+        machine.expire(0)
+    assert machine.lost == 2
+    assert len(machine.gaps.gaps) == MAX_GAPS
+
+
+def test_abandoning_gives_up_all_gaps_and_releases_all_that_is_held() -> None:
+    machine = sequencer()
+    take(machine, 2, "b")
+    take(machine, 5, "e")
+    events = machine.abandon("reset", 7)
+    assert [(e.first, e.last) for e in events if isinstance(e, GapLost)] == [(1, 1), (3, 4)]
+    assert (text(events), machine.next, machine.in_order, machine.held_bytes) == ("be", 6, True, 0)
+
+
+def test_excusing_releases_what_waited_behind() -> None:
+    machine = sequencer()
+    take(machine, 2, "b")
+    take(machine, 4, "d")
+    take(machine, 7, "g")
+    assert text(machine.excuse(5, 0)) == "bd"
+    assert machine.next == 5 + 1
+    assert text(take(machine, 5, "ef")) == "fg"
+
+
+def test_late_is_what_was_lost_and_not_what_was_delivered() -> None:
+    machine = sequencer()
+    take(machine, 4, "d")
+    machine.expire(100)
+    assert machine.is_late(3, 4)
+    assert not machine.is_late(4, 5)
+    machine.restart(1)
+    assert not machine.is_late(3, 4)
+
+
+def test_records_are_bounded_and_counters_go_on() -> None:
+    machine = sequencer()
+    for number in range(2, 2 * MAX_RECORDS + 20, 2):
+        take(machine, number, "x", now=number * 1000)
+        machine.expire(number * 1000 + 100)
+    assert len(machine.records) == MAX_RECORDS
+    assert machine.gaps_opened == machine.lost == MAX_RECORDS + 9

@@ -1,0 +1,43 @@
+"""Look into an object: all of its state as one value that can be compared, and how much memory that state takes."""
+
+import sys
+from collections import deque
+from collections.abc import Mapping
+from enum import Enum
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+PLAIN = (int, float, str, bytes, bool, type(None), Enum, type)
+OPAQUE = (FunctionType, MethodType, BuiltinFunctionType, ModuleType)
+
+
+def parts(value: Any) -> list[tuple[str, Any]] | None:
+    """Give the named parts of a value, None when it has none."""
+    if isinstance(value, PLAIN + OPAQUE):
+        return None
+    if isinstance(value, bytearray | memoryview):
+        return [("bytes", bytes(value))]
+    if isinstance(value, Mapping):
+        return [(f"{index} {side}", part) for index, pair in enumerate(value.items()) for side, part in enumerate(pair)]
+    if isinstance(value, list | tuple | set | frozenset | deque):
+        return [(str(index), part) for index, part in enumerate(value)]
+    names = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
+    named = [(name, getattr(value, name)) for name in names if hasattr(value, name) and not name.startswith("__")]
+    return named + list(getattr(value, "__dict__", {}).items())
+
+
+def picture(value: Any) -> Any:
+    """Give a value that is equal when, and only when, the state of the object is."""
+    inside = parts(value)
+    if inside is None:
+        return value
+    return (type(value).__name__, tuple((name, picture(part)) for name, part in inside))
+
+
+def weight(value: Any, seen: set[int] | None = None) -> int:
+    """Give how much memory the object and everything in it takes. Units: bytes."""
+    seen = set() if seen is None else seen
+    if id(value) in seen or isinstance(value, OPAQUE + (type, Enum)):
+        return 0
+    seen.add(id(value))
+    return sys.getsizeof(value) + sum(weight(part, seen) for _, part in parts(value) or ())

@@ -1,0 +1,261 @@
+"""The seven laws of `netfeed.machine`, held by every machine: a new one is one line in MACHINES.
+
+pure      the same inputs give the same events, output, deadlines and state
+split     (streams) how the bytes were cut up does not change what they mean
+tame      no bytes raise
+honest    a wake before the deadline does nothing; one at the deadline moves it on
+drained   a second transmit gives nothing
+bounded   whatever a peer sends, the state stays below a bound
+final     (machines that close) nothing is told after the end
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netfeed.feed.channel import Channel
+from netfeed.feed.framing import FRAMINGS
+from netfeed.feed.ports import Port
+from netfeed.feed.splice import Splice
+from netfeed.machine import NEVER, Machine, StreamMachine
+from netfeed.proto import soupbintcp
+from netfeed.wire import soupbintcp as soup_wire
+from tests.feed.packets import BUILD
+from tests.picture import picture, weight
+
+
+class Step(NamedTuple):
+    """One input: after `pause` ns, `data` on `port`, or a wake where it is None."""
+
+    pause: int
+    port: int
+    data: bytes | None
+
+
+@dataclass(frozen=True)
+class Law:
+    """A machine to hold to the laws.
+
+    `packet` draws what a peer may send: mostly sense, some of it nonsense. `bound` is what the whole machine may weigh,
+    in bytes. `is_closed` where a machine can close.
+    """
+
+    name: str
+    make: Callable[[], Machine]
+    packet: Callable[[Random], bytes]
+    ports: Sequence[int] = (0,)
+    bound: int = 2**20
+    is_closed: Callable[[Any], bool] | None = None
+
+    def steps(self, random: Random, count: int) -> list[Step]:
+        """Draw a conversation."""
+        steps = []
+        for _ in range(count):
+            pause = random.choice([0, 0, 1, 1_000, 300_000, 1_000_000, 400_000_000, 9_000_000_000])
+            data = None if random.random() < 0.1 else damaged(self.packet(random), random)
+            steps.append(Step(pause, random.choice(self.ports), data))
+        return steps
+
+
+def damaged(data: bytes, random: Random) -> bytes:
+    """Damage one packet in eight: a byte, a cut, or something else altogether."""
+    if random.random() > 0.125 or not data:
+        return data
+    at = random.randrange(len(data))
+    other = [data[:at] + bytes([random.randrange(256)]) + data[at + 1 :], data[:at], random.randbytes(at), b""]
+    return random.choice(other)
+
+
+# --- the machines
+
+
+def channel(framing: str) -> Law:
+    """Give the law of a channel over one framing: two packets in three go on, the others jump about."""
+
+    def make() -> Channel:
+        return Channel(FRAMINGS[framing], name=framing, max_held_bytes=50_000, splice=Splice(max_bytes=50_000))
+
+    def packet(random: Random) -> bytes:
+        number = random.choice([random.randrange(1, 60), random.randrange(1, 4), 2**31, 10**5 + random.randrange(9)])
+        messages = [bytes(random.choice([8, 16, 400])) for _ in range(random.randrange(4))]
+        session = random.choice([b"S000000001"] * 9 + [b"S000000002"])
+        session = session[-1:] if framing == "iex" else session
+        return BUILD[framing](number, messages, session=session, ts=random.choice([1, 2, 10**10, 10**11]))
+
+    ports = (*[Port.LINE_A, Port.LINE_B] * 3, Port.RETRANSMIT, Port.SNAPSHOT_A, Port.SNAPSHOT_B, 8)
+    return Law(f"channel/{framing}", make, packet, ports, bound=1_500_000)
+
+
+def soup_client() -> soupbintcp.Client:
+    client = soupbintcp.Client()
+    client.login("user", "password", 0)
+    return client
+
+
+def soup_server() -> soupbintcp.Server:
+    server = soupbintcp.Server(0)
+    server.receive(soup_wire.encode(soup_wire.LoginRequest("user", "password", "", 1)), 0)
+    server.accept("SESSION", 1, 0)
+    return server
+
+
+def soup_packet(*kinds: soup_wire.Packet) -> Callable[[Random], bytes]:
+    return lambda random: soup_wire.encode(random.choice(kinds))
+
+
+def soup_over(machine: Any) -> bool:
+    return bool(machine.state is soupbintcp.State.CLOSED)
+
+
+FROM_SERVER = soup_packet(
+    soup_wire.LoginAccepted("SESSION", 5), *[soup_wire.SequencedData(b"abc")] * 6, soup_wire.UnsequencedData(b""),
+    soup_wire.ServerHeartbeat(), soup_wire.Debug("hello"), soup_wire.EndOfSession(), soup_wire.LoginRejected("A"),
+)  # fmt: skip
+FROM_CLIENT = soup_packet(
+    *[soup_wire.UnsequencedData(b"abc")] * 6, soup_wire.ClientHeartbeat(), soup_wire.Debug("hello"),
+    soup_wire.LogoutRequest(),
+)  # fmt: skip
+LOGIN = soup_packet(
+    soup_wire.ClientHeartbeat(), soup_wire.Debug("hello"), soup_wire.LoginRequest("user", "password", "", 1, 3000)
+)
+
+MACHINES = [
+    *[channel(name) for name in FRAMINGS],
+    Law("soupbintcp client", soup_client, FROM_SERVER, is_closed=soup_over),
+    Law("soupbintcp server", soup_server, FROM_CLIENT, is_closed=soup_over),
+    Law("soupbintcp server at login", lambda: soupbintcp.Server(0), LOGIN, is_closed=soup_over),
+]
+STREAMS = [law for law in MACHINES if isinstance(law.make(), StreamMachine)]
+CLOSING = [law for law in MACHINES if law.is_closed is not None]
+SEED = st.integers(0, 2**32)
+some = settings(max_examples=40)
+
+
+def run(machine: Machine, steps: Sequence[Step], ports: Sequence[int]) -> list[Any]:
+    """Drive a machine by its law: input, events, drain every port, deadline. Give all that could be seen."""
+    told, now = [], 0
+    for pause, port, data in steps:
+        now += pause
+        events = machine.wake(now) if data is None else machine.receive(data, now, port)
+        told.append((now, picture(events), [machine.transmit(out) for out in ports], machine.deadline))
+    return told
+
+
+each = pytest.mark.parametrize("law", MACHINES, ids=lambda law: law.name)
+
+
+@each
+@some
+@given(seed=SEED)
+def test_pure(law: Law, seed: int) -> None:
+    steps = law.steps(Random(seed), 30)
+    one, two = law.make(), law.make()
+    assert run(one, steps, law.ports) == run(two, steps, law.ports)
+    assert picture(one) == picture(two)
+
+
+@pytest.mark.parametrize("law", STREAMS, ids=lambda law: law.name)
+@some
+@given(seed=SEED)
+def test_split(law: Law, seed: int) -> None:
+    random = Random(seed)
+    data = b"".join(step.data or b"" for step in law.steps(random, 20))
+    cuts = sorted(random.randrange(len(data) + 1) for _ in range(random.choice([1, 3, 50])))
+    whole, parts = law.make(), law.make()
+    assert isinstance(whole, StreamMachine)
+    assert isinstance(parts, StreamMachine)
+    expected = [*whole.receive(data, 5), *whole.end(6)]
+    told: list[Any] = []
+    for start, stop in zip([0, *cuts], [*cuts, len(data)], strict=True):
+        told += parts.receive(data[start:stop], 5)
+    assert [*told, *parts.end(6)] == expected
+    assert b"".join(parts.transmit()) == b"".join(whole.transmit())
+
+
+@each
+@some
+@given(data=st.binary(max_size=120), seed=SEED)
+def test_tame(law: Law, data: bytes, seed: int) -> None:
+    machine, steps = law.make(), law.steps(Random(seed), 10)
+    for port in law.ports:
+        machine.receive(data, 0, port)
+    run(machine, steps, law.ports)
+    for kind in (bytes, bytearray, memoryview):
+        machine.receive(kind(data), 10**10)
+
+
+@each
+@some
+@given(seed=SEED)
+def test_honest_deadline(law: Law, seed: int) -> None:
+    random = Random(seed)
+    machine, now = law.make(), 0
+    for pause, port, data in law.steps(random, 25):
+        now += pause
+        if data is not None:
+            machine.receive(data, now, port)
+        due = machine.deadline
+        if due == NEVER:
+            continue
+        before = picture(machine)
+        assert list(machine.wake(due - 1)) == []
+        assert picture(machine) == before, "a wake before the deadline changed something"
+        if random.random() < 0.3:
+            now = max(now, due)
+            machine.wake(now)
+            assert machine.deadline > now, "the deadline did not move on: a driver would spin"
+
+
+@each
+@some
+@given(seed=SEED)
+def test_drained(law: Law, seed: int) -> None:
+    machine = law.make()
+    for step in law.steps(Random(seed), 20):
+        run(machine, [step], law.ports)
+        assert [machine.transmit(port) for port in law.ports] == [[] for _ in law.ports]
+
+
+@each
+def test_bounded(law: Law) -> None:
+    random = Random(1)
+    machine, now = law.make(), 0
+    for turn in range(5000):
+        if law.is_closed is not None and law.is_closed(machine):
+            assert weight(machine) < law.bound
+            machine = law.make()
+        data = damaged(law.packet(random), random)
+        if law in STREAMS and turn % 2:
+            data = b"\xff\xff" + law.packet(random)[2:3] + bytes(1000)  # a long packet that never ends
+        now += random.randrange(1000)
+        machine.receive(data, now, random.choice(law.ports))
+        if turn % 500 == 499:
+            assert weight(machine) < law.bound, f"after {turn + 1} inputs"
+
+
+@pytest.mark.parametrize("law", CLOSING, ids=lambda law: law.name)
+@some
+@given(seed=SEED)
+def test_final(law: Law, seed: int) -> None:
+    random = Random(seed)
+    machine = law.make()
+    assert isinstance(machine, StreamMachine)
+    assert law.is_closed is not None
+    now = 0
+    for pause, port, data in law.steps(random, 30):
+        now += pause
+        machine.receive(data or b"", now, port)
+        if law.is_closed(machine):
+            break
+    machine.end(now)
+    assert law.is_closed(machine)
+    machine.transmit()
+    assert machine.deadline == NEVER
+    for data in (law.packet(random), random.randbytes(50)):
+        assert [*machine.receive(data, now + 1), *machine.wake(now + 10**12), *machine.end(now + 2)] == []
+    assert (machine.transmit(), machine.deadline) == ([], NEVER)
