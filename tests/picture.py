@@ -13,7 +13,7 @@ OPAQUE = (FunctionType, MethodType, BuiltinFunctionType, ModuleType)
 
 def parts(value: Any) -> list[tuple[str, Any]] | None:
     """Give the named parts of a value, None when it has none."""
-    if isinstance(value, PLAIN + OPAQUE):
+    if isinstance(value, (*PLAIN, *OPAQUE)):
         return None
     if isinstance(value, bytearray | memoryview):
         return [("bytes", bytes(value))]
@@ -37,7 +37,7 @@ def picture(value: Any) -> Any:
 def weight(value: Any, seen: set[int] | None = None) -> int:
     """Give how much memory the object and everything in it takes. Units: bytes."""
     seen = set() if seen is None else seen
-    if id(value) in seen or isinstance(value, OPAQUE + (type, Enum)):
+    if id(value) in seen or isinstance(value, (*OPAQUE, type, Enum)):
         return 0
     seen.add(id(value))
     return sys.getsizeof(value) + sum(weight(part, seen) for _, part in parts(value) or ())

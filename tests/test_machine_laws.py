@@ -256,6 +256,8 @@ def test_final(law: Law, seed: int) -> None:
     assert law.is_closed(machine)
     machine.transmit()
     assert machine.deadline == NEVER
-    for data in (law.packet(random), random.randbytes(50)):
+    closed = weight(machine)
+    for data in (law.packet(random), random.randbytes(500)):
         assert [*machine.receive(data, now + 1), *machine.wake(now + 10**12), *machine.end(now + 2)] == []
     assert (machine.transmit(), machine.deadline) == ([], NEVER)
+    assert weight(machine) < closed + 200, "what comes after the end is kept"

@@ -134,7 +134,8 @@ def test_arguments_have_names(book: LevelBook) -> None:
 
 
 @pytest.mark.parametrize(
-    "row", [(BID, 100, -1, 0), (2, 100, 1, 0), (-1, 100, 1, 0), (255, 100, 0, 0), (ASK, 100, 1, -1), (ASK, 99, 1, 2**32)]
+    "row",
+    [(BID, 100, -1, 0), (2, 100, 1, 0), (-1, 100, 1, 0), (255, 100, 0, 0), (ASK, 100, 1, -1), (ASK, 99, 1, 2**32)],
 )
 def test_nonsense_is_refused_and_makes_the_book_suspect(book: LevelBook, row: tuple[int, int, int, int]) -> None:
     before = content(book)
@@ -206,7 +207,15 @@ def test_integers_of_numpy_are_integers(book: LevelBook) -> None:
 
 
 def test_many_updates_are_the_same_as_one_after_another(kind: type[LevelBook]) -> None:
-    rows = [(BID, 10, 1, 1), (ASK, 12, 1, 1), (BID, 9, 4, 1), (BID, 10, 0, 0), (BID, 9, 4, 1), (BID, 7, -1, 0), (9, 9, 9, 9)]
+    rows = [
+        (BID, 10, 1, 1),
+        (ASK, 12, 1, 1),
+        (BID, 9, 4, 1),
+        (BID, 10, 0, 0),
+        (BID, 9, 4, 1),
+        (BID, 7, -1, 0),
+        (9, 9, 9, 9),
+    ]
     one, many = kind(), kind()
     changed = [one.update(*row) for row in rows]
     assert many.update_many(*arrays(rows)) == sum(changed) == 3
@@ -313,7 +322,9 @@ def test_a_level_of_nothing_in_a_snapshot_is_left_out(kind: type[LevelBook]) -> 
     ],
     ids=["a price twice", "negative", "orders negative", "orders of nothing", "too many levels"],
 )
-def test_a_snapshot_that_makes_no_sense_is_refused_whole(kind: type[LevelBook], asks: list[tuple[int, int, int]]) -> None:
+def test_a_snapshot_that_makes_no_sense_is_refused_whole(
+    kind: type[LevelBook], asks: list[tuple[int, int, int]]
+) -> None:
     book = kind(max_levels=4)
     book.replace([(3, 3, 3)], [(4, 4, 4)])
     before = content(book)
@@ -468,6 +479,16 @@ def test_a_book_grows_and_shrinks_with_what_it_holds(kind: type[LevelBook]) -> N
         assert book.depth(BID, 9) == [(base, 1, 1)]
         book.update(BID, base, 0)
     assert (book.bid, book.refused) == (None, 0)
+
+
+def test_a_best_price_that_wanders_leaves_nothing_behind(kind: type[LevelBook]) -> None:
+    book = kind()
+    book.replace([(0, 1, 1), (1000, 2, 2)], [])
+    for price in (*range(1001, 1300), *range(999, 700, -1), *range(5, 900, 5)):
+        book.update(BID, price, 5)
+        assert book.depth(BID, 9) == sorted([(price, 5, 0), (1000, 2, 2), (0, 1, 1)], reverse=True)
+        book.update(BID, price, 0)
+        assert book.depth(BID, 9) == [(1000, 2, 2), (0, 1, 1)]
 
 
 def test_a_snapshot_of_as_many_levels_as_the_bound_allows(kind: type[LevelBook]) -> None:

@@ -17,6 +17,8 @@ from netfeed.feed.events import GapClosed, GapLost, GapOpened, Messages
 from netfeed.feed.framing import FRAMINGS
 from netfeed.feed.ports import Port
 from tests.feed.packets import BUILD
+from tests.fuzz.targets_feed import followed
+from tests.test_machine_laws import channel
 
 REORDER, RECOVERY = 20, 200
 COUNT = 60
@@ -124,3 +126,17 @@ def test_whatever_the_order_all_that_came_in_time_comes_out_in_order(seed: int) 
     events, _ = drive("moldudp64", 1, sorted(arrivals))
     assert [event.first_sequence for event in events if isinstance(event, Messages)] == list(range(1, 40))
     assert len(events) == 39, "nothing but messages"
+
+
+@pytest.mark.parametrize("name", FRAMINGS)
+@given(seed=st.integers(0, 2**32))
+def test_whatever_a_peer_sends_every_number_is_told_once_and_in_order(name: str, seed: int) -> None:
+    law = channel(name)
+    machine, now, at = law.make(), 0, None
+    for pause, port, data in law.steps(Random(seed), 60):
+        now += pause
+        at = followed(list(machine.wake(now) if data is None else machine.receive(data, now, port)), at,
+                      FRAMINGS[name].per_packet)  # fmt: skip
+    at = followed(list(machine.wake(now + 10**12)), at, FRAMINGS[name].per_packet)
+    assert isinstance(machine, Channel)
+    assert at is None or at == machine.next_sequence

@@ -1,147 +1,320 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-from libc.stdint cimport int64_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+"""TotalView-ITCH 5.0 messages to order books, compiled. The plain twin `netfeed.venues.itch.ItchBooks` defines it.
+
+A batch of messages is known before it is applied, so what each will touch is fetched ahead: first the order's slot
+and the book, some messages later the levels at the touch and the place where a displaced order will settle. The
+fetches are what makes a book builder fast once the books are larger than the cache.
+"""
+
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
-from libc.stdlib cimport malloc, free
-from netfeed._core.market cimport *
+
+from netfeed._core.batch cimport BATCH, Message
+from netfeed._core.l3 cimport OrderBooks
+from netfeed._core.market cimport (
+    BAD_LENGTH, BAD_QUANTITY, BAD_VALUE, CHANGES_PER_MESSAGE, FULL, NONE, UNKNOWN_ORDER, Book, Market, Order, Side, find_in, home,
+    judge_cross, likely, lower, open_book, prefetch, refuse, tell_side, trade, try_add, try_replace, unlikely, young, key_of,
+)
+
 cdef extern from * nogil:
     """
     #include <stdint.h>
     #include <string.h>
-    static inline uint16_t nf_u16(const uint8_t *p) { uint16_t v; memcpy(&v, p, 2); return __builtin_bswap16(v); }
-    static inline uint32_t nf_u32(const uint8_t *p) { uint32_t v; memcpy(&v, p, 4); return __builtin_bswap32(v); }
-    static inline uint64_t nf_u64(const uint8_t *p) { uint64_t v; memcpy(&v, p, 8); return __builtin_bswap64(v); }
+    static inline uint16_t nf_be16(const uint8_t *p) { uint16_t v; memcpy(&v, p, 2); return __builtin_bswap16(v); }
+    static inline uint32_t nf_be32(const uint8_t *p) { uint32_t v; memcpy(&v, p, 4); return __builtin_bswap32(v); }
+    static inline uint64_t nf_be64(const uint8_t *p) { uint64_t v; memcpy(&v, p, 8); return __builtin_bswap64(v); }
     """
-    uint16_t u16 "nf_u16"(const uint8_t *p) noexcept
-    uint32_t u32 "nf_u32"(const uint8_t *p) noexcept
-    uint64_t u64 "nf_u64"(const uint8_t *p) noexcept
+    uint32_t be16 "nf_be16"(const uint8_t *p) noexcept
+    uint32_t be32 "nf_be32"(const uint8_t *p) noexcept
+    uint64_t be64 "nf_be64"(const uint8_t *p) noexcept
 
-cdef struct Ref:
-    const uint8_t *data
-    uint64_t sequence
-    int64_t ts
-    uint32_t length
-    uint32_t channel
+cdef extern from *:
+    int64_t LOWEST "INT64_MIN"
 
-cdef class Bench:
-    cdef Market m
-    cdef uint32_t map[65536]
-    def __cinit__(self):
-        market_init(&self.m, 1<<26, 1<<20)
-        self.m.change_capacity = 8192
-        self.m.changes = <Change*>malloc(8192*64)
-        memset(self.map, 0xff, sizeof(self.map))
+cdef enum:
+    NEAR = 16                   # messages ahead of which order slots and books are fetched
+    NEARER = 8                  # ... and levels
+    UNPRINTED = 1               # TradeFlag
+    CROSS = 2
+    HIDDEN = 4
+    END = 0                     # how `run` stopped: at the end of the buffer
+    PARTIAL = 1                 # in the middle of a record
+    MARKER = 2                  # at a zero length
+    FULL_BATCH = 3              # the changes should be taken
 
-    cdef inline void stage1(self, const Ref *r) noexcept nogil:
-        cdef const uint8_t *p = r.data
+cdef uint8_t SIZES[256]
+memset(SIZES, 0, 256)
+for _type, _size in {
+    "S": 12, "R": 39, "H": 25, "Y": 20, "L": 26, "V": 35, "W": 12, "K": 28, "J": 35, "h": 21, "A": 36, "F": 40, "E": 31,
+    "C": 36, "X": 23, "D": 19, "U": 35, "P": 44, "Q": 40, "B": 19, "I": 50, "N": 20, "O": 48,
+}.items():
+    SIZES[<uint8_t>ord(_type)] = <uint8_t>_size
+del _type, _size
+
+
+@cython.final
+cdef class ItchBooks:
+    """The books of one ITCH stream."""
+
+    protocol = "itch50"
+
+    def __cinit__(self, *, max_orders=1 << 26, max_books=1 << 16):
+        self.held = OrderBooks(max_orders=max_orders, max_books=max_books)
+        self.m = &self.held.m
+        self.fresh = 2
+        self.forget_locates()
+
+    def __dealloc__(self):
+        free(self.stocks)
+
+    def forget_locates(self):
+        memset(self.by_locate, 0xFF, sizeof(self.by_locate))
+
+    @property
+    def books(self):
+        return self.held
+
+    @property
+    def fresh_state(self):
+        return self.fresh
+
+    @fresh_state.setter
+    def fresh_state(self, int state):
+        if not 0 <= state <= 4:
+            raise ValueError(f"{state} is not a valid BookState")
+        self.fresh = <uint8_t>state
+
+    @property
+    def by_type(self):
+        return {chr(k): self.counts[k] for k in range(256) if self.counts[k]}
+
+    @property
+    def names(self):
+        return [self.stocks[8 * k : 8 * k + 8].decode("latin-1").rstrip(" ") for k in range(<Py_ssize_t>self.m.book_count)]
+
+    def apply(self, const uint8_t[::1] message, uint64_t sequence, int64_t ts_recv_ns=LOWEST, uint32_t channel=0):
+        cdef Message one
+        one.data = &message[0] if message.shape[0] else NULL
+        one.length = <uint32_t>min(message.shape[0], <Py_ssize_t>0xFFFF)
+        one.sequence = sequence
+        one.ts_recv_ns = ts_recv_ns
+        one.channel = channel
+        self.held.room(CHANGES_PER_MESSAGE)
+        self.apply_batch(&one, 1)
+
+    def run(self, const uint8_t[::1] data, int64_t offset, uint64_t sequence):
+        """Apply the length-prefixed records from `offset` on; the first one has the number `sequence`.
+
+        Returns (next offset, next sequence, how it stopped); it stops early when a batch of changes is full.
+        """
+        cdef const uint8_t *p
+        cdef int64_t size = data.shape[0], at = offset
+        cdef uint64_t count, next_sequence = sequence
+        cdef int how = END
+        cdef Message messages[BATCH]
+        if not 0 <= offset <= size:
+            raise ValueError(f"offset {offset} is outside the buffer of {size} bytes")
+        if offset == size:
+            return offset, sequence, END
+        p = &data[0]
+        self.held.room(BATCH * CHANGES_PER_MESSAGE)
+        with nogil:
+            while how == END and at < size:
+                if self.m.change_capacity - self.m.change_count < BATCH * CHANGES_PER_MESSAGE:
+                    how = FULL_BATCH
+                    break
+                count = 0
+                while count < BATCH and at < size:
+                    if at + 2 > size:
+                        how = PARTIAL
+                        break
+                    messages[count].length = be16(p + at)
+                    if messages[count].length == 0:
+                        how = MARKER
+                        break
+                    if at + 2 + <int64_t>messages[count].length > size:
+                        how = PARTIAL
+                        break
+                    messages[count].data = p + at + 2
+                    messages[count].sequence = next_sequence
+                    messages[count].ts_recv_ns = LOWEST
+                    messages[count].channel = 0
+                    at += 2 + messages[count].length
+                    next_sequence += 1
+                    count += 1
+                self.apply_batch(messages, count)
+        return at, next_sequence, how
+
+    cdef void apply_batch(self, const Message *messages, uint64_t count) noexcept nogil:
+        cdef uint64_t k
+        cdef uint64_t ahead = NEAR if NEAR < count else count
+        for k in range(ahead):
+            self.near(&messages[k])
+        for k in range(count):
+            if k + NEAR < count:
+                self.near(&messages[k + NEAR])
+            if k + NEARER < count:
+                self.nearer(&messages[k + NEARER])
+            self.one(&messages[k])
+
+    # --- fetching ahead: no effect but on the caches
+
+    cdef void near(self, const Message *message) noexcept nogil:
+        cdef const uint8_t *p = message.data
         cdef uint64_t id
-        cdef Book *b
-        if r.length < 19: return
-        id = u64(p+11)
+        cdef Book *book
+        if message.length < 19:
+            return
+        id = be64(p + 11)
         prefetch(&self.m.orders[young(id)])
-        if p[0] != c'A' and id <= self.m.old_most:
-            prefetch(&self.m.orders[home(&self.m, id)])
-        b = &self.m.books[self.map[u16(p+1)]]
-        prefetch(&b.sides[0])
         if p[0] == c'U':
-            prefetch(&self.m.orders[young(u64(p+19))])
-        prefetch(&b.sides[1])
+            if message.length >= 27:
+                prefetch(&self.m.orders[young(be64(p + 19))])
+        elif p[0] != c'A' and id <= self.m.old_most:
+            prefetch(&self.m.orders[home(self.m, id)])
+        book = &self.m.books[self.by_locate[be16(p + 1)]]
+        prefetch(&book.sides[0])
+        prefetch(&book.sides[1])
 
-    cdef inline void victim(self, uint64_t id) noexcept nogil:
-        cdef Order *o = &self.m.orders[young(id)]
-        cdef uint64_t h
-        if o.quantity:
-            h = home(&self.m, o.id)
-            prefetch(&self.m.orders[h])
-            prefetch(&self.m.priorities[h])
-
-    cdef inline void stage2(self, const Ref *r) noexcept nogil:
-        cdef const uint8_t *p = r.data
-        cdef uint8_t t
-        cdef Order *o
-        cdef Side *l
-        cdef uint32_t which
-        if r.length < 19: return
-        t = p[0]
-        if t == c'A' or t == c'F':
-            which = 0 if p[19]==c'B' else 1
-            self.victim(u64(p+11))
-        else:
-            if t == c'U':
-                self.victim(u64(p+19))
-            o = &self.m.orders[young(u64(p+11))]
-            which = o.side & 1
-        if self.map[u16(p+1)] >= self.m.book_count: return
-        l = &self.m.books[self.map[u16(p+1)]].sides[which]
-        prefetch(&l.keys[<int32_t>l.count - 8])
-        prefetch(&l.totals[<int32_t>l.count - 1])
-
-    cdef inline void one(self, const Ref *r) noexcept nogil:
-        cdef Market *m = &self.m
-        cdef const uint8_t *p = r.data
-        cdef uint8_t t = p[0]
-        cdef uint32_t book, side
-        cdef Order *o
-        cdef int64_t q
-        m.sequence = r.sequence
-        m.ts_recv_ns = r.ts
-        if r.length < 19: return
-        book = self.map[u16(p+1)]
-        m.ts_event_ns = (<int64_t>u16(p+5) << 32) | u32(p+7)
-        if t == c'A' or t == c'F':
-            side = 0 if p[19] == c'B' else 1
-            if try_add(m, book, u64(p+11), side, u32(p+32), u32(p+20), m.arrivals): return
-            m.arrivals += 1
-        elif t == c'D' or t == c'E' or t == c'X' or t == c'C':
-            o = find_in(m, book, u64(p+11))
-            if o == NULL: return
-            side = o.side
-            q = o.quantity
-            if t != c'D':
-                q = u32(p+19)
-                if q > o.quantity:
-                    refuse(m, book, BAD_QUANTITY, u64(p+11)); return
-                if t != c'X':
-                    trade(m, book, <uint8_t>side, 0, q, u64(p+23), 0)
-            lower(m, o, q)
-        elif t == c'U':
-            o = find_in(m, book, u64(p+11))
-            if o == NULL: return
-            side = o.side
-            if try_replace(m, book, o, u64(p+19), u32(p+31), u32(p+27), m.arrivals): return
-            m.arrivals += 1
-        elif t == c'R':
-            self.map[u16(p+1)] = open_book(m, 2)
+    cdef void nearer(self, const Message *message) noexcept nogil:
+        cdef const uint8_t *p = message.data
+        cdef uint32_t book, which
+        cdef const Side *side
+        if message.length < 19:
             return
-        else:
+        book = self.by_locate[be16(p + 1)]
+        if book >= self.m.book_count:
             return
-        tell_side(m, book, side)
+        if (p[0] == c'A' or p[0] == c'F') and message.length >= 20:
+            which = p[19] == c'S'
+            self.settle_ahead(be64(p + 11))
+        else:
+            which = self.m.orders[young(be64(p + 11))].side & 1
+            if p[0] == c'U' and message.length >= 27:
+                self.settle_ahead(be64(p + 19))
+        side = &self.m.books[book].sides[which]
+        prefetch(side.keys + <int64_t>side.count - 8)
+        prefetch(side.totals + <int64_t>side.count - 1)
+
+    cdef void settle_ahead(self, uint64_t id) noexcept nogil:
+        """Fetch where the order that lies in the nursery place of `id` will go."""
+        cdef const Order *order = &self.m.orders[young(id)]
+        cdef uint64_t slot
+        if order.quantity != 0:
+            slot = home(self.m, order.id)
+            prefetch(&self.m.orders[slot])
+            prefetch(&self.m.priorities[slot])
+
+    # --- one message
+
+    cdef void one(self, const Message *message) noexcept nogil:
+        cdef Market *m = self.m
+        cdef const uint8_t *p = message.data
+        cdef uint32_t length = message.length
+        cdef uint32_t book, which
+        cdef uint8_t type
+        cdef uint64_t id
+        cdef int64_t quantity
+        cdef Order *order
+        m.sequence = message.sequence
+        m.ts_recv_ns = message.ts_recv_ns
+        m.channel = <uint16_t>message.channel
+        if unlikely(length < 11):
+            m.ts_event_ns = LOWEST
+            if length != 0:
+                self.counts[p[0]] += 1
+            refuse(m, NONE, BAD_LENGTH, 0)
+            return
+        type = p[0]
+        self.counts[type] += 1
+        m.ts_event_ns = (<int64_t>be16(p + 5) << 32) | <int64_t>be32(p + 7)
+        if unlikely(SIZES[type] != length):
+            if SIZES[type] != 0:
+                refuse(m, self.by_locate[be16(p + 1)], BAD_LENGTH, 0)
+            return
+        if type == c'A' or type == c'F':
+            book = self.book_of(p, 24)
+            id = be64(p + 11)
+            if unlikely(book == NONE):
+                refuse(m, NONE, FULL, id)
+                return
+            if unlikely(p[19] != c'B' and p[19] != c'S'):
+                refuse(m, book, BAD_VALUE, id)
+                return
+            which = p[19] == c'S'
+            if unlikely(try_add(m, book, id, which, be32(p + 32), be32(p + 20), m.arrivals) != 0):
+                return
+            m.arrivals += 1
+        elif type == c'D' or type == c'X' or type == c'E' or type == c'C':
+            book = self.by_locate[be16(p + 1)]
+            id = be64(p + 11)
+            order = find_in(m, book, id)
+            if unlikely(order == NULL):
+                return
+            which = order.side
+            quantity = order.quantity
+            if type != c'D':
+                quantity = be32(p + 19)
+                if unlikely(quantity == 0 or quantity > order.quantity):
+                    refuse(m, book, BAD_QUANTITY, id)
+                    return
+                if type == c'E':
+                    trade(m, book, <uint8_t>which, key_of(which, order.key), quantity, be64(p + 23), 0)
+                elif type == c'C':
+                    trade(m, book, <uint8_t>which, be32(p + 32), quantity, be64(p + 23), UNPRINTED if p[31] == c'N' else 0)
+            lower(m, order, quantity)
+        elif type == c'U':
+            book = self.by_locate[be16(p + 1)]
+            order = find_in(m, book, be64(p + 11))
+            if unlikely(order == NULL):
+                return
+            which = order.side
+            if unlikely(try_replace(m, book, order, be64(p + 19), be32(p + 31), be32(p + 27), m.arrivals) != 0):
+                return
+            m.arrivals += 1
+        else:
+            self.other(p, type)
+            return
+        tell_side(m, book, which)
         judge_cross(m, book)
 
-    def run(self, const uint8_t[::1] data, int D1, int D2):
-        cdef const uint8_t *p = &data[0]
-        cdef uint64_t n = data.shape[0], at = 0, seq = 1, i
-        cdef Ref refs[256]
-        cdef uint64_t k
-        cdef uint64_t changes = 0
-        with nogil:
-            while at + 2 <= n:
-                k = 0
-                while k < 256 and at + 2 <= n:
-                    refs[k].length = u16(p + at)
-                    refs[k].data = p + at + 2
-                    refs[k].sequence = seq
-                    refs[k].ts = 0
-                    seq += 1
-                    at += 2 + refs[k].length
-                    k += 1
-                changes += self.m.change_count
-                self.m.change_count = 0
-                if D1:
-                    for i in range(D1):
-                        if i < k: self.stage1(&refs[i])
-                for i in range(k):
-                    if D1:
-                        if i + D1 < k: self.stage1(&refs[i + D1])
-                        if i + D2 < k: self.stage2(&refs[i + D2])
-                    self.one(&refs[i])
-        return seq - 1, changes, self.m.order_count, self.m.old_mask+1, self.m.old_count
+    cdef void other(self, const uint8_t *p, uint8_t type) noexcept nogil:
+        """What is not about a displayed order: the directory, trading states, trades against hidden orders, crosses."""
+        cdef uint32_t book
+        if type == c'R':
+            self.book_of(p, 11)
+        elif type == c'H':
+            book = self.book_of(p, 11)
+            if book != NONE:
+                self.m.books[book].sides[0].judged = p[19] == c'T'
+        elif type == c'P':
+            book = self.book_of(p, 24)
+            if book != NONE:
+                trade(self.m, book, p[19] == c'S', be32(p + 32), be32(p + 20), be64(p + 36), HIDDEN)
+        elif type == c'Q':
+            book = self.book_of(p, 19)
+            if book != NONE:
+                trade(self.m, book, 255, be32(p + 27), <int64_t>be64(p + 11), be64(p + 31), CROSS)
+
+    cdef uint32_t book_of(self, const uint8_t *p, uint32_t stock_at) noexcept nogil:
+        """Find the book of a locate code, or open it under the stock that the message names. NONE at the bound."""
+        cdef uint32_t locate = be16(p + 1)
+        cdef uint32_t book = self.by_locate[locate]
+        cdef uint64_t capacity
+        cdef char *stocks
+        if likely(book != NONE):
+            return book
+        if self.m.book_count >= self.stocks_capacity:
+            capacity = 2 * self.stocks_capacity if self.stocks_capacity else 64
+            stocks = <char *>realloc(self.stocks, 8 * capacity)
+            if stocks == NULL:
+                return NONE
+            self.stocks = stocks
+            self.stocks_capacity = capacity
+        book = open_book(self.m, self.fresh)
+        if book != NONE:
+            memcpy(self.stocks + 8 * <uint64_t>book, p + stock_at, 8)
+            self.by_locate[locate] = book
+        return book

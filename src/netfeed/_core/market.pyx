@@ -8,26 +8,37 @@ cdef extern from "stdlib.h" nogil:
     int posix_memalign(void **memory, size_t alignment, size_t size)
 
 cdef extern from "sys/mman.h" nogil:
+    void *mmap(void *address, size_t length, int protection, int flags, int fd, long offset)
+    int munmap(void *address, size_t length)
     int madvise(void *address, size_t length, int advice)
-    int MADV_HUGEPAGE
+    void *MAP_FAILED
+    int PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS, MADV_HUGEPAGE
 
-cdef extern from * nogil:
-    """
-    #define NF_LOWEST INT64_MIN
-    """
-    int64_t LOWEST "NF_LOWEST"
+cdef extern from *:
+    int64_t LOWEST "INT64_MIN"
 
 
 cdef void *aligned(size_t size) noexcept nogil:
-    """Allocate zeroed memory on cache lines, and ask for huge pages when it is large: fewer TLB misses."""
+    """Allocate zeroed memory on cache lines."""
     cdef void *memory = NULL
-    cdef size_t huge = 1 << 21
-    if posix_memalign(&memory, huge if size >= huge else 64, size) != 0:
+    if posix_memalign(&memory, 64, size) != 0:
         return NULL
-    if size >= huge:
-        madvise(memory, size, MADV_HUGEPAGE)
     memset(memory, 0, size)
     return memory
+
+
+cdef void *mapped(size_t size) noexcept nogil:
+    """Map zeroed memory that costs nothing until it is touched; huge pages where Linux grants them: fewer TLB misses."""
+    cdef void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    if memory == MAP_FAILED:
+        return NULL
+    madvise(memory, size, MADV_HUGEPAGE)
+    return memory
+
+
+cdef void unmap(void *memory, size_t size) noexcept nogil:
+    if memory != NULL:
+        munmap(memory, size)
 
 
 cdef int market_init(Market *m, uint64_t order_limit, uint32_t book_limit) noexcept nogil:
@@ -38,8 +49,8 @@ cdef int market_init(Market *m, uint64_t order_limit, uint32_t book_limit) noexc
     m.old_mask = 4095
     m.old_room = 2048
     m.order_shift = 64 - 12
-    m.orders = <Order *>aligned((NURSERY + 4096) * sizeof(Order))
-    m.priorities = <int64_t *>aligned((NURSERY + 4096) * sizeof(int64_t))
+    m.orders = <Order *>mapped((NURSERY + 4096) * sizeof(Order))
+    m.priorities = <int64_t *>mapped((NURSERY + 4096) * sizeof(int64_t))
     m.ts_event_ns = m.ts_recv_ns = LOWEST
     return 0 if m.orders != NULL and m.priorities != NULL else -1
 
@@ -49,8 +60,8 @@ cdef void market_free(Market *m) noexcept nogil:
     for i in range(m.book_count):
         for which in range(2):
             free_side(&m.books[i].sides[which])
-    free(m.orders)
-    free(m.priorities)
+    unmap(m.orders, (NURSERY + m.old_mask + 1) * sizeof(Order))
+    unmap(m.priorities, (NURSERY + m.old_mask + 1) * sizeof(int64_t))
     free(m.books)
     memset(m, 0, sizeof(Market))
 
@@ -73,11 +84,11 @@ cdef int rebuild_orders(Market *m, uint64_t capacity, uint32_t without) noexcept
     cdef Order *orders = m.orders
     cdef int64_t *priorities = m.priorities
     cdef uint64_t i, before = NURSERY + m.old_mask + 1, now = NURSERY + capacity
-    cdef Order *fresh = <Order *>aligned(now * sizeof(Order))
-    cdef int64_t *fresh_priorities = <int64_t *>aligned(now * sizeof(int64_t))
+    cdef Order *fresh = <Order *>mapped(now * sizeof(Order))
+    cdef int64_t *fresh_priorities = <int64_t *>mapped(now * sizeof(int64_t))
     if fresh == NULL or fresh_priorities == NULL:
-        free(fresh)
-        free(fresh_priorities)
+        unmap(fresh, now * sizeof(Order))
+        unmap(fresh_priorities, now * sizeof(int64_t))
         return -1
     m.orders = fresh
     m.priorities = fresh_priorities
@@ -88,8 +99,8 @@ cdef int rebuild_orders(Market *m, uint64_t capacity, uint32_t without) noexcept
     for i in range(before):
         if orders[i].quantity != 0 and orders[i].book != without:
             place(m, orders, priorities, i)
-    free(orders)
-    free(priorities)
+    unmap(orders, before * sizeof(Order))
+    unmap(priorities, before * sizeof(int64_t))
     return 0
 
 

@@ -24,6 +24,8 @@ from netfeed.errors import MisuseError
 MAX_BOOKS: Final = 1 << 20
 MAX_ORDERS: Final = 1 << 26
 """Bounds on what a hostile feed can make us hold: 64 times the busiest real day."""
+MAX_TOTAL: Final = 1 << 62
+"""No level is let grow beyond this, so that totals fit 64 bits. Only orders above 2**32 - 1 are looked at."""
 
 _ABSENT: Final = (NO_PRICE, 0, 0)
 
@@ -62,13 +64,13 @@ class OrderBooks:
         self._arrivals = 0
         self._refused = [0] * 16
         self._log = ChangeLog()
-        self._sequence, self._ts_event_ns, self._ts_recv_ns = 0, NO_TIME, NO_TIME
+        self._sequence, self._ts_event_ns, self._ts_recv_ns, self._channel = 0, NO_TIME, NO_TIME, 0
 
     # --- where we are in the stream
 
-    def at(self, sequence: int, ts_event_ns: int = NO_TIME, ts_recv_ns: int = NO_TIME) -> None:
-        """Stamp the changes that follow with a message's sequence and times."""
-        self._sequence, self._ts_event_ns, self._ts_recv_ns = sequence, ts_event_ns, ts_recv_ns
+    def at(self, sequence: int, ts_event_ns: int = NO_TIME, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
+        """Stamp the changes that follow with a message's sequence, times and channel."""
+        self._sequence, self._ts_event_ns, self._ts_recv_ns, self._channel = sequence, ts_event_ns, ts_recv_ns, channel
 
     def take(self) -> Any:
         """Return the changes since the last call, as an array of CHANGE that is valid until the next operation."""
@@ -111,8 +113,9 @@ class OrderBooks:
     def suspect_all(self, first: int, last: int) -> None:
         """Note that the messages `first` to `last` were lost and could have touched any book."""
         self._log.append(
-            Kind.GAP, NO_BOOK, sequence=first, reference=last, ts_event_ns=self._ts_event_ns, ts_recv_ns=self._ts_recv_ns
-        )
+            Kind.GAP, NO_BOOK, sequence=first, reference=last, ts_event_ns=self._ts_event_ns, ts_recv_ns=self._ts_recv_ns,
+            channel=self._channel,
+        )  # fmt: skip
         for book in range(len(self._books)):
             self.to(book, BookState.SUSPECT)
 
@@ -129,9 +132,9 @@ class OrderBooks:
     def add(self, book: int, order_id: int, side: int, price: int, quantity: int, priority: int | None = None) -> int:
         """Rest a new order. Without `priority` it queues behind all that arrived before it."""
         self._at(book)
-        reason = self._new(order_id, side, quantity)
-        if reason:
-            return self.refuse(book, reason, order_id)
+        reason = Refusal.DUPLICATE_ORDER if order_id in self._orders else self._wrong(book, side, price, quantity)
+        if reason or len(self._orders) >= self._limits[0]:
+            return self.refuse(book, reason or Refusal.FULL, order_id)
         self._rest(book, order_id, side, price, quantity, priority)
         return 0
 
@@ -143,8 +146,9 @@ class OrderBooks:
         owner, order = self._orders[order_id]
         if owner != book or order.side != side:
             return self.refuse(book, Refusal.WRONG_BOOK, order_id)
-        if quantity <= 0:
-            return self.refuse(book, Refusal.BAD_QUANTITY, order_id)
+        reason = self._wrong(book, side, price, quantity)
+        if reason:
+            return self.refuse(book, reason, order_id)
         self._remove(book, order)
         self._rest(book, order_id, side, price, quantity, priority)
         return 0
@@ -184,8 +188,9 @@ class OrderBooks:
             return reason
         if new_id != order_id and new_id in self._orders:
             return self.refuse(book, Refusal.DUPLICATE_ORDER, new_id)
-        if quantity <= 0:
-            return self.refuse(book, Refusal.BAD_QUANTITY, new_id)
+        reason = self._wrong(book, order.side, price, quantity)
+        if reason:
+            return self.refuse(book, reason, new_id)
         self._remove(book, order)
         self._rest(book, new_id, order.side, price, quantity, None)
         return 0
@@ -246,14 +251,13 @@ class OrderBooks:
             raise MisuseError(f"there is no book {book}")
         return self._books[book]
 
-    def _new(self, order_id: int, side: int, quantity: int) -> int:
-        if order_id in self._orders:
-            return Refusal.DUPLICATE_ORDER
-        if side not in (Side.BID, Side.ASK):
+    def _wrong(self, book: int, side: int, price: int, quantity: int) -> int:
+        if side not in (Side.BID, Side.ASK) or price == NO_PRICE:
             return Refusal.BAD_VALUE
         if quantity <= 0:
             return Refusal.BAD_QUANTITY
-        return Refusal.FULL if len(self._orders) >= self._limits[0] else 0
+        level = self.level(book, side, price) if quantity > 0xFFFFFFFF else None
+        return Refusal.BAD_QUANTITY if (level.quantity if level else 0) + quantity > MAX_TOTAL else 0
 
     def _known(self, book: int, order_id: int) -> tuple[Order | None, int]:
         self._at(book)
@@ -289,12 +293,19 @@ class OrderBooks:
             del levels[order.price]
         self._dirty[book] = None
 
+    def _best(self, one: _Book, side: Side) -> tuple[int, int, int]:
+        levels = one.levels[side]
+        if not levels:
+            return _ABSENT
+        price = max(levels) if side is Side.BID else min(levels)
+        return price, sum(order.quantity for order in levels[price].values()), len(levels[price])
+
     def _publish(self, book: int) -> None:
         one = self._books[book]
-        best = [tuple(level) for side in Side for level in self.depth(book, side, 1) or [_ABSENT]]
+        best = [self._best(one, side) for side in Side]
         for side, now in zip(Side, best, strict=True):
             if now != one.announced[side]:
-                one.announced[side] = (now[0], now[1], now[2])
+                one.announced[side] = now
                 self._announce(Kind.BBO, book, side=side, price=now[0], quantity=now[1], orders=now[2])
         crossed = _ABSENT not in best and best[Side.BID][0] >= best[Side.ASK][0]
         if crossed and one.judged and one.state == BookState.LIVE:
@@ -308,4 +319,5 @@ class OrderBooks:
         self._log.append(
             kind, book, sequence=self._sequence, ts_event_ns=self._ts_event_ns, ts_recv_ns=self._ts_recv_ns, price=price,
             quantity=quantity, reference=reference & (2**64 - 1), orders=orders, side=side, state=state, flags=flags,
+            channel=self._channel,
         )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The order of a stream: sequence, lines, gaps, snapshots. Begin with `channel`."""

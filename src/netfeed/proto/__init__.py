@@ -1,0 +1,1 @@
+"""Conversations with one peer, each a machine without I/O."""

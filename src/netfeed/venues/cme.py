@@ -27,8 +27,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+from netfeed.book import LevelBook
 from netfeed.book.change import NO_SIDE, Refusal
-from netfeed.book.l2 import LevelBook
 from netfeed.book.level import Side
 from netfeed.book.state import BookState
 from netfeed.errors import WireError

@@ -26,8 +26,8 @@ from dataclasses import dataclass, fields
 from struct import Struct
 from typing import Any, Final
 
+from netfeed.book import LevelBook
 from netfeed.book.change import Refusal
-from netfeed.book.l2 import LevelBook
 from netfeed.book.level import Side
 from netfeed.book.state import BookState
 from netfeed.errors import WireError

@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from netfeed.book import LevelBook
 from netfeed.book.change import NO_BOOK, NO_PRICE, NO_SIDE, NO_TIME, ChangeLog, Kind, Refusal
-from netfeed.book.l2 import LevelBook
 from netfeed.book.level import Level, Side
 from netfeed.book.state import BookState
 

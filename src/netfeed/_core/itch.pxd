@@ -1,0 +1,28 @@
+"""What other compiled modules may use of the ITCH books: a batch of messages, applied without the GIL."""
+
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from netfeed._core.batch cimport Message
+from netfeed._core.l3 cimport OrderBooks
+from netfeed._core.market cimport Market
+
+
+@cython.final
+cdef class ItchBooks:
+    cdef OrderBooks held
+    cdef Market *m              # of `held`
+    cdef uint32_t by_locate[65536]
+    cdef char *stocks           # 8 characters for each book
+    cdef uint64_t stocks_capacity
+    cdef uint64_t counts[256]
+    cdef uint8_t fresh          # the state that a new book starts in
+
+    # The caller has made room for count * CHANGES_PER_MESSAGE changes.
+    cdef void apply_batch(self, const Message *messages, uint64_t count) noexcept nogil
+    cdef uint32_t book_of(self, const uint8_t *p, uint32_t stock_at) noexcept nogil
+    cdef void near(self, const Message *message) noexcept nogil
+    cdef void nearer(self, const Message *message) noexcept nogil
+    cdef void one(self, const Message *message) noexcept nogil
+    cdef void settle_ahead(self, uint64_t id) noexcept nogil
+    cdef void other(self, const uint8_t *p, uint8_t type) noexcept nogil

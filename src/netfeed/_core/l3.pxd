@@ -1,0 +1,17 @@
+"""What other compiled modules may use of the order books: the market, and room for changes."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from netfeed._core.market cimport Market, Order, Side
+
+
+cdef class OrderBooks:
+    cdef Market m
+    cdef object array           # the numpy array that m.changes points into
+
+    cdef int room(self, uint64_t changes) except -1
+    cdef int check(self, uint32_t book) except -1
+    cdef reason(self)
+    cdef Side *side(self, uint32_t book, int side) except NULL
+    cdef level_of(self, Side *side, int which, int64_t k)
+    cdef tuple_of(self, Order *order)

@@ -1,0 +1,293 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Order books of single orders, compiled. The plain twin `netfeed.book.l3.OrderBooks` defines every method here.
+
+The work is done in `market.pxd`; this is its Python face, one crossing per call.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+import numpy as np
+
+from netfeed._core.market cimport (
+    CHANGES_PER_MESSAGE, EMPTY, FULL, BAD_QUANTITY, DUPLICATE_ORDER, BAD_VALUE, WRONG_BOOK, LIVE, NONE, KIND_GAP, SUSPECT, Book,
+    Change, Market, Order, Side, announce, clear_book, end_transaction, find, find_in, key_of, lower, market_free,
+    market_init, open_book, refuse, rest, set_state, touch, trade, try_add, try_replace, wrong, REASONS, young,
+)
+
+MAX_BOOKS = 1 << 20
+MAX_ORDERS = 1 << 26
+cdef enum:
+    STALE = 4
+
+cdef extern from *:
+    int64_t LOWEST "INT64_MIN"
+
+cdef object Level, OrderTuple, Statistics, Misuse, Names, dtype
+
+
+def adopt(level, order, statistics, misuse, dict names, change) -> None:
+    """Take over the words that the twin speaks: its result classes, its error, the names of refusals, the dtype."""
+    global Level, OrderTuple, Statistics, Misuse, Names, dtype
+    Level, OrderTuple, Statistics, Misuse, Names, dtype = level, order, statistics, misuse, names, change
+
+
+cdef class OrderBooks:
+    """Every book of one order-id space."""
+
+    def __cinit__(self, *, max_orders=MAX_ORDERS, max_books=MAX_BOOKS):
+        if market_init(&self.m, max_orders, max_books) != 0:
+            raise MemoryError("no memory for an order table")
+        self.room(4096)
+
+    def __dealloc__(self):
+        market_free(&self.m)
+
+    cdef int room(self, uint64_t changes) except -1:
+        """Make sure that so many changes fit, in a new array when the old one is short: views of the old stay whole."""
+        cdef const Change[::1] old
+        cdef Change[::1] fresh
+        cdef uint64_t capacity
+        if self.m.change_capacity - self.m.change_count >= changes:
+            return 0
+        capacity = max(<uint64_t>4096, 2 * self.m.change_capacity)
+        while capacity - self.m.change_count < changes:
+            capacity *= 2
+        array = np.zeros(capacity, dtype)
+        cdef uint8_t[::1] view = array.view(np.uint8)
+        if self.m.change_count:
+            memcpy(&view[0], self.m.changes, self.m.change_count * sizeof(Change))
+        self.m.changes = <Change *>&view[0]
+        self.m.change_capacity = capacity
+        self.array = array
+        return 0
+
+    cdef int check(self, uint32_t book) except -1:
+        if book >= self.m.book_count:
+            raise Misuse(f"there is no book {book}")
+        return self.room(CHANGES_PER_MESSAGE)
+
+    # --- where we are in the stream
+
+    def at(self, uint64_t sequence, int64_t ts_event_ns=LOWEST, int64_t ts_recv_ns=LOWEST, uint16_t channel=0):
+        self.m.sequence = sequence
+        self.m.ts_event_ns = ts_event_ns
+        self.m.ts_recv_ns = ts_recv_ns
+        self.m.channel = channel
+
+    def take(self):
+        taken = self.array[: self.m.change_count]
+        self.m.change_count = 0
+        return taken
+
+    # --- books and their state
+
+    def add_book(self, int state=EMPTY):
+        cdef uint32_t book
+        if not 0 <= state <= STALE:
+            raise ValueError(f"{state} is not a valid BookState")
+        book = open_book(&self.m, <uint8_t>state)
+        if book == NONE:
+            self.m.refused[FULL] += 1
+        return book
+
+    def __len__(self):
+        return self.m.book_count
+
+    def state(self, uint32_t book):
+        self.check(book)
+        return self.m.books[book].sides[0].state
+
+    def to(self, uint32_t book, int state):
+        self.check(book)
+        cdef int old = self.m.books[book].sides[0].state
+        if not 0 <= state <= STALE:
+            raise ValueError(f"{state} is not a valid BookState")
+        if old == EMPTY and state == STALE:
+            raise Misuse("a book cannot go from EMPTY to STALE")
+        set_state(&self.m, book, <uint8_t>state)
+
+    def judge(self, uint32_t book, bint judged):
+        self.check(book)
+        self.m.books[book].sides[0].judged = judged
+
+    def suspect_all(self, uint64_t first, uint64_t last):
+        cdef uint32_t book
+        cdef Change *change
+        self.room(self.m.book_count + 1)
+        change = announce(&self.m, KIND_GAP, NONE)
+        change.sequence = first
+        change.reference = last
+        for book in range(self.m.book_count):
+            set_state(&self.m, book, SUSPECT)
+
+    def refuse(self, uint32_t book, int reason, uint64_t order_id=0):
+        if not 0 < reason < REASONS:
+            raise Misuse(f"{reason} is no refusal")
+        if book != NONE:
+            self.check(book)
+        self.room(CHANGES_PER_MESSAGE)
+        return refuse(&self.m, book, reason, order_id)
+
+    # --- operations
+
+    def add(self, uint32_t book, uint64_t order_id, uint32_t side, int64_t price, int64_t quantity, priority=None):
+        cdef int64_t rank = self.m.arrivals if priority is None else priority
+        self.check(book)
+        if try_add(&self.m, book, order_id, side, price, quantity, rank) != 0:
+            return self.reason()
+        if priority is None:
+            self.m.arrivals += 1
+        touch(&self.m, book)
+        return 0
+
+    def put(self, uint32_t book, uint64_t order_id, uint32_t side, int64_t price, int64_t quantity, int64_t priority):
+        cdef Order *order
+        cdef int reason
+        self.check(book)
+        order = find(&self.m, order_id)
+        if order == NULL:
+            return self.add(book, order_id, side, price, quantity, priority)
+        if order.book != book or order.side != side:
+            return refuse(&self.m, book, WRONG_BOOK, order_id)
+        reason = wrong(&self.m, book, side, price, quantity)
+        if reason != 0:
+            return refuse(&self.m, book, reason, order_id)
+        lower(&self.m, order, order.quantity)
+        reason = rest(&self.m, book, order_id, side, key_of(side, price), quantity, priority)
+        touch(&self.m, book)
+        return reason if reason == 0 else refuse(&self.m, book, reason, order_id)
+
+    def reduce(self, uint32_t book, uint64_t order_id, int64_t by):
+        cdef Order *order
+        self.check(book)
+        order = find_in(&self.m, book, order_id)
+        if order == NULL:
+            return self.reason()
+        if not 0 < by <= order.quantity:
+            return refuse(&self.m, book, BAD_QUANTITY, order_id)
+        lower(&self.m, order, by)
+        touch(&self.m, book)
+        return 0
+
+    def resize(self, uint32_t book, uint64_t order_id, int64_t quantity):
+        cdef Order *order
+        self.check(book)
+        order = find_in(&self.m, book, order_id)
+        if order == NULL:
+            return self.reason()
+        if not 0 < quantity <= order.quantity:
+            return refuse(&self.m, book, BAD_QUANTITY, order_id)
+        if quantity < order.quantity:
+            lower(&self.m, order, order.quantity - quantity)
+        touch(&self.m, book)
+        return 0
+
+    def delete(self, uint32_t book, uint64_t order_id):
+        cdef Order *order
+        self.check(book)
+        order = find_in(&self.m, book, order_id)
+        if order == NULL:
+            return self.reason()
+        lower(&self.m, order, order.quantity)
+        touch(&self.m, book)
+        return 0
+
+    def replace(self, uint32_t book, uint64_t order_id, uint64_t new_id, int64_t price, int64_t quantity):
+        cdef Order *order
+        self.check(book)
+        order = find_in(&self.m, book, order_id)
+        if order == NULL:
+            return self.reason()
+        if try_replace(&self.m, book, order, new_id, price, quantity, self.m.arrivals) != 0:
+            return self.reason()
+        self.m.arrivals += 1
+        touch(&self.m, book)
+        return 0
+
+    def clear(self, uint32_t book):
+        self.check(book)
+        cdef int64_t removed = clear_book(&self.m, book)
+        if removed < 0:
+            raise MemoryError("no memory to clear a book")
+        return removed
+
+    def trade(self, uint32_t book, int side, int64_t price, int64_t quantity, uint64_t match, int flags=0):
+        self.check(book)
+        trade(&self.m, book, <uint8_t>side, price, quantity, match, <uint8_t>flags)
+
+    def end(self):
+        self.room(4 * self.m.dirty_count + CHANGES_PER_MESSAGE)
+        end_transaction(&self.m)
+
+    # --- reading
+
+    def order(self, uint64_t order_id):
+        cdef Order *order = find(&self.m, order_id)
+        if order == NULL:
+            return None
+        return order.book, self.tuple_of(order)
+
+    def levels(self, uint32_t book, int side):
+        return self.side(book, side).count
+
+    def depth(self, uint32_t book, int side, int64_t count):
+        cdef Side *one = self.side(book, side)
+        cdef int64_t k
+        found = []
+        for k in range(min(max(count, 0), <int64_t>one.count)):
+            found.append(self.level_of(one, side, <int64_t>one.count - 1 - k))
+        return found
+
+    def level(self, uint32_t book, int side, int64_t price):
+        cdef Side *one = self.side(book, side)
+        cdef int64_t key = key_of(side, price), k
+        for k in range(<int64_t>one.count):
+            if one.keys[k] == key:
+                return self.level_of(one, side, k)
+        return None
+
+    def queue(self, uint32_t book, int side, int64_t price):
+        cdef uint64_t slot
+        cdef Order *order
+        self.check(book)
+        cdef int64_t key = key_of(side, price)
+        found = []
+        for slot in range(self.m.old_mask + 1 + (young(<uint64_t>-1) + 1)):
+            order = &self.m.orders[slot]
+            if order.quantity != 0 and order.book == book and order.side == <uint32_t>side and order.key == key:
+                found.append(self.tuple_of(order))
+        found.sort(key=_rank)
+        return found
+
+    def statistics(self):
+        refused = {Names[k]: self.m.refused[k] for k in range(REASONS) if self.m.refused[k]}
+        return Statistics(self.m.book_count, self.m.order_count, self.m.order_most, refused)
+
+    # --- inside
+
+    cdef reason(self):
+        """Give the reason of the refusal that was just announced: the last REFUSED change."""
+        cdef uint64_t k = self.m.change_count
+        while k:
+            k -= 1
+            if self.m.changes[k].kind == 5:
+                return self.m.changes[k].flags
+        return 0
+
+    cdef Side *side(self, uint32_t book, int side) except NULL:
+        self.check(book)
+        if not 0 <= side <= 1:
+            raise Misuse(f"there is no side {side}")
+        return &self.m.books[book].sides[side]
+
+    cdef level_of(self, Side *side, int which, int64_t k):
+        return Level(key_of(which, side.keys[k]), side.totals[k].quantity, side.totals[k].orders)
+
+    cdef tuple_of(self, Order *order):
+        cdef int64_t priority = self.m.priorities[order - self.m.orders]
+        return OrderTuple(order.id, order.side, key_of(order.side, order.key), order.quantity, priority)
+
+
+def _rank(order):
+    return order.priority, order.order_id

@@ -1,0 +1,146 @@
+"""What TotalView-ITCH 5.0 messages do to order books: the plain twin that defines `netfeed._core.itch`.
+
+Source: Nasdaq TotalView-ITCH 5.0 (revision of 19 February 2026), sections 1.2 to 1.5. Executions and cancels are
+cumulative decrements; an order with no shares left is gone; a replace takes the rest of the old order away and joins
+the queue at its end; P, Q and B do not touch the book. Prices are integers of 10**-4, quantities whole shares.
+
+Every message is a transaction of its own. A book is only judged crossed while its stock trades (H with state T, or
+no H yet): in a halt and before an auction orders may stand across each other.
+
+Left out: sequence and loss (`feed`); broken trades (counted by type, nothing is undone).
+"""
+
+from typing import Any, Final
+
+from netfeed.book.change import NO_BOOK, NO_SIDE, NO_TIME, Refusal, TradeFlag
+from netfeed.book.l3 import MAX_ORDERS, OrderBooks
+from netfeed.book.level import Side
+from netfeed.book.state import BookState
+from netfeed.machine import Buffer
+from netfeed.wire import itch
+
+MAX_BOOKS: Final = 1 << 16
+"""A locate code has 16 bits."""
+END, PARTIAL, MARKER, FULL = range(4)
+"""How `run` stopped: at the end of the buffer, inside a record, at a zero length, with a full batch of changes."""
+
+_SIDES: Final = {"B": Side.BID, "S": Side.ASK}
+
+
+class ItchBooks:
+    """The books of one ITCH stream."""
+
+    protocol = "itch50"
+
+    def __init__(self, *, max_orders: int = MAX_ORDERS, max_books: int = MAX_BOOKS) -> None:
+        self.books = OrderBooks(max_orders=max_orders, max_books=max_books)
+        self.fresh_state: BookState | int = BookState.LIVE
+        self.by_type: dict[str, int] = {}
+        self.names: list[str] = []
+        self._by_locate: dict[int, int] = {}
+
+    def forget_locates(self) -> None:
+        """Forget which locate code is which book: a new session deals them anew."""
+        self._by_locate.clear()
+
+    def run(self, data: Buffer, offset: int, sequence: int) -> tuple[int, int, int]:
+        """Apply the length-prefixed records from `offset` on; the first one has the number `sequence`.
+
+        Returns the next offset, the next sequence, and how it stopped.
+        """
+        view = memoryview(data)
+        while offset < len(view):
+            length = int.from_bytes(view[offset : offset + 2], "big")
+            if offset + 2 > len(view) or offset + 2 + length > len(view):
+                return offset, sequence, PARTIAL
+            if not length:
+                return offset, sequence, MARKER
+            self.apply(view[offset + 2 : offset + 2 + length], sequence)
+            offset, sequence = offset + 2 + length, sequence + 1
+        return offset, sequence, END
+
+    def apply(self, message: Buffer, sequence: int, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
+        """Apply one message. Bytes that make no sense are refused: counted, announced, and their book is SUSPECT."""
+        if len(message):
+            kind = chr(message[0])
+            self.by_type[kind] = self.by_type.get(kind, 0) + 1
+        if len(message) < itch.HEADER_SIZE:
+            self.books.at(sequence, NO_TIME, ts_recv_ns, channel)
+            self.books.refuse(NO_BOOK, Refusal.BAD_LENGTH)
+            return
+        self.books.at(sequence, int.from_bytes(message[5:11], "big"), ts_recv_ns, channel)
+        size = itch.SIZES[message[0]]
+        if size == len(message):
+            self._apply(kind, itch.decode(message))
+            self.books.end()
+        elif size:
+            self.books.refuse(self._by_locate.get(int.from_bytes(message[1:3], "big"), NO_BOOK), Refusal.BAD_LENGTH)
+
+    def _apply(self, kind: str, m: Any) -> None:
+        if kind in "AF":
+            self._add(m)
+        elif kind in "DXECU":
+            book = self._owner(m, m.original_order_reference_number if kind == "U" else m.order_reference_number)
+            if book != NO_BOOK:
+                self._change(kind, book, m)
+        elif kind in "RHPQ":
+            self._other(kind, self._book(m), m)
+
+    def _add(self, m: Any) -> None:
+        book = self._book(m)
+        if book == NO_BOOK:
+            self.books.refuse(NO_BOOK, Refusal.FULL, m.order_reference_number)
+        elif m.buy_sell_indicator not in _SIDES:
+            self.books.refuse(book, Refusal.BAD_VALUE, m.order_reference_number)
+        else:
+            self.books.add(book, m.order_reference_number, _SIDES[m.buy_sell_indicator], m.price, m.shares)
+
+    def _change(self, kind: str, book: int, m: Any) -> None:
+        if kind == "D":
+            self.books.delete(book, m.order_reference_number)
+        elif kind == "X":
+            self.books.reduce(book, m.order_reference_number, m.cancelled_shares)
+        elif kind == "U":
+            order, new = m.original_order_reference_number, m.new_order_reference_number
+            self.books.replace(book, order, new, m.price, m.shares)
+        else:
+            self._execute(kind, book, m)
+
+    def _execute(self, kind: str, book: int, m: Any) -> None:
+        found = self.books.order(m.order_reference_number)
+        if found and 0 < m.executed_shares <= found[1].quantity:
+            price = m.execution_price if kind == "C" else found[1].price
+            flags = TradeFlag.UNPRINTED if kind == "C" and m.printable == "N" else 0
+            self.books.trade(book, found[1].side, price, m.executed_shares, m.match_number, flags)
+        self.books.reduce(book, m.order_reference_number, m.executed_shares)
+
+    def _other(self, kind: str, book: int, m: Any) -> None:
+        if book == NO_BOOK:
+            return
+        if kind == "H":
+            self.books.judge(book, m.trading_state == "T")
+        elif kind == "P":
+            side = Side.ASK if m.buy_sell_indicator == "S" else Side.BID
+            self.books.trade(book, side, m.price, m.shares, m.match_number, TradeFlag.HIDDEN)
+        elif kind == "Q":
+            shares = (m.cross_shares ^ 1 << 63) - (1 << 63)  # as the signed 64 bits of a change
+            self.books.trade(book, NO_SIDE, m.cross_price, shares, m.match_number, TradeFlag.CROSS)
+
+    def _owner(self, m: Any, order_id: int) -> int:
+        """Give the book that the locate code names; a message about a locate never seen is refused."""
+        book = self._by_locate.get(m.stock_locate, NO_BOOK)
+        if book == NO_BOOK:
+            unknown = self.books.order(order_id) is None
+            self.books.refuse(NO_BOOK, Refusal.UNKNOWN_ORDER if unknown else Refusal.WRONG_BOOK, order_id)
+        return book
+
+    def _book(self, m: Any) -> int:
+        """Find the book of a locate code, or open it under the stock that the message names. NO_BOOK at the bound."""
+        book = self._by_locate.get(m.stock_locate)
+        if book is None:
+            book = self.books.add_book(self.fresh_state)
+            if book == NO_BOOK:
+                return NO_BOOK
+            self._by_locate[m.stock_locate] = book
+            self.names.append(m.stock)
+        return book
