@@ -24,7 +24,7 @@ IMPURE_ROOMS: Final = frozenset({"transport", "host", "app", "cli"})
 IMPURE_FILES: Final = {"build.py": "which build runs is chosen by NETFEED_PURE"}
 IMPURE_MODULES: Final = frozenset({
     "asyncio", "fcntl", "logging", "multiprocessing", "random", "resource", "secrets", "select", "selectors", "signal",
-    "socket", "ssl", "subprocess", "threading", "time", "uuid", "concurrent", "_thread",
+    "socket", "subprocess", "threading", "time", "uuid", "concurrent", "_thread",
 })  # fmt: skip
 IMPURE_NAMES: Final = frozenset({
     "os.environ", "os.environb", "os.getenv", "os.urandom", "os.getrandom", "os.getpid", "os.open", "os.read",
@@ -127,14 +127,14 @@ def check_names(path: str, source: str) -> list[Complaint]:
 def check_docstrings(path: str, source: str) -> list[Complaint]:
     """Complain of modules, public classes and public functions that do not say what they are.
 
-    An enumeration's members and a named tuple's fields may speak for it; what a method overrides is said elsewhere.
+    An enumeration's members and a named tuple's fields may speak for it; a method may be said by what it implements.
     """
     tree = ast.parse(source)
     if not tree.body:
         return []
     complaints = [] if ast.get_docstring(tree) else [f"{path}:1: the module has no docstring"]
     return complaints + [
-        f"{path}:{node.lineno}: {name} has no docstring" for node, name in _public(tree) if not ast.get_docstring(node)
+        f"{path}:{node.lineno}: {node.name} has no docstring" for node in _public(tree) if not ast.get_docstring(node)
     ]
 
 
@@ -149,28 +149,15 @@ def check_length(path: str, source: str, tables: dict[str, str]) -> list[Complai
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-def _public(tree: ast.Module) -> Iterator[tuple[Definition, str]]:
+def _public(tree: ast.Module) -> Iterator[Definition]:
     for node in tree.body:
         if isinstance(node, Definition) and not node.name.startswith("_") and not _is_enumeration(node):
-            yield node, node.name
-            if isinstance(node, ast.ClassDef):
-                yield from (
-                    (part, f"{node.name}.{part.name}")
-                    for part in node.body
-                    if isinstance(part, Definition) and not part.name.startswith("_") and not _is_told(part)
-                )
+            yield node
 
 
 def _is_enumeration(node: Definition) -> bool:
     return isinstance(node, ast.ClassDef) and any(
         re.search(r"Enum$|Flag$|NamedTuple$|TypedDict$", _name(base)) for base in node.bases
-    )
-
-
-def _is_told(node: Definition) -> bool:
-    """Say whether another definition carries the docstring: an overload, a setter, an override."""
-    return any(
-        _name(decorator).split(".")[-1] in ("overload", "setter", "override") for decorator in node.decorator_list
     )
 
 

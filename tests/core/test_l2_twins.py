@@ -112,7 +112,7 @@ class Twins(RuleBasedStateMachine):
                 assert (one.dtype, one.tolist()) == (other.dtype, other.tolist())
 
 
-Twins.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+Twins.TestCase.settings = settings(stateful_step_count=40)
 TestTwins = Twins.TestCase
 
 

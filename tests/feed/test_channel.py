@@ -225,6 +225,13 @@ def test_a_session_ends_when_all_of_it_is_told() -> None:
     assert send(machine, "x", 40, session=NEXT_DAY)[0] == SessionChanged(b"S000000001", NEXT_DAY)
 
 
+def test_each_session_has_its_own_end() -> None:
+    machine = channel()
+    for session in (b"S000000001", NEXT_DAY):
+        send(machine, "ab", 1, session=session)
+        assert machine.receive(mold_end(3, session), 0) == [EndOfSession(session, 3)]
+
+
 def test_an_end_before_what_is_known_is_not_believed() -> None:
     machine = channel()
     send(machine, "abc", 1)
@@ -395,6 +402,29 @@ def test_a_reset_whose_first_packet_was_lost_needs_a_second_one_and_tells_the_lo
     assert kinds(machine.receive(star(3, [b"c" * 8], ts=60 * S), 50 * S)) == [Ignored]
     assert machine.receive(star(4, [b"d" * 8], ts=60 * S), 50 * S) == [SequenceReset(501, 1)]
     assert told(machine.wake(50 * S + MS)) == [GapOpened(1, 2, 50 * S + MS)]
+
+
+def test_a_restart_without_silence_is_seen_when_the_silence_has_passed_and_the_loss_is_told() -> None:
+    machine = channel("starbase")
+    for number in (499, 500):
+        machine.receive(star(number, [b"x" * 8], ts=10 * S), 0)
+    events: list[Event] = []
+    for number in range(1, 16):
+        events += machine.receive(star(number, [b"y" * 8], ts=(10 + number) * S), number * S)
+    events += machine.wake(99 * S)
+    assert [event for event in events if isinstance(event, SequenceReset)] == [SequenceReset(501, 1)]
+    assert [(event.first, event.last) for event in events if isinstance(event, GapLost)] == [(1, 12)]
+    assert [event.first_sequence for event in events if isinstance(event, Messages)] == [13, 14, 15]
+
+
+def test_a_fast_path_waits_until_nothing_from_before_a_reset_can_come() -> None:
+    machine = channel("starbase")
+    machine.receive(star(500, [b"x" * 8], ts=10 * S), 0)
+    assert machine.in_order
+    machine.receive(star(1, [b"y" * 8], ts=60 * S), 50 * S)
+    assert not machine.in_order
+    machine.receive(star(2, [b"y" * 8], ts=61 * S), 51 * S)
+    assert machine.in_order
 
 
 def test_packets_from_before_a_reset_are_ignored_for_a_while() -> None:

@@ -131,6 +131,33 @@ def test_what_was_sent_before_a_reset_is_ignored_for_a_while() -> None:
         assert epoch.judge(seen(1, ts=ts * S, now=now * S), Mark(2, 2)).verdict is verdict
 
 
+def test_a_doubt_does_not_outlive_its_epoch() -> None:
+    epoch = judge("starbase", stamp=10 * S)
+    assert epoch.judge(seen(10**6, ts=11 * S), MARK).verdict is Verdict.DOUBT
+    epoch.change(seen(1, ts=20 * S), MARK)
+    assert epoch.judge(seen(10**6 + 1, ts=21 * S), Mark(2, 2)).verdict is Verdict.DOUBT
+
+
+def test_the_end_of_one_session_is_not_the_end_of_the_next() -> None:
+    epoch = judge()
+    epoch.ended = True
+    epoch.change(seen(50, session=b"two"), MARK)
+    assert epoch.judge(seen(70, session=b"three"), Mark(51, 51)).verdict is Verdict.DOUBT
+
+
+def test_packets_agree_across_the_wrap_of_a_counter() -> None:
+    epoch, near = judge("deribit"), 2**32 - 20_000
+    one = Sighting(packet(2**32 - 1), 2**32 - 1, 0, 0)
+    two = Sighting(packet(0), 2**32, 0, 0)
+    assert [epoch.judge(sight, Mark(near, near)).verdict for sight in (one, two)] == [Verdict.DOUBT, Verdict.CURRENT]
+
+
+def test_leaving_a_nonsense_first_packet_makes_no_old_packets() -> None:
+    epoch = judge("starbase", stamp=2**62, given=False, settled=False)
+    epoch.change(seen(10**6, ts=10 * S), MARK)
+    assert epoch.judge(seen(10**6 + 1, ts=10 * S), Mark(10**6 + 1, 10**6 + 1)).verdict is Verdict.CURRENT
+
+
 def test_without_a_given_start_the_first_packet_may_have_been_the_nonsense() -> None:
     epoch = judge(given=False, settled=False)
     far = [seen(10**6), seen(10**6 + 1)]

@@ -98,7 +98,8 @@ def test_the_recording_gives_what_independent_readers_count():
             feed.apply(message, packet.channelSeq, datagram.ts_ns, packet.channelId)
     told = feed.statistics()
     assert feed.by_type == {
-        "1003": 4211, "1008": 468, "1005": 60, "1006": 60, "1000": 194, "1010": 194, "1004": 197, "1001": 1064, "1002": 332,
+        "1003": 4211, "1008": 468, "1005": 60, "1006": 60, "1000": 194, "1010": 194, "1004": 197, "1001": 1064,
+        "1002": 332,
     }  # fmt: skip
     assert (told.books, told.updates, told.chain_breaks, told.snapshots_equal) == (84, 1064, 0, 110)
     assert (told.snapshots_different, told.inexact, told.undefined, told.malformed, told.refused) == (0, 0, 0, 0, {})

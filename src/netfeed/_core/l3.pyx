@@ -62,6 +62,10 @@ cdef class OrderBooks:
         self.array = array
         return 0
 
+    def reserve(self, uint64_t changes):
+        """Make sure that so many changes fit without another call."""
+        self.room(changes)
+
     cdef int check(self, uint32_t book) except -1:
         if book >= self.m.book_count:
             raise Misuse(f"there is no book {book}")
@@ -86,10 +90,7 @@ cdef class OrderBooks:
         cdef uint32_t book
         if not 0 <= state <= STALE:
             raise ValueError(f"{state} is not a valid BookState")
-        book = open_book(&self.m, <uint8_t>state)
-        if book == NONE:
-            self.m.refused[FULL] += 1
-        return book
+        return open_book(&self.m, <uint8_t>state)
 
     def __len__(self):
         return self.m.book_count

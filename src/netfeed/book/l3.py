@@ -76,12 +76,14 @@ class OrderBooks:
         """Return the changes since the last call, as an array of CHANGE that is valid until the next operation."""
         return self._log.take()
 
+    def reserve(self, changes: int) -> None:
+        """Make sure that so many changes fit without another call; the twin's log grows by itself."""
+
     # --- books and their state
 
     def add_book(self, state: BookState | int = BookState.EMPTY) -> int:
         """Open one more book and return its index; NO_BOOK when the bound is reached."""
         if len(self._books) >= self._limits[1]:
-            self._refused[Refusal.FULL] += 1
             return NO_BOOK
         self._books.append(_Book(BookState(state)))
         return len(self._books) - 1

@@ -139,7 +139,10 @@ class Channel:
 
     @property
     def next_sequence(self) -> int | None:
-        """Give the next number to deliver, None before the stream began and no start was given."""
+        """Give the next number to deliver, None before the stream began where no start was given.
+
+        Where the wire's counter wraps this one goes on: modulo `framing.modulus` it is the wire's.
+        """
         return self._lines.sequencer.next if self._lines.begun or self._start is not None else None
 
     @property
@@ -159,9 +162,13 @@ class Channel:
 
     @property
     def in_order(self) -> bool:
-        """Say whether a fast path may take expected packets: nothing is missing, held, or being remembered."""
+        """Say whether a fast path may take expected packets of the session.
+
+        Nothing is missing, held, or being remembered, and no packet from before a reset can look like an expected one.
+        """
+        lines = self._lines
         recording = self.splice is not None and self.splice.recording
-        return self._lines.begun and self._lines.sequencer.in_order and not recording
+        return lines.begun and lines.sequencer.in_order and not recording and not lines.epoch.may_straggle(self._now)
 
     def receive(self, data: Buffer, now: int, port: int = 0) -> Sequence[Event]:
         """Take a packet and return what it means, in order.
@@ -212,7 +219,9 @@ class Channel:
         lines.epoch.advance(self._tick(ts), ts_send_ns)
 
     def merge_line(self, port: int, packets: int, first: int, duplicates: int, bytes: int, last_ts: int) -> None:
-        """Add to a line's account what a fast path counted. Units: `last_ts` in monotonic ns.
+        """Add to a line's account what a fast path counted; how far lines are behind is measured here only.
+
+        Units: `last_ts` in monotonic ns.
 
         Raises: MisuseError when `port` is no line.
         """

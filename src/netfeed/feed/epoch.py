@@ -41,6 +41,8 @@ from netfeed.feed.framing import Framing, Packet
 
 MAX_RETIRED: Final = 8
 """Sessions that are remembered after they ended; the oldest is forgotten."""
+MAX_LOSS_ACROSS_WRAP: Final = 2**24
+"""A counter that jumps over its wrap by more than this began anew; no line loses so much and goes on."""
 _NEVER_YET: Final = -(2**63)
 
 
@@ -147,6 +149,10 @@ class Epoch:
         self._newest = ts_send_ns if ts_send_ns is not None or self._stamped else now
         self._settled = True
 
+    def may_straggle(self, now: int) -> bool:
+        """Say whether packets from before a reset may still come, with numbers that fit the new count."""
+        return now < self._boundary_until
+
     def judge(self, seen: Sighting, mark: Mark) -> Ruling:
         """Say what a packet of a line is."""
         verdict, sure = self._suspect(seen, mark)
@@ -195,7 +201,7 @@ class Epoch:
         if not self._settled and not self._start_given and abs(seen.number - mark.next) > self._max_jump:
             return Verdict.RESET, False
         if seen.number > mark.high + self._max_jump:
-            return (Verdict.RESET if self._is_below(packet.sequence, mark.next) else Verdict.CURRENT), False
+            return (Verdict.RESET if self._is_below(seen, mark) else Verdict.CURRENT), False
         if self._is_reset(seen, mark):
             return Verdict.RESET, packet.ts_send_ns is not None and packet.sequence == self._framing.first
         return Verdict.CURRENT, True
@@ -212,10 +218,12 @@ class Epoch:
         stamped = seen.packet.ts_send_ns is not None
         return stamped and seen.now < self._boundary_until and seen.stamp < self._boundary
 
-    def _is_below(self, raw: int, number: int) -> bool:
-        """Say whether a number far ahead is really a lower one of a counter that wraps."""
+    def _is_below(self, seen: Sighting, mark: Mark) -> bool:
+        """Say whether a number far ahead across the wrap of a counter is rather a lower one, of a new count."""
         modulus = self._framing.modulus
-        return self._framing.resets and modulus is not None and raw < number % modulus
+        if modulus is None or not self._framing.resets or seen.number - mark.high < MAX_LOSS_ACROSS_WRAP:
+            return False
+        return seen.packet.sequence < mark.next % modulus
 
     def _is_reset(self, seen: Sighting, mark: Mark) -> bool:
         if not self._framing.resets or not seen.is_fallen(mark):

@@ -71,7 +71,7 @@ class GapOpened:
 
 @dataclass(frozen=True, slots=True)
 class GapClosed:
-    """All that was missing of an opened gap has come, or a snapshot made it needless."""
+    """All that was missing of an opened gap has come, or a snapshot made it needless. `by`: what brought the last."""
 
     first: int
     last: int

@@ -64,7 +64,8 @@ class Stream:
         seen = self._sighting(packet, port, now)
         verdict = self.epoch.judge_answer(seen, self._mark).verdict
         if verdict is not Verdict.CURRENT:
-            return [Ignored(verdict.value, port, packet.sequence)]
+            beyond = verdict is Verdict.DOUBT
+            return [Ignored("beyond what is known to exist" if beyond else verdict.value, port, packet.sequence)]
         return self._accept(seen, "retransmit")
 
     def expire(self, now: int) -> list[Event]:

@@ -34,7 +34,7 @@ from netfeed.book.state import BookState
 from netfeed.errors import WireError
 from netfeed.machine import Buffer
 from netfeed.venues.chain import Link, Room
-from netfeed.venues.cme_security import PLACES, Ladders, Security, ladders_of, level_of
+from netfeed.venues.cme_security import PLACES, Ladders, Security, ladders_of
 from netfeed.venues.level_market import MAX_BOOKS, LevelMarket
 from netfeed.wire import cme
 from netfeed.wire.cme import AggressorSide, EntryType, MatchEventIndicator, MDUpdateAction
@@ -202,8 +202,9 @@ class CmeFeed:
         if place is None:
             return
         one.touched[place.book] = True
-        ladder = one.ladder(place, entry.MDPriceLevel)
-        if not ladder.apply(entry.MDUpdateAction, entry.MDPriceLevel, level_of(entry)) and not one.broken:
+        action, position = entry.MDUpdateAction, entry.MDPriceLevel
+        price, size, orders = entry.MDEntryPx, entry.MDEntrySize, entry.NumberOfOrders or 0
+        if not one.ladder(place, position).apply(action, position, price, size, orders) and not one.broken:
             self._wrong(one, entry.RptSeq)
 
     def _empty(self, one: Security) -> None:

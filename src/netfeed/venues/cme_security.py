@@ -7,7 +7,7 @@ show, 10 outright and 2 implied, and grows with the positions that are told.
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from netfeed.book.level import Level, Side
+from netfeed.book.level import Side
 from netfeed.venues.chain import Chain, Room
 from netfeed.venues.ladder import MAX_DEPTH, Ladder
 from netfeed.wire.cme import EntryType, MDUpdateAction
@@ -76,13 +76,6 @@ class Security:
         self.touched = [True, True]
 
 
-def level_of(entry: Any) -> Level | None:
-    """Give the level of an entry; None where it has no price, or no size that could rest."""
-    if entry.MDEntryPx is None or entry.MDEntrySize is None or entry.MDEntrySize < 0:
-        return None
-    return Level(entry.MDEntryPx, entry.MDEntrySize, max(0, entry.NumberOfOrders or 0))
-
-
 def ladders_of(one: Security, entries: Iterable[Any]) -> Ladders | None:
     """Build the levels of a snapshot; None when an entry makes no sense, or when the outright book is none."""
     ladders: Ladders = (_pair(one.ladders[0][0].depth), _pair(one.ladders[1][0].depth))
@@ -93,7 +86,8 @@ def ladders_of(one: Security, entries: Iterable[Any]) -> Ladders | None:
         ladder = ladders[place.book][place.side]
         if not one.defined:
             ladder.depth = max(ladder.depth, position)
-        if not ladder.apply(MDUpdateAction.OVERLAY, position, level_of(entry)):
+        size, orders = entry.MDEntrySize, entry.NumberOfOrders or 0
+        if not ladder.apply(MDUpdateAction.OVERLAY, position, entry.MDEntryPx, size, orders):
             return None
     return ladders if all(ladder.sound for ladder in ladders[0]) else None
 

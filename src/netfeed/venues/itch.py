@@ -10,12 +10,15 @@ no H yet): in a halt and before an auction orders may stand across each other.
 Left out: sequence and loss (`feed`); broken trades (counted by type, nothing is undone).
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from netfeed.book.change import NO_BOOK, NO_SIDE, NO_TIME, Refusal, TradeFlag
-from netfeed.book.l3 import MAX_ORDERS, OrderBooks
+from netfeed.book.handle import OrderBook
+from netfeed.book.l3 import MAX_ORDERS, BooksStatistics, OrderBooks
 from netfeed.book.level import Side
 from netfeed.book.state import BookState
+from netfeed.build import select
 from netfeed.machine import Buffer
 from netfeed.wire import itch
 
@@ -23,6 +26,9 @@ MAX_BOOKS: Final = 1 << 16
 """A locate code has 16 bits."""
 END, PARTIAL, MARKER, FULL = range(4)
 """How `run` stopped: at the end of the buffer, inside a record, at a zero length, with a full batch of changes."""
+
+Since = Callable[[int], list[tuple[int, bytes]] | None]
+"""What came after a sequence number, None when it is not all remembered."""
 
 _SIDES: Final = {"B": Side.BID, "S": Side.ASK}
 
@@ -144,3 +150,69 @@ class ItchBooks:
             self._by_locate[m.stock_locate] = book
             self.names.append(m.stock)
         return book
+
+
+class ItchFeed:
+    """An ITCH stream as a feed: the compiled or the plain `ItchBooks`, and the words that every feed speaks."""
+
+    protocol = "itch50"
+
+    def __init__(self) -> None:
+        self.stream: ItchBooks = select("itch", __name__, "ItchBooks")()
+        self._handles: list[OrderBook] = []
+
+    @property
+    def by_type(self) -> dict[str, int]:
+        """Count messages by their type."""
+        return self.stream.by_type
+
+    @property
+    def names(self) -> list[str]:
+        """Name the stock of each book."""
+        return self.stream.names
+
+    @property
+    def books(self) -> list[OrderBook]:
+        """Give a view of each book, in the order in which they were opened."""
+        opened = range(len(self._handles), len(self.stream.books))
+        self._handles += (OrderBook(self.stream.books, book) for book in opened)
+        return self._handles
+
+    @property
+    def exponents(self) -> list[tuple[int, int]]:
+        """Give the decimal exponents of price and quantity for each book."""
+        return [(itch.PRICE_EXPONENT, 0)] * len(self.stream.books)
+
+    def begin(self, whole: bool) -> None:
+        """Say whether the stream is seen from its first message on: a book of a late join is not right by itself."""
+        self.stream.fresh_state = BookState.LIVE if whole else BookState.SYNCING
+
+    def apply(self, message: Buffer, sequence: int, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
+        """Apply the next message of the stream."""
+        self.stream.apply(message, sequence, ts_recv_ns, channel)
+
+    def gap(self, first: int, last: int, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
+        """Take note of a loss. What was lost could have touched any book, those included that are not open yet."""
+        self.stream.books.at(first, NO_TIME, ts_recv_ns, channel)
+        self.stream.books.suspect_all(first, last)
+        self.stream.fresh_state = BookState.SUSPECT
+
+    def snapshot(self, message: Buffer, sequence: int, ts_recv_ns: int, channel: int, since: Since) -> None:
+        """Multicast ITCH has no snapshot channel; what comes as one is not looked at."""
+
+    def reset(self, channel: int = 0) -> None:
+        """Empty all books: a new session begins, with new locate codes and order numbers."""
+        for book in range(len(self.stream.books)):
+            self.stream.books.clear(book)
+            self.stream.books.to(book, BookState.EMPTY)
+        self.stream.books.end()
+        self.stream.forget_locates()
+        self.begin(whole=True)
+
+    def take(self) -> Any:
+        """Return the changes since the last call, as an array of CHANGE that is valid until the next message."""
+        return self.stream.books.take()
+
+    def statistics(self) -> BooksStatistics:
+        """Return the counters as they are now."""
+        return self.stream.books.statistics()

@@ -33,23 +33,26 @@ class Ladder:
         self._side = side
         self._rungs: list[Level | None] = []
 
-    def apply(self, action: int, position: int, level: Level | None) -> bool:
-        """Do what one entry says; `level` is None where it has no price or size. Says whether that made sense."""
+    def apply(self, action: int, position: int, price: int | None, quantity: int | None, orders: int = 0) -> bool:
+        """Do what one entry says, and say whether that made sense. To delete, price and quantity may be absent."""
         at = position - 1
         if not 0 <= at < self.depth or action not in _ACTIONS:
             return False
         if action in _WRITING:
-            return self._write(action, at, level)
-        if at >= len(self._rungs) or (action == MDUpdateAction.DELETE and self._is_other(at, level)):
+            return self._write(action, at, price, quantity, orders)
+        if at >= len(self._rungs) or (action == MDUpdateAction.DELETE and self._is_other(at, price)):
             return False
         first = 0 if action == MDUpdateAction.DELETE_THRU else at
         end = len(self._rungs) if action == MDUpdateAction.DELETE_FROM else at + 1
         del self._rungs[first:end]
         return True
 
-    def _write(self, action: int, at: int, level: Level | None) -> bool:
-        if level is None or (action == MDUpdateAction.CHANGE and self._is_other(at, level)):
+    def _write(self, action: int, at: int, price: int | None, quantity: int | None, orders: int) -> bool:
+        if price is None or quantity is None or quantity < 0:
             return False
+        if action == MDUpdateAction.CHANGE and self._is_other(at, price):
+            return False
+        level = Level(price, quantity, max(0, orders))
         self._rungs += [None] * (at - len(self._rungs) + (action != MDUpdateAction.NEW))
         if action == MDUpdateAction.NEW:
             self._rungs.insert(at, level)
@@ -58,9 +61,9 @@ class Ladder:
             self._rungs[at] = level
         return True
 
-    def _is_other(self, at: int, level: Level | None) -> bool:
+    def _is_other(self, at: int, price: int | None) -> bool:
         known = self._rungs[at] if at < len(self._rungs) else None
-        return known is not None and level is not None and known.price != level.price
+        return known is not None and price is not None and known.price != price
 
     def clear(self) -> None:
         """Remove all levels."""

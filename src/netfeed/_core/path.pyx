@@ -1,0 +1,420 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The path of the expected packet, compiled: record -> UDP payload -> channel -> messages -> books, in one call.
+
+The plain twin `netfeed.feed.path.Path` defines it. The channel here knows one case only: the next packet of the
+session, whole and sound - or a copy of one that is past. Everything else is handed to plain Python untouched.
+Messages wait in a batch for each channel, so that the books can fetch ahead across packets.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcmp, memcpy, memset
+
+import numpy as np
+
+from netfeed._core.batch cimport BATCH, Message
+from netfeed._core.capture cimport END, MORE, UDP, Packet, Walker
+from netfeed._core.itch cimport ItchBooks
+from netfeed._core.market cimport CHANGES_PER_MESSAGE, Market, unlikely
+from netfeed._core.starbase cimport StarbaseBooks
+
+cdef extern from *:
+    int64_t LOWEST "INT64_MIN"
+
+cdef extern from * nogil:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    static inline uint16_t nf_path_be16(const uint8_t *p) { uint16_t v; memcpy(&v, p, 2); return __builtin_bswap16(v); }
+    static inline uint64_t nf_path_be64(const uint8_t *p) { uint64_t v; memcpy(&v, p, 8); return __builtin_bswap64(v); }
+    static inline uint16_t nf_path_le16(const uint8_t *p) { uint16_t v; memcpy(&v, p, 2); return v; }
+    static inline uint64_t nf_path_le64(const uint8_t *p) { uint64_t v; memcpy(&v, p, 8); return v; }
+    """
+    uint16_t be16 "nf_path_be16"(const uint8_t *p) noexcept
+    uint64_t be64 "nf_path_be64"(const uint8_t *p) noexcept
+    uint16_t le16 "nf_path_le16"(const uint8_t *p) noexcept
+    uint64_t le64 "nf_path_le64"(const uint8_t *p) noexcept
+
+cdef enum:
+    PACKETS = 256               # walked at a time
+    MAX_FLOWS = 4096
+    MAX_CHANNELS = 1024
+    MAX_LINES = 16
+    RECENT = 1024               # first copies that are remembered, to tell how far behind the second is
+    # status, after the walker's END, PARTIAL, BAD
+    PLAIN = 4                   # a packet for plain Python
+    UNKNOWN = 5                 # a packet of a flow that was not added
+    FULL = 6                    # the changes of a channel should be taken
+    # flows that are no channel's
+    TO_PLAIN = -1
+    IGNORE = -2
+    # what the channel says of a packet
+    TAKEN = 0
+    NOT_EXPECTED = 1
+    NO_ROOM = 2
+    MOLDUDP64 = 1
+    STARBASE = 2
+
+cdef struct Line:
+    uint64_t packets, first, duplicates, bytes
+    int64_t last_ts
+    uint64_t behind             # how often the other line had brought the packet before, and by how much
+    int64_t behind_min, behind_max, behind_sum
+
+cdef struct First:
+    uint64_t sequence
+    int64_t ts_ns
+    int32_t line
+
+cdef struct Flow:
+    uint8_t destination[16]
+    uint16_t port
+    uint8_t used
+    int32_t channel
+    int32_t line
+
+cdef struct Lane:               # a channel
+    int framing
+    uint8_t armed
+    uint8_t session[10]
+    uint64_t next
+    int64_t last_ts
+    int64_t last_send
+    void *books
+    Market *m
+    uint64_t waiting
+    Message batch[BATCH]
+    Line lines[MAX_LINES]
+    First recent[RECENT]
+
+@cython.final
+cdef class Path:
+    """From the bytes of a capture to changed books, for the packets that are as expected."""
+
+    cdef Walker walker
+    cdef list owners            # keeps the books alive
+    cdef Lane **lanes
+    cdef int lane_count
+    cdef Flow flows[2 * MAX_FLOWS]
+    cdef int flow_count
+    cdef Packet packets[PACKETS]
+    cdef int at, count, status
+    cdef int64_t offset
+    cdef readonly uint64_t ignored
+    cdef object record          # an array of one PACKET, for `packet`
+
+    def __cinit__(self, Walker walker not None, record):
+        self.walker = walker
+        self.owners = []
+        self.lanes = <Lane **>calloc(MAX_CHANNELS, sizeof(void *))
+        if self.lanes == NULL:
+            raise MemoryError("no memory for channels")
+        self.record = record
+        self.status = MORE
+        self.offset = -1
+
+    def __dealloc__(self):
+        cdef int k
+        for k in range(self.lane_count):
+            free(self.lanes[k])
+        free(self.lanes)
+
+    # --- what the path knows
+
+    def add_channel(self, books):
+        cdef Lane *lane
+        if self.lane_count == MAX_CHANNELS:
+            raise ValueError(f"more than {MAX_CHANNELS} channels")
+        lane = <Lane *>calloc(1, sizeof(Lane))
+        if lane == NULL:
+            raise MemoryError("no memory for a channel")
+        if isinstance(books, ItchBooks):
+            lane.framing = MOLDUDP64
+            lane.m = (<ItchBooks>books).m
+        elif isinstance(books, StarbaseBooks):
+            lane.framing = STARBASE
+            lane.m = (<StarbaseBooks>books).m
+        else:
+            free(lane)
+            raise ValueError("the compiled path feeds ItchBooks and StarbaseBooks")
+        lane.books = <void *>books
+        self.owners.append(books)
+        self.lanes[self.lane_count] = lane
+        self.forget_firsts(self.lane_count)
+        self.lane_count += 1
+        return self.lane_count - 1
+
+    def add_flow(self, bytes destination, uint16_t port, int channel, int line=0):
+        cdef Packet packet
+        cdef Flow *flow
+        if len(destination) != 16 or not IGNORE <= channel < self.lane_count or not 0 <= line < MAX_LINES:
+            raise ValueError("a flow is a 16-byte address, a port, a channel that was added, and a line below 16")
+        memcpy(packet.destination, <const char *>destination, 16)
+        packet.destination_port = port
+        flow = self.flow_of(&packet)
+        if not flow.used:
+            if self.flow_count == MAX_FLOWS:
+                raise ValueError(f"more than {MAX_FLOWS} flows")
+            self.flow_count += 1
+        memcpy(flow.destination, packet.destination, 16)
+        flow.port = port
+        flow.used = 1
+        flow.channel = channel
+        flow.line = line
+
+    def arm(self, int channel, bytes session, uint64_t next_sequence):
+        cdef Lane *lane = self.lane_of(channel)
+        if len(session) > 10:
+            raise ValueError("a session has at most 10 bytes")
+        memset(lane.session, 0, 10)
+        memcpy(lane.session, <const char *>session, len(session))
+        lane.next = next_sequence
+        lane.last_send = LOWEST
+        lane.armed = 1
+
+    def disarm(self, int channel):
+        self.lane_of(channel).armed = 0
+
+    def forget_firsts(self, int channel):
+        cdef int k
+        for k in range(RECENT):
+            self.lanes[channel].recent[k].line = -1
+
+    def position(self, int channel):
+        """Tell (next sequence, time of the last packet, its send time or None) as the channel here has them."""
+        cdef Lane *lane = self.lane_of(channel)
+        return lane.next, lane.last_ts, None if lane.last_send == LOWEST else lane.last_send
+
+    def drain_lines(self, int channel):
+        """Take the accounts: (line, packets, first, duplicates, bytes, last_ts, (count, min, max, sum) behind)."""
+        cdef Lane *lane = self.lane_of(channel)
+        cdef Line *one
+        cdef int k
+        found = []
+        for k in range(MAX_LINES):
+            one = &lane.lines[k]
+            if one.packets:
+                behind = (one.behind, one.behind_min, one.behind_max, one.behind_sum)
+                found.append((k, one.packets, one.first, one.duplicates, one.bytes, one.last_ts, behind))
+                memset(one, 0, sizeof(Line))
+        return found
+
+    @property
+    def packet(self):
+        """The packet that `run` stopped at, as a PACKET record."""
+        cdef uint8_t[::1] view = self.record.view(np.uint8)
+        cdef int at = self.at if self.at < self.count else self.count - 1
+        memcpy(&view[0], &self.packets[at if at >= 0 else 0], sizeof(Packet))
+        return self.record[0]
+
+    def done(self):
+        """Go on behind the packet that `run` stopped at."""
+        if self.at < self.count:
+            self.at += 1
+
+    # --- the run
+
+    def run(self, const uint8_t[::1] data, int64_t offset, int64_t base=0):
+        cdef const uint8_t *p = &data[0] if data.shape[0] else NULL
+        cdef int64_t size = data.shape[0]
+        cdef int status
+        cdef int k
+        if not 0 <= offset <= size:
+            raise ValueError(f"offset {offset} is outside the buffer of {size} bytes")
+        if self.at == self.count:
+            self.offset = offset
+        while True:
+            with nogil:
+                status = self.go(p, size, base)
+                for k in range(self.lane_count):
+                    self.flush(self.lanes[k])
+            if status == FULL and self.grow():
+                continue
+            return self.offset, status
+
+    cdef bint grow(self):
+        """Make room where a batch of changes is short although it was just taken. False: there is something to take."""
+        cdef Packet *packet = &self.packets[self.at]
+        cdef Flow *flow = self.flow_of(packet)
+        cdef Lane *lane = self.lanes[flow.channel]
+        if lane.m.change_count:
+            return False
+        books = <object>lane.books
+        (books.books).reserve((packet.payload_length // 2 + BATCH) * CHANGES_PER_MESSAGE + 4 * lane.m.dirty_count)
+        return True
+
+    cdef int go(self, const uint8_t *data, int64_t size, int64_t base) noexcept nogil:
+        cdef Packet *packet
+        cdef Flow *flow
+        cdef Lane *lane
+        cdef int status, said
+        cdef int64_t next_offset
+        while True:
+            if self.at == self.count:
+                if self.status != MORE:
+                    status = self.status
+                    self.status = MORE
+                    return status
+                self.at = self.count = 0
+                self.status = self.walker.fill(
+                    data, size, self.offset, base, self.packets, PACKETS, &next_offset, &self.count
+                )
+                self.offset = next_offset
+                continue
+            packet = &self.packets[self.at]
+            if unlikely(packet.kind != UDP):
+                self.at += 1
+                continue
+            flow = self.flow_of(packet)
+            if unlikely(not flow.used):
+                return UNKNOWN
+            if flow.channel < 0:
+                if flow.channel == TO_PLAIN:
+                    return PLAIN
+                self.ignored += 1
+                self.at += 1
+                continue
+            lane = self.lanes[flow.channel]
+            said = self.accept(lane, flow.line, packet, data + packet.payload_offset) if lane.armed else NOT_EXPECTED
+            if said == NO_ROOM:
+                return FULL
+            if said == NOT_EXPECTED:
+                return PLAIN
+            self.at += 1
+
+    cdef Flow *flow_of(self, const Packet *packet) noexcept nogil:
+        """Find the place of a flow; `used` says whether it was added."""
+        cdef uint64_t key
+        cdef uint64_t at
+        memcpy(&key, packet.destination + 8, 8)
+        at = ((key ^ packet.destination_port) * <uint64_t>0x9E3779B97F4A7C15) >> 51
+        while True:
+            at &= 2 * MAX_FLOWS - 1
+            if not self.flows[at].used or (self.flows[at].port == packet.destination_port
+                                           and memcmp(self.flows[at].destination, packet.destination, 16) == 0):
+                return &self.flows[at]
+            at += 1
+
+    # --- the channel
+
+    cdef int accept(self, Lane *lane, int32_t which, const Packet *packet, const uint8_t *p) noexcept nogil:
+        """Take a packet that is the next one or a copy of one that was; touch nothing otherwise."""
+        cdef uint64_t length = packet.payload_length
+        cdef uint64_t sequence, count
+        cdef Line *line = &lane.lines[which]
+        cdef First *first
+        cdef int said
+        if lane.framing == MOLDUDP64:
+            if length < 20 or memcmp(p, lane.session, 10) != 0:
+                return NOT_EXPECTED
+            sequence = be64(p + 10)
+            count = be16(p + 18)
+            if count == 0xFFFF:
+                return NOT_EXPECTED
+        else:
+            if length < 24 or memcmp(p + 16, lane.session, 4) != 0 or le16(p + 20) != 1:
+                return NOT_EXPECTED
+            sequence = le64(p + 8)
+            count = le16(p + 22)
+        if count == 0:
+            return NOT_EXPECTED
+        first = &lane.recent[sequence & (RECENT - 1)]
+        if sequence == lane.next:
+            said = self.take_mold(lane, packet, p) if lane.framing == MOLDUDP64 else self.take_starbase(lane, packet, p)
+            if said != TAKEN:
+                return said
+            lane.next += count
+            if lane.framing == STARBASE:
+                lane.last_send = <int64_t>le64(p)
+            first.sequence = sequence
+            first.ts_ns = packet.ts_ns
+            first.line = which
+            line.first += 1
+        elif first.line >= 0 and first.line != which and first.sequence == sequence and sequence + count <= lane.next:
+            self.note_copy(line, packet.ts_ns - first.ts_ns)
+        else:
+            return NOT_EXPECTED
+        line.packets += 1
+        line.bytes += length
+        line.last_ts = packet.ts_ns
+        lane.last_ts = packet.ts_ns
+        return TAKEN
+
+    cdef void note_copy(self, Line *line, int64_t behind) noexcept nogil:
+        line.duplicates += 1
+        if line.behind == 0 or behind < line.behind_min:
+            line.behind_min = behind
+        if line.behind == 0 or behind > line.behind_max:
+            line.behind_max = behind
+        line.behind += 1
+        line.behind_sum += behind
+
+    cdef bint has_room(self, Lane *lane, uint64_t count) noexcept nogil:
+        cdef uint64_t wanted = (lane.waiting + count) * CHANGES_PER_MESSAGE + 4 * <uint64_t>lane.m.dirty_count
+        return lane.m.change_capacity - lane.m.change_count >= wanted
+
+    cdef int take_mold(self, Lane *lane, const Packet *packet, const uint8_t *p) noexcept nogil:
+        cdef uint64_t length = packet.payload_length
+        cdef uint64_t count = be16(p + 18), at = 20, k, sequence = be64(p + 10)
+        for k in range(count):
+            if at + 2 > length:
+                return NOT_EXPECTED
+            at += 2 + <uint64_t>be16(p + at)
+        if at != length or sequence + count < sequence:
+            return NOT_EXPECTED
+        if not self.has_room(lane, count):
+            return NO_ROOM
+        at = 20
+        for k in range(count):
+            self.push(lane, p + at + 2, be16(p + at), sequence + k, packet.ts_ns)
+            at += 2 + <uint64_t>be16(p + at)
+        return TAKEN
+
+    cdef int take_starbase(self, Lane *lane, const Packet *packet, const uint8_t *p) noexcept nogil:
+        cdef uint64_t length = packet.payload_length
+        cdef uint64_t count = le16(p + 22), at = 24, k, sequence = le64(p + 8), size
+        for k in range(count):
+            if at + 16 > length:
+                return NOT_EXPECTED
+            size = le16(p + at)
+            if size < 16 or at + size > length or le16(p + at + 2) == 10:   # a definition is for plain Python
+                return NOT_EXPECTED
+            at += size
+        if at != length or sequence + count < sequence:
+            return NOT_EXPECTED
+        if not self.has_room(lane, count):
+            return NO_ROOM
+        at = 24
+        for k in range(count):
+            self.push(lane, p + at, le16(p + at), sequence + k, packet.ts_ns)
+            at += le16(p + at)
+        return TAKEN
+
+    cdef void push(self, Lane *lane, const uint8_t *data, uint32_t length, uint64_t sequence, int64_t ts_ns) noexcept nogil:
+        cdef Message *message
+        if lane.waiting == BATCH:
+            self.flush(lane)
+        message = &lane.batch[lane.waiting]
+        message.data = data
+        message.length = length
+        message.sequence = sequence
+        message.ts_recv_ns = ts_ns
+        message.channel = 0
+        lane.waiting += 1
+
+    cdef void flush(self, Lane *lane) noexcept nogil:
+        """Apply the messages that wait."""
+        cdef uint64_t count = lane.waiting
+        if count == 0:
+            return
+        lane.waiting = 0
+        if lane.framing == MOLDUDP64:
+            (<ItchBooks>lane.books).apply_batch(lane.batch, count)
+        else:
+            (<StarbaseBooks>lane.books).apply_batch(lane.batch, count)
+
+    cdef Lane *lane_of(self, int channel) except NULL:
+        if not 0 <= channel < self.lane_count:
+            raise ValueError(f"there is no channel {channel}")
+        return self.lanes[channel]

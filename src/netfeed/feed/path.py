@@ -1,0 +1,298 @@
+"""The path of the expected packet: record -> UDP payload -> channel -> messages -> books. The twin of `_core.path`.
+
+The channel here knows one case only: the next packet of the session, whole and sound - or a copy, from another line,
+of one that is past. Everything else (a gap, a late packet, a heartbeat, a new session, a packet that does not fit its
+specification) is handed to the caller untouched, who gives it to `feed.channel` and, once that is `in_order` again,
+arms this one anew. So what is hot stays small, and what is difficult stays readable.
+
+    run(buffer, offset, base) -> (next offset, status)
+
+    status      the caller
+    END PARTIAL BAD   as of `wire.capture.Walker`: gives more bytes, or resynchronises, or ends
+    PLAIN       takes `packet` (its flow is PLAIN, its channel not armed, or it is not the expected one), then `done()`
+    UNKNOWN     adds the flow of `packet`, or adds it as IGNORE, and runs again
+    FULL        takes the changes of the channels' books and runs again
+
+The buffer of a run may be replaced only after END, PARTIAL or BAD.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+
+from netfeed.errors import WireError
+from netfeed.machine import Buffer
+from netfeed.wire import moldudp64, starbase
+from netfeed.wire.capture import PACKET, Kind
+from netfeed.wire.capture import Status as Walked
+
+TO_PLAIN: Final = -1
+IGNORE: Final = -2
+"""In the place of a channel: packets of this flow are handed out, or passed over."""
+MAX_FLOWS: Final = 4096
+MAX_CHANNELS: Final = 1024
+MAX_LINES: Final = 16
+RECENT: Final = 1024
+"""First copies that are remembered, to tell how far behind the second one is."""
+_PACKETS: Final = 256
+
+
+class Status(IntEnum):
+    """How a run stopped. MORE is only the walker's."""
+
+    MORE = 0
+    END = 1
+    PARTIAL = 2
+    BAD = 3
+    PLAIN = 4
+    UNKNOWN = 5
+    FULL = 6
+
+
+class Stream(Protocol):
+    """What the path feeds: `venues.itch.ItchBooks` or `venues.starbase.StarbaseBooks`."""
+
+    protocol: str
+
+    def apply(self, message: Buffer, sequence: int, ts_recv_ns: int = ..., channel: int = ...) -> None:
+        """Apply one message, in sequence."""
+
+
+LineAccount = tuple[int, int, int, int, int, int, tuple[int, int, int, int]]
+"""(line, packets, first, duplicates, bytes, last time, how far behind: count, min, max, sum)"""
+
+
+@dataclass(slots=True)
+class _Line:
+    packets: int = 0
+    first: int = 0
+    duplicates: int = 0
+    bytes: int = 0
+    last_ts: int = 0
+    behind: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+
+@dataclass(slots=True)
+class _Lane:
+    books: Stream
+    armed: bool = False
+    session: bytes = b""
+    next: int = 0
+    last_ts: int = 0
+    last_send: int | None = None
+    lines: dict[int, _Line] = field(default_factory=dict)
+    recent: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+
+
+class Path:
+    """From the bytes of a capture to changed books, for the packets that are as expected.
+
+    `walker` is the build's `Walker`; `record` an array of one PACKET in which `packet` is handed out.
+    """
+
+    def __init__(self, walker: Any, record: Any) -> None:
+        self.ignored = 0
+        self._walker = walker
+        self._lanes: list[_Lane] = []
+        self._flows: dict[tuple[bytes, int], tuple[int, int]] = {}
+        self._packets = np.zeros(_PACKETS, PACKET)
+        self._at = self._count = self._offset = 0
+        self._status = Walked.MORE
+
+    def add_channel(self, books: Stream) -> int:
+        """Add a channel that feeds `books`, and give its number.
+
+        Raises: ValueError for too many, or for books of another protocol.
+        """
+        if len(self._lanes) == MAX_CHANNELS:
+            raise ValueError(f"more than {MAX_CHANNELS} channels")
+        if books.protocol not in _FRAMINGS:
+            raise ValueError("the path feeds ItchBooks and StarbaseBooks")
+        self._lanes.append(_Lane(books))
+        return len(self._lanes) - 1
+
+    def add_flow(self, destination: bytes, port: int, channel: int, line: int = 0) -> None:
+        """Say what a flow is: a line of a channel, TO_PLAIN, or IGNORE.
+
+        Raises: ValueError for a wrong address, an unknown channel or line, or too many flows.
+        """
+        if len(destination) != 16 or not IGNORE <= channel < len(self._lanes) or not 0 <= line < MAX_LINES:
+            raise ValueError("a flow is a 16-byte address, a port, a channel that was added, and a line below 16")
+        if (destination, port) not in self._flows and len(self._flows) == MAX_FLOWS:
+            raise ValueError(f"more than {MAX_FLOWS} flows")
+        self._flows[destination, port] = channel, line
+
+    def arm(self, channel: int, session: bytes, next_sequence: int) -> None:
+        """Let the channel take the packet that begins with `next_sequence` of `session`, and those that follow."""
+        if len(session) > 10:
+            raise ValueError("a session has at most 10 bytes")
+        lane = self._lane(channel)
+        lane.armed, lane.session, lane.next, lane.last_send = True, session, next_sequence, None
+
+    def disarm(self, channel: int) -> None:
+        """Hand every packet of the channel out."""
+        self._lane(channel).armed = False
+
+    def forget_firsts(self, channel: int) -> None:
+        """Forget the first copies: numbers begin anew."""
+        self._lane(channel).recent.clear()
+
+    def position(self, channel: int) -> tuple[int, int, int | None]:
+        """Tell (next sequence, time of the last packet, its send time or None) as the channel here has them."""
+        lane = self._lane(channel)
+        return lane.next, lane.last_ts, lane.last_send
+
+    def drain_lines(self, channel: int) -> list[LineAccount]:
+        """Take the accounts of the lines that had packets since the last call."""
+        lane = self._lane(channel)
+        lines, lane.lines = lane.lines, {}
+        return [
+            (k, one.packets, one.first, one.duplicates, one.bytes, one.last_ts, one.behind)
+            for k, one in sorted(lines.items())
+            if one.packets
+        ]
+
+    @property
+    def packet(self) -> Any:
+        """Give the PACKET record that `run` stopped at."""
+        return self._packets[self._at]
+
+    def done(self) -> None:
+        """Go on behind the packet that `run` stopped at."""
+        if self._at < self._count:
+            self._at += 1
+
+    def run(self, data: Buffer, offset: int, base: int = 0) -> tuple[int, int]:
+        """Go through `data` from `offset` on until something is not as expected.
+
+        Units: `base` is the file offset of data[0], in bytes.
+        Raises: ValueError for an offset outside the buffer.
+        """
+        view = memoryview(data)
+        if not 0 <= offset <= len(view):
+            raise ValueError(f"offset {offset} is outside the buffer of {len(view)} bytes")
+        if self._at == self._count:
+            self._offset = offset
+        while True:
+            if self._at == self._count:
+                if self._status != Walked.MORE:
+                    status, self._status = self._status, Walked.MORE
+                    return self._offset, int(status)
+                self._count, self._offset, walked = self._walker.walk(view, self._offset, self._packets, base)
+                self._at, self._status = 0, Walked(walked)
+                continue
+            stopped = self._one(self._packets[self._at], view)
+            if stopped is not None:
+                return self._offset, stopped
+            self._at += 1
+
+    def _one(self, packet: Any, view: memoryview) -> Status | None:
+        if packet["kind"] != Kind.UDP:
+            return None
+        destination = packet["destination"].tobytes()
+        if (destination, int(packet["destination_port"])) not in self._flows:
+            return Status.UNKNOWN
+        channel, line = self._flows[destination, int(packet["destination_port"])]
+        if channel == IGNORE:
+            self.ignored += 1
+            return None
+        if channel == TO_PLAIN or not self._lanes[channel].armed:
+            return Status.PLAIN
+        start = int(packet["payload_offset"])
+        payload = view[start : start + int(packet["payload_length"])]
+        return None if self._accept(self._lanes[channel], line, payload, int(packet["ts_ns"])) else Status.PLAIN
+
+    def _accept(self, lane: _Lane, which: int, payload: memoryview, ts_ns: int) -> bool:
+        """Take a packet that is the next one or a copy of one that was; touch nothing otherwise."""
+        framing = _FRAMINGS[lane.books.protocol]
+        head = framing.head(payload, lane.session)
+        if head is None or not head[1]:
+            return False
+        sequence, count, send = head
+        first = lane.recent.get(sequence % RECENT)
+        line = lane.lines.setdefault(which, _Line())
+        if sequence == lane.next:
+            messages = framing.messages(payload)
+            if messages is None:
+                return False
+            for k, message in enumerate(messages):
+                lane.books.apply(message, sequence + k, ts_ns)
+            lane.next, lane.last_send = sequence + count, send
+            lane.recent[sequence % RECENT] = sequence, ts_ns, which
+            line.first += 1
+        elif first and first[0] == sequence and first[2] != which and sequence + count <= lane.next:
+            self._note_copy(line, ts_ns - first[1])
+        else:
+            return False
+        line.packets += 1
+        line.bytes += len(payload)
+        line.last_ts = lane.last_ts = ts_ns
+        return True
+
+    def _note_copy(self, line: _Line, behind: int) -> None:
+        count, least, most, total = line.behind
+        line.duplicates += 1
+        line.behind = (
+            count + 1, behind if not count else min(least, behind), behind if not count else max(most, behind), total + behind,
+        )  # fmt: skip
+
+    def _lane(self, channel: int) -> _Lane:
+        if not 0 <= channel < len(self._lanes):
+            raise ValueError(f"there is no channel {channel}")
+        return self._lanes[channel]
+
+
+# --- what the path must know of a packet
+
+Head = tuple[int, int, int | None]
+"""(first sequence, count of messages, send time or None)"""
+
+
+class _Framing(NamedTuple):
+    head: Callable[[memoryview, bytes], Head | None]
+    """Read the header; None when the packet is not of this session or no data of the stream."""
+    messages: Callable[[memoryview], Sequence[memoryview] | None]
+    """Cut the packet into messages; None when a length is wrong, or a message is for plain Python."""
+
+
+def _mold_head(payload: memoryview, session: bytes) -> Head | None:
+    if len(payload) < moldudp64.HEADER.size:
+        return None
+    header = moldudp64.HEADER.decode(payload)
+    if header.session != session.ljust(10, b"\0") or header.count == moldudp64.END_OF_SESSION:
+        return None
+    return header.sequence, header.count, None
+
+
+def _mold_messages(payload: memoryview) -> Sequence[memoryview] | None:
+    try:
+        return moldudp64.decode(payload).messages
+    except WireError:
+        return None
+
+
+def _starbase_head(payload: memoryview, session: bytes) -> Head | None:
+    if len(payload) < starbase.PACKET_HEADER.size:
+        return None
+    header = starbase.PACKET_HEADER.decode(payload)
+    if bytes(payload[16:20]) != session or header.type != starbase.PacketType.INCREMENTAL:
+        return None
+    return header.seqNum % 2**64, header.messageCount, header.sendingTime
+
+
+def _starbase_messages(payload: memoryview) -> Sequence[memoryview] | None:
+    try:
+        messages = starbase.decode_packet(payload).messages
+    except WireError:
+        return None
+    cold = starbase.TemplateId.INSTRUMENT_DEFINITION
+    return None if any(int.from_bytes(message[2:4], "little") == cold for message in messages) else messages
+
+
+_FRAMINGS: Final = {
+    "itch50": _Framing(_mold_head, _mold_messages),
+    "starbase": _Framing(_starbase_head, _starbase_messages),
+}
