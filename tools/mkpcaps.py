@@ -21,12 +21,12 @@ import zstandard
 from rich.console import Console
 from rich.progress import track
 
-from netfeed.sim import capture_itch
+from netfeed.sim import capture_itch, capture_starbase
 from netfeed.sim.account import RECOVERY_NS, REORDER_NS
 from netfeed.sim.capture_itch import Capture
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "pcaps"
-CAPTURES: Final[tuple[Callable[[], Capture], ...]] = (*capture_itch.CAPTURES,)
+CAPTURES: Final[tuple[Callable[[], Capture], ...]] = (*capture_itch.CAPTURES, *capture_starbase.CAPTURES)
 COMPRESS: Final[dict[str, Callable[[bytes], bytes]]] = {
     ".gz": lambda data: gzip.compress(data, mtime=0),
     ".zst": lambda data: zstandard.ZstdCompressor(level=19).compress(data),
@@ -66,7 +66,9 @@ Starbase 233.252.0.11:7001 (A) and 233.252.0.12:7001 (B), its snapshots 233.252.
 def built() -> dict[str, bytes]:
     """Build all files by name; captures as they expand."""
     console = Console(stderr=True)
-    made = [make() for make in track(CAPTURES, "captures", console=console, transient=True, disable=not console.is_terminal)]
+    made = [
+        make() for make in track(CAPTURES, "captures", console=console, transient=True, disable=not console.is_terminal)
+    ]
     truth = {
         "reorder_window_ns": REORDER_NS,
         "recovery_window_ns": RECOVERY_NS,
@@ -82,9 +84,7 @@ def readme(files: dict[str, dict[str, Any]]) -> str:
     """Write the page about the captures."""
     rows = "\n".join(_row(name, facts) for name, facts in files.items())
     notes = "\n".join(f"* `{name}`: {facts['note']}" for name, facts in files.items() if "note" in facts)
-    return _README.format(
-        rows=rows, reorder_ms=REORDER_NS // 10**6, recovery_s=RECOVERY_NS // 10**9, notes=notes
-    )
+    return _README.format(rows=rows, reorder_ms=REORDER_NS // 10**6, recovery_s=RECOVERY_NS // 10**9, notes=notes)
 
 
 def _row(name: str, facts: dict[str, Any]) -> str:

@@ -78,7 +78,7 @@ def fuzz_blind(target: Target, seconds: float, seed: int) -> None:
     The input is on disk before it is run, under a name that is removed only at the end: whatever kills the process,
     the input is left.
     """
-    if "libasan" not in os.environ.get("LD_PRELOAD", ""):  # which maps terabytes of shadow
+    if "ASAN_OPTIONS" not in os.environ:  # the sanitizer maps terabytes of shadow
         resource.setrlimit(resource.RLIMIT_AS, (2 * MEMORY_MIB << 20,) * 2)
     current = CRASHES / f"{target.name}-current"
     record = os.open(current, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644)

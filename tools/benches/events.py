@@ -25,17 +25,15 @@ UNIT = "million changes/s"
 
 BOOKS, BATCH, SEED = 100, 256, 7
 
-Array = "np.ndarray[Any, Any]"
-Look = Callable[["np.ndarray[Any, Any]", "np.ndarray[Any, Any]"], None]
+Array = np.ndarray[Any, Any]
 _FIELDS = tuple(CHANGE.names or ())
 _KIND, _BOOK, _SIDE, _PRICE, _QUANTITY = map(_FIELDS.index, ("kind", "book", "side", "price", "quantity"))
 
 
 def rows(file: Path | None, quick: bool) -> list[Row]:
     changes = made(10_000 if quick else 500_000)
-    expected = np.zeros((BOOKS, 2, 2), np.int64)
-    one_by_one(changes, expected)
-    looks: dict[str, Look] = {"netfeed": in_arrays, "netfeed_list": as_tuples, "netfeed_one": one_by_one}
+    expected = in_arrays(changes)
+    looks = {"netfeed": in_arrays, "netfeed_list": as_tuples, "netfeed_one": one_by_one}
     found: list[Row] = [(row, looked(look, changes, expected)) for row, look in looks.items()]
     return [*found, ("pure", appended(min(len(changes), 50_000))), ("floor:views", handed_over(changes))]
 
@@ -50,24 +48,74 @@ def made(count: int) -> "np.ndarray[Any, Any]":
     return changes
 
 
-def batches(changes: "np.ndarray[Any, Any]") -> "Iterator[np.ndarray[Any, Any]]":
+def batches(changes: Array) -> Iterator[Array]:
     return (changes[i : i + BATCH] for i in range(0, len(changes), BATCH))
 
 
-def in_arrays(batch: "np.ndarray[Any, Any]", last: "np.ndarray[Any, Any]") -> None:
-    best = batch[batch["kind"] == Kind.BBO]
-    book, side = best["book"], best["side"]
-    last[book, side, 0] = best["price"]  # of several for one book the last stays
-    last[book, side, 1] = best["quantity"]
+# --- ways to look; each gives price and quantity by book and side
 
 
-def as_tuples(batch: "np.ndarray[Any, Any]", last: "np.ndarray[Any, Any]") -> None:
-    for change in batch.tolist():
-        if change[_KIND] == Kind.BBO:
-            last[change[_BOOK], change[_SIDE]] = change[_PRICE], change[_QUANTITY]
+def in_arrays(changes: Array) -> Array:
+    last = np.zeros((BOOKS, 2, 2), np.int64)
+    for batch in batches(changes):
+        best = batch[batch["kind"] == Kind.BBO]
+        book, side = best["book"], best["side"]
+        last[book, side, 0] = best["price"]  # of several for one book the last stays
+        last[book, side, 1] = best["quantity"]
+    return last
 
 
-def one_by_one(batch: "np.ndarray[Any, Any]", last: "np.ndarray[Any, Any]") -> None:
-    for change in batch:
-        if change["kind"] == Kind.BBO:
-            last[change["book"], change["side"]] = change["price"], change["quantity"]
+def as_tuples(changes: Array) -> Array:
+    last, kind = {}, int(Kind.BBO)
+    for batch in batches(changes):
+        for change in batch.tolist():
+            if change[_KIND] == kind:
+                last[change[_BOOK], change[_SIDE]] = change[_PRICE], change[_QUANTITY]
+    return as_array(last)
+
+
+def one_by_one(changes: Array) -> Array:
+    last, kind = {}, int(Kind.BBO)
+    for batch in batches(changes):
+        for change in batch:
+            if change["kind"] == kind:
+                last[int(change["book"]), int(change["side"])] = int(change["price"]), int(change["quantity"])
+    return as_array(last)
+
+
+def as_array(last: dict[tuple[int, int], tuple[int, int]]) -> Array:
+    return np.array([[last.get((book, side), (0, 0)) for side in (0, 1)] for book in range(BOOKS)], np.int64)
+
+
+# --- rows
+
+
+def looked(look: Callable[[Array], Array], changes: Array, expected: Array) -> Callable[[], float]:
+    def run() -> float:
+        found = []
+        duration = timed(lambda: found.append(look(changes)))
+        if not np.array_equal(found[0], expected):
+            raise AssertionError(f"{look.__name__} saw other prices")
+        return rate(len(changes), duration)
+
+    return run
+
+
+def appended(count: int) -> Callable[[], float]:
+    log = ChangeLog(BATCH)
+
+    def work() -> None:
+        for i in range(count):
+            log.append(Kind.BBO, i % BOOKS, sequence=i, price=i, quantity=1, side=0)
+            if len(log) == BATCH:
+                log.take()
+
+    return lambda: rate(count, timed(work))
+
+
+def handed_over(changes: Array) -> Callable[[], float]:
+    return lambda: rate(len(changes), timed(lambda: sum(1 for _ in batches(changes))))
+
+
+def rate(count: int, duration_ns: int) -> float:
+    return count / duration_ns * 1_000

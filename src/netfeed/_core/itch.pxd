@@ -15,12 +15,15 @@ cdef class ItchBooks:
     cdef uint32_t by_locate[65536]
     cdef char *stocks           # 8 characters for each book
     cdef uint64_t stocks_capacity
+    cdef uint64_t named         # books below this have a name
     cdef uint64_t counts[256]
     cdef uint8_t fresh          # the state that a new book starts in
 
     # The caller has made room for count * CHANGES_PER_MESSAGE changes.
     cdef void apply_batch(self, const Message *messages, uint64_t count) noexcept nogil
     cdef uint32_t book_of(self, const uint8_t *p, uint32_t stock_at) noexcept nogil
+    cdef uint32_t open_for(self, uint32_t locate, const uint8_t *stock) noexcept nogil
+    cdef bint name_room(self, uint64_t books) noexcept nogil
     cdef void near(self, const Message *message) noexcept nogil
     cdef void nearer(self, const Message *message) noexcept nogil
     cdef void one(self, const Message *message) noexcept nogil

@@ -92,7 +92,7 @@ cdef class ItchBooks:
 
     @property
     def names(self):
-        return [self.stocks[8 * k : 8 * k + 8].decode("latin-1").rstrip(" ") for k in range(<Py_ssize_t>self.m.book_count)]
+        return [self.stocks[8 * k : 8 * k + 8].decode("latin-1").rstrip(" ") for k in range(<Py_ssize_t>self.named)]
 
     def apply(self, const uint8_t[::1] message, uint64_t sequence, int64_t ts_recv_ns=LOWEST, uint32_t channel=0):
         cdef Message one
@@ -238,7 +238,6 @@ cdef class ItchBooks:
             book = self.book_of(p, 24)
             id = be64(p + 11)
             if unlikely(book == NONE):
-                refuse(m, NONE, FULL, id)
                 return
             if unlikely(p[19] != c'B' and p[19] != c'S'):
                 refuse(m, book, BAD_VALUE, id)
@@ -299,22 +298,36 @@ cdef class ItchBooks:
                 trade(self.m, book, 255, be32(p + 27), <int64_t>be64(p + 11), be64(p + 31), CROSS)
 
     cdef uint32_t book_of(self, const uint8_t *p, uint32_t stock_at) noexcept nogil:
-        """Find the book of a locate code, or open it under the stock that the message names. NONE at the bound."""
-        cdef uint32_t locate = be16(p + 1)
-        cdef uint32_t book = self.by_locate[locate]
-        cdef uint64_t capacity
+        """Find the book of a locate code, or open it under the stock that the message names; refuses it at the bound."""
+        cdef uint32_t book = self.by_locate[be16(p + 1)]
+        if unlikely(book == NONE):
+            book = self.open_for(be16(p + 1), p + stock_at)
+        return book
+
+    cdef uint32_t open_for(self, uint32_t locate, const uint8_t *stock) noexcept nogil:
+        cdef uint32_t book = NONE
+        if self.name_room(self.m.book_count + 1):
+            book = open_book(self.m, self.fresh)
+        if book == NONE:
+            refuse(self.m, NONE, FULL, 0)
+            return NONE
+        # others may have opened books, without a name
+        memset(self.stocks + 8 * self.named, c' ', 8 * (book - self.named))
+        memcpy(self.stocks + 8 * <uint64_t>book, stock, 8)
+        self.named = <uint64_t>book + 1
+        self.by_locate[locate] = book
+        return book
+
+    cdef bint name_room(self, uint64_t books) noexcept nogil:
+        """Make room for so many names; false when memory is short."""
+        cdef uint64_t capacity = self.stocks_capacity if self.stocks_capacity else 64
         cdef char *stocks
-        if likely(book != NONE):
-            return book
-        if self.m.book_count >= self.stocks_capacity:
-            capacity = 2 * self.stocks_capacity if self.stocks_capacity else 64
+        while capacity < books:
+            capacity *= 2
+        if capacity != self.stocks_capacity:
             stocks = <char *>realloc(self.stocks, 8 * capacity)
             if stocks == NULL:
-                return NONE
+                return False
             self.stocks = stocks
             self.stocks_capacity = capacity
-        book = open_book(self.m, self.fresh)
-        if book != NONE:
-            memcpy(self.stocks + 8 * <uint64_t>book, p + stock_at, 8)
-            self.by_locate[locate] = book
-        return book
+        return True

@@ -1,15 +1,14 @@
 """What other compiled modules may use of the level book: its two sides, and `put` without the interpreter."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
+from netfeed._core.run cimport Run
 
 cdef struct Side:
-    int64_t* keys        # rising; a bid's key is its price, an ask's the complement, so that the best is always last
-    int64_t* quantities  # 0: a dead slot, kept because its price is likely to come back
-    uint32_t* orders
-    Py_ssize_t slots     # in use, live and dead
-    Py_ssize_t capacity
-    Py_ssize_t live
-    Py_ssize_t top       # slot of the best level; -1 when the side is empty
+    Run* runs        # rising: the best level is the top of the last run
+    int64_t* firsts  # the lowest key that belongs in each run
+    Py_ssize_t count
+    Py_ssize_t room
+    Py_ssize_t live  # levels, in all runs
 
 cdef class LevelBook:
     cdef Side sides[2]

@@ -1,29 +1,30 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""A book of price levels in sorted contiguous arrays; `netfeed.book.l2` is its plain twin and defines what it does.
+"""A book of price levels in sorted arrays; `netfeed.book.l2` is its plain twin and defines what it does.
 
-Each side holds its keys in rising order with the best price at the end, so that what happens at the touch moves
-little. Two ideas make it fast. A level that goes leaves a dead slot (quantity 0): prices come back, and then nothing
-moves at all. And the slot of a price is first guessed from its distance to the best price, which is right wherever
-every tick in between has a slot; where it is wrong the side is searched, without branches.
+A side is a list of runs (`run.pxd`), each with the levels of one range of keys. A book of a few hundred levels is one
+run a side; a run that is full is split, so that a new price far from the touch moves some hundred levels at most. A
+bid's key is its price and an ask's the complement: on both sides the best key is the highest.
 
-Invariants of a side: keys are strictly rising; `top` is the last live slot, -1 when there is none; a dead slot has no
-orders; live <= max_levels; slots <= 4 * live + 64 after a removal; capacity <= max(64, 4 * max_levels).
+Invariants of a side: the first of `firsts` is the lowest integer; every run but an only one has a level; more than one
+run means RUN_CAPACITY for each; live <= max_levels. Runs that have become small are merged (SPARSE, MERGED), so that
+the memory of a side is bounded by its levels: less than one run for 32 of them.
 
 The types that it returns, and the exception of an illegal step, are handed in once by `netfeed.book` (`adopt`): the
 core imports nothing of netfeed. A batch keeps the interpreter's lock, because it lasts microseconds and getting the
 lock back can take milliseconds. A book belongs to one thread at a time. Arguments are declared Py_ssize_t, which is 64
 bits here, because Cython then refuses a float; as int64_t it would cut it to an integer in silence.
-
-Bad case: a book of thousands of levels on a sparse grid of prices. The guess is wrong, and each new price far from
-the touch moves all that stands between it and the touch.
 """
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBuffer_Release, PyObject_GetBuffer
 from cpython.object cimport PyTypeObject
 from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, qsort
-from libc.string cimport memcpy, memmove, memset, strchr
+from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc, qsort, realloc
+from libc.string cimport memmove, memset, strchr
+from netfeed._core.run cimport (
+    FIRST_CAPACITY, RUN_CAPACITY, Run, allocate, append, compact, grow, insert, keep_best, last_not_above, locate,
+    overwrite, reset, search,
+)
 
 from numpy import empty, int64, ndarray
 
@@ -38,7 +39,10 @@ cdef enum:
     REFUSED = -1
     NO_MEMORY = -2
 
-cdef Py_ssize_t FIRST_CAPACITY = 64
+cdef enum:
+    SPARSE = RUN_CAPACITY // 8  # a run with fewer levels is merged with a neighbour,
+    MERGED = RUN_CAPACITY // 2  # if together they have no more than this
+
 cdef int64_t MOST_LEVELS = 2**31 - 1
 cdef int64_t MOST_ORDERS = 2**32 - 1
 
@@ -65,126 +69,114 @@ def adopt(level, statistics, book_states, misuse):
     Level, Statistics, MisuseError, states = level, statistics, misuse, tuple(book_states)
 
 
-# --- one side
+# --- a side
 
 
 cdef inline int64_t key_of(int64_t side, int64_t price) noexcept nogil:
     return price ^ -side  # its own inverse; unlike the negative, the complement never overflows
 
 
-cdef inline Py_ssize_t search(const Side* side, int64_t key) noexcept nogil:
-    """Give the last slot whose key is not above `key`, or -1."""
-    cdef const int64_t* base = side.keys
-    cdef Py_ssize_t left = side.slots, half
-    if left == 0:
-        return -1
-    while left > 1:  # the same number of rounds for every key, and no branch to mispredict
-        half = left >> 1
-        base += half & -<Py_ssize_t>(base[half - 1] <= key)
-        left -= half
-    return (base - side.keys) + (base[0] <= key) - 1
+cdef bint make_side(Side* side) noexcept nogil:
+    """Start a side with one empty run; False when there is no memory."""
+    side.count = side.room = side.live = 0
+    side.runs, side.firsts = NULL, NULL
+    if not widen(side, 1) or not allocate(&side.runs[0], FIRST_CAPACITY):
+        return False
+    side.count = 1
+    side.firsts[0] = INT64_MIN
+    return True
 
 
-cdef inline Py_ssize_t locate(const Side* side, int64_t key) noexcept nogil:
-    """Do as `search`, after a guess: where every tick has a slot, slots are as far apart as their prices."""
-    cdef uint64_t guess
-    if side.top >= 0:
-        guess = <uint64_t>side.top - (<uint64_t>side.keys[side.top] - <uint64_t>key)
-        if guess < <uint64_t>side.slots and side.keys[guess] == key:
-            return <Py_ssize_t>guess
-    return search(side, key)
+cdef void free_side(Side* side) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(side.count):
+        free(side.runs[i].keys)
+    free(side.runs)
+    free(side.firsts)
 
 
-cdef int allocate(Side* side, Py_ssize_t capacity) noexcept nogil:
-    """Start an empty side in a new block of memory."""
-    cdef char* block = <char*>malloc(<size_t>capacity * (2 * sizeof(int64_t) + sizeof(uint32_t)))
-    if block == NULL:
-        return NO_MEMORY
-    side.keys = <int64_t*>block
-    side.quantities = side.keys + capacity
-    side.orders = <uint32_t*>(side.quantities + capacity)
-    side.capacity = capacity
-    side.slots = side.live = 0
-    side.top = -1
-    return 0
+cdef bint widen(Side* side, Py_ssize_t room) noexcept nogil:
+    """Make room for that many runs."""
+    cdef void* runs
+    cdef void* firsts
+    if room <= side.room:
+        return True
+    runs = realloc(side.runs, <size_t>room * sizeof(Run))
+    if runs == NULL:
+        return False
+    side.runs = <Run*>runs
+    firsts = realloc(side.firsts, <size_t>room * sizeof(int64_t))
+    if firsts == NULL:
+        return False
+    side.firsts = <int64_t*>firsts
+    side.room = room
+    return True
 
 
-cdef int grow(Side* side) noexcept nogil:
-    cdef Side old = side[0]
-    if allocate(side, 2 * old.capacity) < 0:
-        return NO_MEMORY  # and the side is as it was
-    memcpy(side.keys, old.keys, <size_t>old.slots * sizeof(int64_t))
-    memcpy(side.quantities, old.quantities, <size_t>old.slots * sizeof(int64_t))
-    memcpy(side.orders, old.orders, <size_t>old.slots * sizeof(uint32_t))
-    side.slots, side.live, side.top = old.slots, old.live, old.top
-    free(old.keys)
-    return 0
+cdef bint split(Side* side, Py_ssize_t r) noexcept nogil:
+    """Move the upper half of a run's levels to a new run above it; False when there is no memory."""
+    cdef Run upper
+    cdef Run* run
+    cdef Py_ssize_t half
+    if (side.count == side.room and not widen(side, 2 * side.room)) or not allocate(&upper, RUN_CAPACITY):
+        return False
+    run = &side.runs[r]
+    compact(run)
+    half = run.live // 2
+    append(&upper, run, half, run.live - half)
+    run.slots = run.live = half
+    run.top = half - 1
+    memmove(side.runs + r + 2, side.runs + r + 1, <size_t>(side.count - r - 1) * sizeof(Run))
+    memmove(side.firsts + r + 2, side.firsts + r + 1, <size_t>(side.count - r - 1) * sizeof(int64_t))
+    side.runs[r + 1] = upper
+    side.firsts[r + 1] = upper.keys[0]
+    side.count += 1
+    return True
 
 
-cdef void compact(Side* side) noexcept nogil:
-    """Forget the dead slots."""
-    cdef Py_ssize_t slot, kept = 0
-    for slot in range(side.top + 1):
-        if side.quantities[slot]:
-            side.keys[kept] = side.keys[slot]
-            side.quantities[kept] = side.quantities[slot]
-            side.orders[kept] = side.orders[slot]
-            kept += 1
-    side.slots = kept
-    side.top = kept - 1
+cdef void drop(Side* side, Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+    """Remove some runs, not all; their levels are gone or elsewhere."""
+    cdef Py_ssize_t r
+    for r in range(first, first + count):
+        free(side.runs[r].keys)
+    side.count -= count
+    memmove(side.runs + first, side.runs + first + count, <size_t>(side.count - first) * sizeof(Run))
+    memmove(side.firsts + first, side.firsts + first + count, <size_t>(side.count - first) * sizeof(int64_t))
+    side.firsts[0] = INT64_MIN
 
 
-cdef void drop_below(Side* side, Py_ssize_t slot) noexcept nogil:
-    """Forget the slots before `slot`, which is live."""
-    cdef size_t kept = <size_t>(side.slots - slot)
-    memmove(side.keys, side.keys + slot, kept * sizeof(int64_t))
-    memmove(side.quantities, side.quantities + slot, kept * sizeof(int64_t))
-    memmove(side.orders, side.orders + slot, kept * sizeof(uint32_t))
-    side.slots -= slot
-    side.top -= slot
+cdef void merge(Side* side, Py_ssize_t r) noexcept nogil:
+    """Move the levels of the next run to the end of this one, if they are few."""
+    cdef Run* run = &side.runs[r]
+    cdef Run* above = run + 1
+    if run.live + above.live <= MERGED:
+        compact(run)
+        compact(above)
+        append(run, above, 0, above.live)
+        drop(side, r + 1, 1)
 
 
-cdef inline void empty_side(Side* side) noexcept nogil:
-    side.slots = side.live = 0
-    side.top = -1
-
-
-cdef int insert(Side* side, Py_ssize_t at, int64_t key, int64_t quantity, uint32_t orders) noexcept nogil:
-    """Open slot `at` for a new level, where there is room; say whether it is the best."""
-    cdef size_t above = <size_t>(side.slots - at)
-    memmove(side.keys + at + 1, side.keys + at, above * sizeof(int64_t))
-    memmove(side.quantities + at + 1, side.quantities + at, above * sizeof(int64_t))
-    memmove(side.orders + at + 1, side.orders + at, above * sizeof(uint32_t))
-    side.keys[at] = key
-    side.quantities[at] = quantity
-    side.orders[at] = orders
-    side.slots += 1
-    side.live += 1
-    if at > side.top:
-        side.top = at
-        return 1
-    side.top += 1
-    return 0
-
-
-cdef inline int overwrite(Side* side, Py_ssize_t at, int64_t quantity, uint32_t orders) noexcept nogil:
-    """Set a slot, live or dead, and move the top to where the best now is; say whether the best changed."""
-    cdef int64_t quantity_before = side.quantities[at]
-    cdef uint32_t orders_before = side.orders[at]
-    cdef Py_ssize_t top = side.top
-    cdef bint best_went = (at == top) & (quantity == 0)
-    side.quantities[at] = quantity
-    side.orders[at] = orders
-    side.live += <Py_ssize_t>(quantity != 0) - <Py_ssize_t>(quantity_before != 0)
-    if best_went:
-        while top >= 0 and side.quantities[top] == 0:
-            top -= 1
-        side.top = top
+cdef void settle(Side* side, Py_ssize_t r) noexcept nogil:
+    """Remove or merge one of several runs, of which little or nothing is left."""
+    if side.runs[r].live == 0:
+        drop(side, r, 1)
     else:
-        side.top = at if (at > top) & (quantity != 0) else top
-    if side.slots > 4 * side.live + FIRST_CAPACITY:
-        compact(side)
-    return (at >= top) & ((quantity != quantity_before) | (orders != orders_before))
+        merge(side, r if r + 1 < side.count else r - 1)
+
+
+cdef void empty_side(Side* side) noexcept nogil:
+    drop(side, 1, side.count - 1)
+    reset(&side.runs[0])
+    side.live = 0
+
+
+cdef bint make_room(Side* side, Py_ssize_t r) noexcept nogil:
+    """Let a full run have room, or be two."""
+    cdef Run* run = &side.runs[r]
+    if run.live <= run.capacity // 2:
+        compact(run)
+        return True
+    return grow(run) if run.capacity < RUN_CAPACITY else split(side, r)
 
 
 # --- the book
@@ -196,34 +188,58 @@ cdef inline int refuse(LevelBook book) noexcept nogil:
     return REFUSED
 
 
+cdef inline Py_ssize_t run_of(const Side* side, int64_t key) noexcept nogil:
+    return 0 if side.count == 1 else last_not_above(side.firsts, side.count, key)
+
+
+cdef inline bint set_known(Side* side, Py_ssize_t r, Py_ssize_t at, int64_t quantity, uint32_t orders) noexcept nogil:
+    cdef Run* run = &side.runs[r]
+    cdef Py_ssize_t live = run.live
+    cdef bint changed = overwrite(run, at, quantity, orders) & (r == side.count - 1)
+    side.live += run.live - live
+    if (quantity == 0) & (run.live < SPARSE) & (side.count > 1):
+        settle(side, r)
+    return changed
+
+
+cdef int set_new(Side* side, Py_ssize_t r, Py_ssize_t at, int64_t key, int64_t quantity, uint32_t orders) noexcept nogil:
+    if side.runs[r].slots == side.runs[r].capacity:
+        if not make_room(side, r):
+            return NO_MEMORY
+        r = run_of(side, key)
+        at = search(&side.runs[r], key)
+    side.live += 1
+    return insert(&side.runs[r], at + 1, key, quantity, orders) & (r == side.count - 1)
+
+
 cdef int put(LevelBook book, int64_t side, int64_t price, int64_t quantity, int64_t orders) noexcept nogil:
     """Set a level: 1 when the best changed, 0 when not, REFUSED, or NO_MEMORY and nothing was done."""
     cdef Side* levels
+    cdef Run* run
     cdef int64_t key
-    cdef Py_ssize_t at
+    cdef Py_ssize_t r, at
+    cdef int changed
     if (<uint64_t>side > 1) | (quantity < 0) | (<uint64_t>orders > <uint64_t>MOST_ORDERS):
         return refuse(book)
     levels = &book.sides[side]
     key = key_of(side, price)
-    at = locate(levels, key)
-    if at >= 0 and levels.keys[at] == key:
-        if (levels.live == book.max_levels) & (quantity != 0) and levels.quantities[at] == 0:
+    r = run_of(levels, key)
+    run = &levels.runs[r]
+    at = locate(run, key)
+    if at >= 0 and run.keys[at] == key:
+        if (levels.live == book.max_levels) & (quantity != 0) and run.quantities[at] == 0:
             return refuse(book)
-        book.updates += 1
-        return overwrite(levels, at, quantity, <uint32_t>orders if quantity else 0)
-    if quantity == 0:
-        book.updates += 1
-        return 0
-    if levels.live == book.max_levels:
+        changed = set_known(levels, r, at, quantity, <uint32_t>orders if quantity else 0)
+    elif quantity == 0:
+        changed = 0
+    elif levels.live == book.max_levels:
         return refuse(book)
-    if levels.slots == levels.capacity:
-        if levels.live <= levels.capacity // 2:
-            compact(levels)
-        elif grow(levels) < 0:
+    else:
+        changed = set_new(levels, r, at, key, quantity, <uint32_t>orders)
+        if changed == NO_MEMORY:
             return NO_MEMORY
-        at = search(levels, key)
     book.updates += 1
-    return insert(levels, at + 1, key, quantity, <uint32_t>orders)
+    return changed
 
 
 cdef Py_ssize_t put_many(
@@ -284,18 +300,30 @@ cdef Py_ssize_t read_rows(Row* rows, tuple levels, int64_t side) except -2:
     return count if sense else -1
 
 
-cdef int fill(Side* side, const Row* rows, Py_ssize_t count) except -1:
-    """Start a side that holds sorted rows, with as much room again."""
-    cdef Py_ssize_t capacity = FIRST_CAPACITY, i
-    while capacity < 2 * count:
-        capacity *= 2
-    if allocate(side, capacity) < 0:
-        raise MemoryError
-    for i in range(count):
-        side.keys[i], side.quantities[i], side.orders[i] = rows[i].key, rows[i].quantity, <uint32_t>rows[i].orders
-    side.slots = side.live = count
-    side.top = count - 1
-    return 0
+cdef bint fill(Side* side, const Row* rows, Py_ssize_t count) noexcept nogil:
+    """Put sorted rows in a new side, with as much room again; False when there is no memory."""
+    cdef Py_ssize_t first, i, n
+    cdef Run* run = &side.runs[0]
+    if not widen(side, count // MERGED + 1):
+        return False
+    for first in range(0, count, MERGED):
+        n = min(<Py_ssize_t>MERGED, count - first)
+        run = &side.runs[first // MERGED]
+        if first > 0:
+            if not allocate(run, RUN_CAPACITY):
+                return False
+            side.firsts[side.count] = rows[first].key
+            side.count += 1
+        while run.capacity < 2 * n:
+            if not grow(run):
+                return False
+        for i in range(n):
+            run.keys[i], run.quantities[i] = rows[first + i].key, rows[first + i].quantity
+            run.orders[i] = <uint32_t>rows[first + i].orders
+        run.slots = run.live = n
+        run.top = n - 1
+    side.live = count
+    return True
 
 
 cdef bint load(Side* side, tuple levels, int64_t number, Py_ssize_t most) except -1:
@@ -308,13 +336,35 @@ cdef bint load(Side* side, tuple levels, int64_t number, Py_ssize_t most) except
         count = read_rows(rows, levels, number)
         if count < 0 or count > most:
             return False
-        fill(side, rows, count)
+        if not make_side(side) or not fill(side, rows, count):
+            raise MemoryError
         return True
     finally:
         free(rows)
 
 
-cdef bint same_best(const Side* a, const Side* b) noexcept nogil:
+# --- reading
+
+
+cdef inline const Run* best_run(const Side* side) noexcept nogil:
+    return &side.runs[side.count - 1]
+
+
+cdef inline object level_of(int64_t price, int64_t quantity, int64_t orders):
+    cdef tuple arguments = ((price, quantity, orders),)
+    return (<PyTypeObject*>tuple).tp_new(Level, <PyObject*>arguments, NULL)
+
+
+cdef inline object best_of(LevelBook book, int64_t side):
+    cdef const Run* run = best_run(&book.sides[side])
+    if run.top < 0:
+        return None
+    return level_of(key_of(side, run.keys[run.top]), run.quantities[run.top], run.orders[run.top])
+
+
+cdef bint same_best(const Side* one, const Side* other) noexcept nogil:
+    cdef const Run* a = best_run(one)
+    cdef const Run* b = best_run(other)
     if a.top < 0 or b.top < 0:
         return a.top < 0 and b.top < 0
     return (
@@ -324,17 +374,33 @@ cdef bint same_best(const Side* a, const Side* b) noexcept nogil:
     )
 
 
-# --- reading
+cdef Py_ssize_t write_rows(const Side* side, Row* rows, Py_ssize_t n) noexcept nogil:
+    """Write the best `n` levels, the best first; return how many there were."""
+    cdef Py_ssize_t r = side.count - 1, slot, i = 0
+    cdef const Run* run
+    while r >= 0 and i < n:
+        run = &side.runs[r]
+        slot = run.top
+        while slot >= 0 and i < n:
+            if run.quantities[slot]:
+                rows[i].key, rows[i].quantity, rows[i].orders = run.keys[slot], run.quantities[slot], run.orders[slot]
+                i += 1
+            slot -= 1
+        r -= 1
+    return i
 
 
-cdef inline object level_at(const Side* side, int64_t number, Py_ssize_t slot):
-    cdef tuple arguments = ((key_of(number, side.keys[slot]), side.quantities[slot], side.orders[slot]),)
-    return (<PyTypeObject*>tuple).tp_new(Level, <PyObject*>arguments, NULL)
-
-
-cdef inline object best_of(LevelBook book, int64_t number):
-    cdef const Side* side = &book.sides[number]
-    return None if side.top < 0 else level_at(side, number, side.top)
+cdef Row* best_rows(LevelBook book, int64_t side, int64_t* n) except NULL:
+    """Copy the best levels, to be freed. A copy, because to make Python objects can run a finalizer that changes the book."""
+    cdef Row* rows
+    check_side(side)
+    check_count(n[0])
+    n[0] = min(n[0], book.sides[side].live)
+    rows = <Row*>malloc(<size_t>(n[0] + 1) * sizeof(Row))
+    if rows == NULL:
+        raise MemoryError
+    write_rows(&book.sides[side], rows, n[0])
+    return rows
 
 
 cdef int check_side(int64_t side) except -1:
@@ -358,12 +424,12 @@ cdef class LevelBook:
         if max_levels < 1 or max_levels > MOST_LEVELS:
             raise ValueError(f"max_levels {max_levels} is not in 1 to {MOST_LEVELS}")
         self.max_levels = max_levels
-        if allocate(&self.sides[0], FIRST_CAPACITY) < 0 or allocate(&self.sides[1], FIRST_CAPACITY) < 0:
+        if not make_side(&self.sides[0]) or not make_side(&self.sides[1]):
             raise MemoryError
 
     def __dealloc__(self):
-        free(self.sides[0].keys)
-        free(self.sides[1].keys)
+        free_side(&self.sides[0])
+        free_side(&self.sides[1])
 
     def update(self, Py_ssize_t side, Py_ssize_t price, Py_ssize_t quantity, Py_ssize_t orders=0):
         """Set what rests at a price, 0 for nothing; say whether the best of either side changed."""
@@ -404,7 +470,7 @@ cdef class LevelBook:
         cdef bint changed
         cdef int number
         cdef tuple levels = (tuple(bids), tuple(asks))
-        fresh[0].keys = fresh[1].keys = NULL
+        memset(fresh, 0, sizeof(fresh))
         try:
             sense = [load(&fresh[number], levels[number], number, self.max_levels) for number in range(2)]
             if not all(sense):
@@ -417,8 +483,8 @@ cdef class LevelBook:
                 fresh[number] = old
             return changed
         finally:
-            free(fresh[0].keys)
-            free(fresh[1].keys)
+            free_side(&fresh[0])
+            free_side(&fresh[1])
 
     def clear(self, side=None):
         """Remove all levels, of one side or of both."""
@@ -431,7 +497,7 @@ cdef class LevelBook:
     def truncate(self, Py_ssize_t side, Py_ssize_t n):
         """Keep the best `n` levels of a side."""
         cdef Side* levels
-        cdef Py_ssize_t slot
+        cdef Py_ssize_t r
         check_side(side)
         check_count(n)
         levels = &self.sides[side]
@@ -439,11 +505,12 @@ cdef class LevelBook:
             empty_side(levels)
         elif levels.live > n:
             levels.live = n
-            slot = levels.top
-            while n > 1:  # the level at `slot` is one of the n
-                slot -= 1
-                n -= levels.quantities[slot] != 0
-            drop_below(levels, slot)
+            r = levels.count - 1
+            while n > levels.runs[r].live:
+                n -= levels.runs[r].live
+                r -= 1
+            keep_best(&levels.runs[r], n)
+            drop(levels, 0, r)
 
     @property
     def bid(self):
@@ -462,48 +529,38 @@ cdef class LevelBook:
 
     def depth(self, Py_ssize_t side, Py_ssize_t n):
         """List up to `n` levels of a side, the best first."""
-        cdef Side* levels
-        cdef Py_ssize_t slot
-        cdef list found = []
-        check_side(side)
-        check_count(n)
-        levels = &self.sides[side]
-        slot = levels.top
-        while slot >= 0 and n > 0:
-            # Appending can run a finalizer, and that can change this very book: look at its top each time.
-            if slot <= levels.top and levels.quantities[slot]:
-                found.append(level_at(levels, side, slot))
-                n -= 1
-            slot -= 1
-        return found
+        cdef Py_ssize_t i
+        cdef int64_t count = n
+        cdef Row* rows = best_rows(self, side, &count)
+        try:
+            return [level_of(key_of(side, rows[i].key), rows[i].quantity, rows[i].orders) for i in range(count)]
+        finally:
+            free(rows)
 
     def depth_arrays(self, Py_ssize_t side, Py_ssize_t n):
         """Give the prices and the quantities of up to `n` levels of a side, the best first, as new int64 arrays."""
-        cdef Side* levels
-        cdef Py_ssize_t slot, i = 0
+        cdef Py_ssize_t i
+        cdef int64_t count = n
         cdef int64_t[::1] price, quantity
-        check_side(side)
-        check_count(n)
-        levels = &self.sides[side]
-        n = min(n, levels.live)
-        prices, quantities = empty(n, int64), empty(n, int64)
-        price, quantity = prices, quantities
-        slot = levels.top
-        while slot >= 0 and i < n:
-            price[i] = key_of(side, levels.keys[slot])
-            quantity[i] = levels.quantities[slot]
-            i += quantity[i] != 0
-            slot -= 1
-        return prices[:i], quantities[:i]
+        cdef Row* rows = best_rows(self, side, &count)
+        try:
+            prices, quantities = empty(count, int64), empty(count, int64)
+            price, quantity = prices, quantities
+            for i in range(count):
+                price[i], quantity[i] = key_of(side, rows[i].key), rows[i].quantity
+            return prices, quantities
+        finally:
+            free(rows)
 
     def quantity_at(self, Py_ssize_t side, Py_ssize_t price):
         """Give what rests at a price, 0 when nothing does."""
+        cdef const Run* run
+        cdef int64_t key = key_of(side, price)
         cdef Py_ssize_t at
         check_side(side)
-        at = locate(&self.sides[side], key_of(side, price))
-        if at < 0 or self.sides[side].keys[at] != key_of(side, price):
-            return 0
-        return self.sides[side].quantities[at]
+        run = &self.sides[side].runs[run_of(&self.sides[side], key)]
+        at = locate(run, key)
+        return run.quantities[at] if at >= 0 and run.keys[at] == key else 0
 
     def levels(self, Py_ssize_t side):
         """Count the levels of a side."""
@@ -513,8 +570,8 @@ cdef class LevelBook:
     @property
     def crossed(self):
         """Say whether the best bid is not below the best ask."""
-        cdef const Side* bids = &self.sides[0]
-        cdef const Side* asks = &self.sides[1]
+        cdef const Run* bids = best_run(&self.sides[0])
+        cdef const Run* asks = best_run(&self.sides[1])
         if bids.top < 0 or asks.top < 0:
             return False
         return key_of(0, bids.keys[bids.top]) >= key_of(1, asks.keys[asks.top])

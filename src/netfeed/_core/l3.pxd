@@ -10,8 +10,8 @@ cdef class OrderBooks:
     cdef object array           # the numpy array that m.changes points into
 
     cdef int room(self, uint64_t changes) except -1
-    cdef int check(self, uint32_t book) except -1
+    cdef int check(self, int64_t book) except -1
     cdef reason(self)
-    cdef Side *side(self, uint32_t book, int side) except NULL
-    cdef level_of(self, Side *side, int which, int64_t k)
+    cdef Side *side(self, int64_t book, int64_t side) except NULL
+    cdef level_of(self, Side *side, int64_t which, int64_t k)
     cdef tuple_of(self, Order *order)

@@ -66,8 +66,8 @@ cdef class OrderBooks:
         """Make sure that so many changes fit without another call."""
         self.room(changes)
 
-    cdef int check(self, uint32_t book) except -1:
-        if book >= self.m.book_count:
+    cdef int check(self, int64_t book) except -1:
+        if not 0 <= book < <int64_t>self.m.book_count:
             raise Misuse(f"there is no book {book}")
         return self.room(CHANGES_PER_MESSAGE)
 
@@ -95,11 +95,11 @@ cdef class OrderBooks:
     def __len__(self):
         return self.m.book_count
 
-    def state(self, uint32_t book):
+    def state(self, int64_t book):
         self.check(book)
         return self.m.books[book].sides[0].state
 
-    def to(self, uint32_t book, int state):
+    def to(self, int64_t book, int state):
         self.check(book)
         cdef int old = self.m.books[book].sides[0].state
         if not 0 <= state <= STALE:
@@ -108,7 +108,7 @@ cdef class OrderBooks:
             raise Misuse("a book cannot go from EMPTY to STALE")
         set_state(&self.m, book, <uint8_t>state)
 
-    def judge(self, uint32_t book, bint judged):
+    def judge(self, int64_t book, bint judged):
         self.check(book)
         self.m.books[book].sides[0].judged = judged
 
@@ -122,8 +122,8 @@ cdef class OrderBooks:
         for book in range(self.m.book_count):
             set_state(&self.m, book, SUSPECT)
 
-    def refuse(self, uint32_t book, int reason, uint64_t order_id=0):
-        if not 0 < reason < REASONS:
+    def refuse(self, int64_t book, int reason, uint64_t order_id=0):
+        if reason not in Names:
             raise Misuse(f"{reason} is no refusal")
         if book != NONE:
             self.check(book)
@@ -132,17 +132,17 @@ cdef class OrderBooks:
 
     # --- operations
 
-    def add(self, uint32_t book, uint64_t order_id, uint32_t side, int64_t price, int64_t quantity, priority=None):
+    def add(self, int64_t book, uint64_t order_id, int64_t side, int64_t price, int64_t quantity, priority=None):
         cdef int64_t rank = self.m.arrivals if priority is None else priority
         self.check(book)
-        if try_add(&self.m, book, order_id, side, price, quantity, rank) != 0:
+        if try_add(&self.m, book, order_id, which_of(side), price, quantity, rank) != 0:
             return self.reason()
         if priority is None:
             self.m.arrivals += 1
         touch(&self.m, book)
         return 0
 
-    def put(self, uint32_t book, uint64_t order_id, uint32_t side, int64_t price, int64_t quantity, int64_t priority):
+    def put(self, int64_t book, uint64_t order_id, int64_t side, int64_t price, int64_t quantity, int64_t priority):
         cdef Order *order
         cdef int reason
         self.check(book)
@@ -151,15 +151,15 @@ cdef class OrderBooks:
             return self.add(book, order_id, side, price, quantity, priority)
         if order.book != book or order.side != side:
             return refuse(&self.m, book, WRONG_BOOK, order_id)
-        reason = wrong(&self.m, book, side, price, quantity)
+        reason = wrong(&self.m, book, order.side, price, quantity)
         if reason != 0:
             return refuse(&self.m, book, reason, order_id)
         lower(&self.m, order, order.quantity)
-        reason = rest(&self.m, book, order_id, side, key_of(side, price), quantity, priority)
+        reason = rest(&self.m, book, order_id, which_of(side), key_of(which_of(side), price), quantity, priority)
         touch(&self.m, book)
         return reason if reason == 0 else refuse(&self.m, book, reason, order_id)
 
-    def reduce(self, uint32_t book, uint64_t order_id, int64_t by):
+    def reduce(self, int64_t book, uint64_t order_id, int64_t by):
         cdef Order *order
         self.check(book)
         order = find_in(&self.m, book, order_id)
@@ -171,7 +171,7 @@ cdef class OrderBooks:
         touch(&self.m, book)
         return 0
 
-    def resize(self, uint32_t book, uint64_t order_id, int64_t quantity):
+    def resize(self, int64_t book, uint64_t order_id, int64_t quantity):
         cdef Order *order
         self.check(book)
         order = find_in(&self.m, book, order_id)
@@ -184,7 +184,7 @@ cdef class OrderBooks:
         touch(&self.m, book)
         return 0
 
-    def delete(self, uint32_t book, uint64_t order_id):
+    def delete(self, int64_t book, uint64_t order_id):
         cdef Order *order
         self.check(book)
         order = find_in(&self.m, book, order_id)
@@ -194,7 +194,7 @@ cdef class OrderBooks:
         touch(&self.m, book)
         return 0
 
-    def replace(self, uint32_t book, uint64_t order_id, uint64_t new_id, int64_t price, int64_t quantity):
+    def replace(self, int64_t book, uint64_t order_id, uint64_t new_id, int64_t price, int64_t quantity):
         cdef Order *order
         self.check(book)
         order = find_in(&self.m, book, order_id)
@@ -206,14 +206,14 @@ cdef class OrderBooks:
         touch(&self.m, book)
         return 0
 
-    def clear(self, uint32_t book):
+    def clear(self, int64_t book):
         self.check(book)
         cdef int64_t removed = clear_book(&self.m, book)
         if removed < 0:
             raise MemoryError("no memory to clear a book")
         return removed
 
-    def trade(self, uint32_t book, int side, int64_t price, int64_t quantity, uint64_t match, int flags=0):
+    def trade(self, int64_t book, int64_t side, int64_t price, int64_t quantity, uint64_t match, int flags=0):
         self.check(book)
         trade(&self.m, book, <uint8_t>side, price, quantity, match, <uint8_t>flags)
 
@@ -229,10 +229,10 @@ cdef class OrderBooks:
             return None
         return order.book, self.tuple_of(order)
 
-    def levels(self, uint32_t book, int side):
+    def levels(self, int64_t book, int64_t side):
         return self.side(book, side).count
 
-    def depth(self, uint32_t book, int side, int64_t count):
+    def depth(self, int64_t book, int64_t side, int64_t count):
         cdef Side *one = self.side(book, side)
         cdef int64_t k
         found = []
@@ -240,23 +240,23 @@ cdef class OrderBooks:
             found.append(self.level_of(one, side, <int64_t>one.count - 1 - k))
         return found
 
-    def level(self, uint32_t book, int side, int64_t price):
+    def level(self, int64_t book, int64_t side, int64_t price):
         cdef Side *one = self.side(book, side)
-        cdef int64_t key = key_of(side, price), k
+        cdef int64_t key = key_of(which_of(side), price), k
         for k in range(<int64_t>one.count):
             if one.keys[k] == key:
                 return self.level_of(one, side, k)
         return None
 
-    def queue(self, uint32_t book, int side, int64_t price):
+    def queue(self, int64_t book, int64_t side, int64_t price):
         cdef uint64_t slot
         cdef Order *order
-        self.check(book)
-        cdef int64_t key = key_of(side, price)
+        self.side(book, side)
+        cdef int64_t key = key_of(which_of(side), price)
         found = []
         for slot in range(self.m.old_mask + 1 + (young(<uint64_t>-1) + 1)):
             order = &self.m.orders[slot]
-            if order.quantity != 0 and order.book == book and order.side == <uint32_t>side and order.key == key:
+            if order.quantity != 0 and order.book == book and order.side == which_of(side) and order.key == key:
                 found.append(self.tuple_of(order))
         found.sort(key=_rank)
         return found
@@ -276,18 +276,23 @@ cdef class OrderBooks:
                 return self.m.changes[k].flags
         return 0
 
-    cdef Side *side(self, uint32_t book, int side) except NULL:
+    cdef Side *side(self, int64_t book, int64_t side) except NULL:
         self.check(book)
         if not 0 <= side <= 1:
             raise Misuse(f"there is no side {side}")
         return &self.m.books[book].sides[side]
 
-    cdef level_of(self, Side *side, int which, int64_t k):
-        return Level(key_of(which, side.keys[k]), side.totals[k].quantity, side.totals[k].orders)
+    cdef level_of(self, Side *side, int64_t which, int64_t k):
+        return Level(key_of(which_of(which), side.keys[k]), side.totals[k].quantity, side.totals[k].orders)
 
     cdef tuple_of(self, Order *order):
         cdef int64_t priority = self.m.priorities[order - self.m.orders]
         return OrderTuple(order.id, order.side, key_of(order.side, order.key), order.quantity, priority)
+
+
+cdef inline uint32_t which_of(int64_t side) noexcept nogil:
+    """Give a side from Python as the market knows it, 2 for what is none."""
+    return <uint32_t>side if 0 <= side <= 1 else 2
 
 
 def _rank(order):

@@ -1,9 +1,9 @@
 """The protocols that a replay knows, one row each: how packets are framed, whose books they fill, how flows are told apart.
 
-    identity   what names the channel in a packet: two flows with the same one are lines of one channel
-    stays      a flow belongs to one channel for good (its session may change); else every packet says to which
-    evidence   the part of a payload that is the same on both lines, and bound to the sequence
-    shared     one set of books for all channels, because instruments are numbered across them
+identity   what names the channel in a packet: two flows with the same one are lines of one channel
+stays      a flow belongs to one channel for good (its session may change); else every packet says to which
+evidence   the part of a payload that is the same on both lines, and bound to the sequence
+shared     one set of books for all channels, because instruments are numbered across them
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from netfeed.wire import cme, starbase
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """One row. `numbers` gives (sequence, count) of a packet that is long enough, `new_feed` makes the books."""
+    """One row. `header` is the least that a packet has, `number` the channel's number for its feed."""
 
     name: str
     label: str
@@ -85,6 +85,11 @@ def _little(first: int, last: int) -> Callable[[Buffer], int]:
     return lambda payload: int.from_bytes(payload[first:last], "little")
 
 
+def _iex_identity(payload: Buffer) -> bytes:
+    """Give protocol, channel and session; the session as a `SessionChanged` tells it."""
+    return bytes(payload[2:8]) + bytes(payload[8:12])[::-1]
+
+
 def _nothing(payload: Buffer) -> bytes:
     return b""
 
@@ -134,7 +139,7 @@ PROTOCOLS: Final[dict[str, Protocol]] = {row.name: row for row in (
     Protocol("cme",      "cme/mdp3",         FRAMINGS["cme"],       _cme_feed,      True,  True,  12,
              _nothing,      _zero,            _U32,   0,  slice(0, None),  _cme_part),
     Protocol("iex",      "iex/deep",         FRAMINGS["iex"],       _iex_feed,      True,  True,  40,
-             _slice(2, 12), _zero,            _U64,   24, slice(40, 52),   _line),
+             _iex_identity, _zero,            _U64,   24, slice(40, 52),   _line),
 )}  # fmt: skip
 """The rows by name. `itch50` is also what a file of ITCH messages holds."""
 

@@ -10,6 +10,9 @@ counted by reason, announced as a REFUSED change, and a LIVE book that it names 
 Operations only move the book. `end` closes a transaction: it compares the best levels with those announced last,
 appends a BBO change for each side that is another, and judges crossing - inside a transaction a cross is normal.
 
+A book or a side that is not there is a MisuseError; a side that a new order cannot rest on is nonsense and refused.
+Numbers are 64-bit, order ids unsigned: what does not fit is the caller's mistake (the core raises OverflowError).
+
 Left out: what venue messages mean (`venues`), sequence (`feed`).
 """
 
@@ -83,9 +86,10 @@ class OrderBooks:
 
     def add_book(self, state: BookState | int = BookState.EMPTY) -> int:
         """Open one more book and return its index; NO_BOOK when the bound is reached."""
+        one = _Book(BookState(state))
         if len(self._books) >= self._limits[1]:
             return NO_BOOK
-        self._books.append(_Book(BookState(state)))
+        self._books.append(one)
         return len(self._books) - 1
 
     def __len__(self) -> int:
@@ -123,6 +127,10 @@ class OrderBooks:
 
     def refuse(self, book: int, reason: Refusal | int, order_id: int = 0) -> int:
         """Count nonsense, announce it, and make the book that it names SUSPECT. Returns the reason."""
+        if reason not in tuple(Refusal):
+            raise MisuseError(f"{reason} is no refusal")
+        if book != NO_BOOK:
+            self._at(book)
         self._refused[reason] += 1
         self._announce(Kind.REFUSED, book, reference=order_id, flags=int(reason))
         if book != NO_BOOK and self._books[book].state == BookState.LIVE:
@@ -207,6 +215,7 @@ class OrderBooks:
 
     def trade(self, book: int, side: int, price: int, quantity: int, match: int, flags: int = 0) -> None:
         """Announce an execution; it does not move the book."""
+        self._at(book)
         self._announce(Kind.TRADE, book, side=side, price=price, quantity=quantity, reference=match, flags=flags)
 
     def end(self) -> None:
@@ -223,22 +232,22 @@ class OrderBooks:
 
     def levels(self, book: int, side: int) -> int:
         """Count the price levels of one side."""
-        return len(self._at(book).levels[side])
+        return len(self._side(book, side))
 
     def depth(self, book: int, side: int, count: int) -> list[Level]:
         """List up to `count` levels of one side, best first."""
-        levels = self._at(book).levels[side]
-        prices = sorted(levels, reverse=side == Side.BID)[:count]
+        levels = self._side(book, side)
+        prices = sorted(levels, reverse=side == Side.BID)[: max(count, 0)]
         return [Level(price, sum(o.quantity for o in levels[price].values()), len(levels[price])) for price in prices]
 
     def level(self, book: int, side: int, price: int) -> Level | None:
         """Give the level at one price."""
-        orders = self._at(book).levels[side].get(price)
+        orders = self._side(book, side).get(price)
         return Level(price, sum(o.quantity for o in orders.values()), len(orders)) if orders else None
 
     def queue(self, book: int, side: int, price: int) -> list[Order]:
         """List the orders at one price, the next to be filled first."""
-        orders = self._at(book).levels[side].get(price, {})
+        orders = self._side(book, side).get(price, {})
         return sorted(orders.values(), key=lambda order: (order.priority, order.order_id))
 
     def statistics(self) -> BooksStatistics:
@@ -252,6 +261,12 @@ class OrderBooks:
         if not 0 <= book < len(self._books):
             raise MisuseError(f"there is no book {book}")
         return self._books[book]
+
+    def _side(self, book: int, side: int) -> dict[int, dict[int, Order]]:
+        one = self._at(book)
+        if side not in tuple(Side):
+            raise MisuseError(f"there is no side {side}")
+        return one.levels[side]
 
     def _wrong(self, book: int, side: int, price: int, quantity: int) -> int:
         if side not in (Side.BID, Side.ASK) or price == NO_PRICE:

@@ -74,6 +74,13 @@ class _Line:
         self.behind = (count + 1, delay if not count else min(least, delay), max(most, delay), total + delay)
         self.recent.append(delay)
 
+    def merge_behind(self, more: int, low: int, high: int, sum_: int) -> None:
+        count, least, most, total = self.behind
+        if more and count:
+            self.behind = (count + more, min(least, low), max(most, high), total + sum_)
+        elif more:
+            self.behind = (more, low, high, sum_)
+
 
 class Arbiter:
     """Keep the account of the lines of one stream."""
@@ -110,14 +117,18 @@ class Arbiter:
         """Forget the first arrivals: the numbers begin anew."""
         self._firsts.clear()
 
-    def merge(self, port: int, *, packets: int, first: int, duplicates: int, bytes: int, last_heard: int) -> None:
-        """Add what a compiled fast path counted for a line."""
+    def merge(
+        self, port: int, *, packets: int, first: int, duplicates: int, bytes: int, last_heard: int,
+        behind: tuple[int, int, int, int] = (0, 0, 0, 0),
+    ) -> None:  # fmt: skip
+        """Add what a fast path counted for a line; `behind` is its (count, min, max, sum) of delays."""
         line = self._line(port)
         line.packets += packets
         line.bytes += bytes
         line.parts[Part.FIRST] += first
         line.parts[Part.DUPLICATE] += duplicates
         line.last_heard = last_heard if line.last_heard is None else max(line.last_heard, last_heard)
+        line.merge_behind(*behind)
 
     def statistics(self) -> tuple[LineStatistics, ...]:
         """Give the account of every line that was heard, in order of its port."""

@@ -228,7 +228,7 @@ class Channel:
         if port not in LINES:
             raise MisuseError(f"port {port} is no line")
         self._lines.arbiter.merge(
-            port, packets=packets, first=first, duplicates=duplicates, bytes=bytes, last_heard=last_ts
+            port, packets=packets, first=first, duplicates=duplicates, bytes=bytes, last_heard=last_ts, behind=behind
         )
 
     def statistics(self) -> ChannelStatistics:

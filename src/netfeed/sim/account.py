@@ -44,9 +44,12 @@ class Account:
             self._hear(one)
 
     def lines(self) -> list[Facts]:
-        """Say of each route how many packets it brought, how many of them first, and how many for the second time."""
+        """Say of each route how many packets it brought: new, for the second time, or without a number of their own.
+
+        The last are heartbeats, ends of session, and rejects of requests.
+        """
         return [
-            {"line": name, **{what: counts[what] for what in ("packets", "heartbeats", "first", "duplicates")}}
+            {"line": name, **{what: counts[what] for what in ("packets", "unnumbered", "first", "duplicates")}}
             for name, counts in sorted(self._lines.items())
         ]
 
@@ -77,7 +80,7 @@ class Account:
             self._revealed.update(dict.fromkeys(range(self.next, first), one.at))
             self.next = end
         fresh = [number for number in range(first, end) if number not in self.arrived]
-        counts["first" if fresh else "duplicates" if end > first else "heartbeats"] += 1
+        counts["first" if fresh else "duplicates" if end > first else "unnumbered"] += 1
         self.arrived.update(dict.fromkeys(fresh, (one.at, name)))
 
     def _is_gap(self, number: int) -> bool:

@@ -57,7 +57,9 @@ class Session:
         return chr(self.stream[sequence - 1][0])
 
 
-def session(settings: Settings, mean_gap_ns: int, pauses: dict[int, int], extra: dict[int, bytes] | None = None) -> Session:
+def session(
+    settings: Settings, mean_gap_ns: int, pauses: dict[int, int], extra: dict[int, bytes] | None = None
+) -> Session:
     """Make a session; `extra` messages are put in before those places of the stream."""
     day = Day(settings)
     stream = messages(day)
@@ -109,7 +111,8 @@ def books(held: Iterable[bytes], state: str = "LIVE") -> list[Facts]:
     for message in held:
         ledger.apply(message)
     return [
-        book(stock, ledger.rows(stock, "B"), ledger.rows(stock, "S"), EXPONENTS, state) for stock in sorted(ledger.stocks)
+        book(stock, ledger.rows(stock, "B"), ledger.rows(stock, "S"), EXPONENTS, state)
+        for stock in sorted(ledger.stocks)
     ]
 
 
@@ -209,6 +212,7 @@ def bad_lengths() -> Capture:
     bad = next(number for number in range(1, len(made.stream) + 1) if made.stream[number - 1][11:] == wrong[11:])
     account = facts("lengths that are not true, in MoldUDP64, UDP and ITCH", sound, made, packets=len(seen), exit=3)
     account["errors"] = [*errors, {"sequence": bad, "what": "an ITCH message A of 24 bytes; it has 36"}]
+    account["channels"][0]["lines"][0]["packets"] += 1  # the damaged one whose UDP header is sound
     account["books"][1]["state"] = "SUSPECT"  # of the locate code that the wrong message names
     return Capture("bad-lengths.pcap", data, account)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netfeed.wire import starbase
-from netfeed.wire.starbase import InstrumentFlags, InstrumentType, TemplateId
+from netfeed.wire.starbase import InstrumentFlags, InstrumentStatus, InstrumentType, TemplateId
 
 NANO: Final = 10**9
 INDEX: Final = 1
@@ -90,15 +90,16 @@ def _option(id_: int, expiry: tuple[str, int, int], strike: int, letter: str) ->
     )  # fmt: skip
 
 
-def definition(instrument: Instrument, time_ns: int) -> bytes:
+def definition(instrument: Instrument, time_ns: int, *, halted: bool = False) -> bytes:
     """Encode the definition of an instrument."""
+    status = InstrumentStatus.HALTED if halted else InstrumentStatus.OPEN
     large = {"largeTickSize": instrument.large_tick, "thresholdPrice": instrument.threshold}
     return starbase.encode(
         TemplateId.INSTRUMENT_DEFINITION, flags=3, transact_time=time_ns,
         instrumentId=instrument.id, name=instrument.name, indexId=INDEX, underlying="BTC", quantityAsset="BTC",
         priceAsset="BTC" if instrument.strike else "USD", expiryTime=instrument.expiry_ns,
         strikePrice=instrument.strike, minOrderQuantity=instrument.lot, tickSize=instrument.tick,
-        quantityExponent=instrument.quantity_exponent, type=instrument.type, flags_=int(instrument.flags), status=0,
+        quantityExponent=instrument.quantity_exponent, type=instrument.type, flags_=int(instrument.flags), status=int(status),
         largeTickSizes=[large] if instrument.large_tick else [], legs=[],
     )  # fmt: skip
 

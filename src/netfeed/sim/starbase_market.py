@@ -67,14 +67,12 @@ class Market:
             levels[order.price] = (quantity + order.quantity, count + 1)
         return tuple((price, *level) for price, level in levels.items())
 
-    def passive(self, side: int, price: int, mine: int = 0) -> int:
-        """Move a price so that it takes nothing; the order `mine` does not count. 0: it cannot be quoted."""
-        others = [order.price for order in self.orders.values() if order.side != side and order.id != mine]
+    def passive(self, side: int, price: int) -> int:
+        """Move a price so that it takes nothing. 0: it cannot be quoted."""
+        other = self.best(1 - side)
         if side == ASK:
-            floor = max(others, default=0)
-            return max(price, floor + self.instrument.step(floor))
-        ceiling = min(others, default=price + self.instrument.tick)
-        return max(min(price, self.instrument.on_tick(ceiling - 1)), 0)
+            return max(price, (other or 0) + self.instrument.step(other or 0))
+        return max(price if other is None else min(price, self.instrument.on_tick(other - 1)), 0)
 
     # -- actions
 

@@ -53,8 +53,11 @@ class ItchBooks:
         """Apply the length-prefixed records from `offset` on; the first one has the number `sequence`.
 
         Returns the next offset, the next sequence, and how it stopped.
+        Raises: ValueError when `offset` is outside the buffer.
         """
         view = memoryview(data)
+        if not 0 <= offset <= len(view):
+            raise ValueError(f"offset {offset} is outside the buffer of {len(view)} bytes")
         while offset < len(view):
             length = int.from_bytes(view[offset : offset + 2], "big")
             if offset + 2 > len(view) or offset + 2 + length > len(view):
@@ -95,8 +98,8 @@ class ItchBooks:
     def _add(self, m: Any) -> None:
         book = self._book(m)
         if book == NO_BOOK:
-            self.books.refuse(NO_BOOK, Refusal.FULL, m.order_reference_number)
-        elif m.buy_sell_indicator not in _SIDES:
+            return
+        if m.buy_sell_indicator not in _SIDES:
             self.books.refuse(book, Refusal.BAD_VALUE, m.order_reference_number)
         else:
             self.books.add(book, m.order_reference_number, _SIDES[m.buy_sell_indicator], m.price, m.shares)
@@ -141,14 +144,15 @@ class ItchBooks:
         return book
 
     def _book(self, m: Any) -> int:
-        """Find the book of a locate code, or open it under the stock that the message names. NO_BOOK at the bound."""
+        """Find the book of a locate code, or open it under the stock that the message names; refuse it at the bound."""
         book = self._by_locate.get(m.stock_locate)
         if book is None:
             book = self.books.add_book(self.fresh_state)
             if book == NO_BOOK:
+                self.books.refuse(NO_BOOK, Refusal.FULL)
                 return NO_BOOK
             self._by_locate[m.stock_locate] = book
-            self.names.append(m.stock)
+            self.names += [""] * (book - len(self.names)) + [m.stock]  # others may have opened books, without a name
         return book
 
 

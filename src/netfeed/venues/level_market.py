@@ -23,7 +23,6 @@ MAX_BOOKS: Final = 1 << 16
 MAX_TYPES: Final = 1024
 """Types that are counted one by one; bytes that are no message at all must not grow a table."""
 
-_INT64: Final = range(-(2**63), 2**63)
 _UINT64: Final = 2**64 - 1
 _UNTOLD: Final = frozenset({BookState.EMPTY, BookState.SUSPECT, BookState.STALE})
 
@@ -49,7 +48,7 @@ class LevelMarket:
 
     def happened(self, ts_event_ns: int) -> None:
         """Stamp the changes that follow with the venue's own time; one that does not fit is as good as none."""
-        self._ts_event_ns = ts_event_ns if ts_event_ns in _INT64 else NO_TIME
+        self._ts_event_ns = ts_event_ns if _fits(ts_event_ns) else NO_TIME
 
     def count(self, wire_type: str) -> None:
         """Count a message by the type that it has on the wire; types beyond MAX_TYPES are not told apart."""
@@ -69,7 +68,7 @@ class LevelMarket:
 
     def set(self, book: int, side: Side, price: int, quantity: int, orders: int = 0) -> bool:
         """Set what rests at a price, 0 for nothing; say whether the best of the book changed."""
-        if price not in _INT64 or quantity not in _INT64:
+        if not (_fits(price) and _fits(quantity)):
             self.refuse(book, Refusal.BAD_VALUE)
             return False
         one = self.books[book]
@@ -82,7 +81,7 @@ class LevelMarket:
     def replace(self, book: int, bids: Iterable[Level], asks: Iterable[Level]) -> bool:
         """Put other levels in the place of all that is there; say whether they made sense."""
         one, sides = self.books[book], (tuple(bids), tuple(asks))
-        if any(level.price not in _INT64 or level.quantity not in _INT64 for side in sides for level in side):
+        if not all(_fits(level.price) and _fits(level.quantity) for side in sides for level in side):
             self.refuse(book, Refusal.BAD_VALUE)
             return False
         refused, state = one.refused, one.state
@@ -122,7 +121,7 @@ class LevelMarket:
 
     def trade(self, book: int, side: int, price: int, quantity: int, match: int = 0, flags: int = 0) -> None:
         """Announce an execution against an order resting on `side`; it does not move the book."""
-        if price not in _INT64 or quantity not in _INT64:
+        if not (_fits(price) and _fits(quantity)):
             self.refuse(book, Refusal.BAD_VALUE, match)
         else:
             self._announce(
@@ -163,3 +162,7 @@ class LevelMarket:
             price=price, quantity=quantity, reference=reference & _UINT64, orders=orders, side=side, flags=flags,
             state=BookState.EMPTY if book == NO_BOOK else self.books[book].state, channel=self._channel,
         )  # fmt: skip
+
+
+def _fits(number: int) -> bool:
+    return -(2**63) <= number < 2**63

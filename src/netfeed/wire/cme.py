@@ -95,6 +95,7 @@ SCHEMA: Final = Schema(
     header=MESSAGE_HEADER,
     version=VERSION,
     schema_id=SCHEMA_ID,
+    complete=True,
     dimensions={
         "groupSize": Layout("GroupSize", "<", [("blockLength", "u16"), ("numInGroup", "u8")]),
         "groupSize8Byte": Layout("GroupSize8", "<", [("blockLength", "u16"), ("", "x5"), ("numInGroup", "u8")]),

@@ -107,6 +107,7 @@ SCHEMA: Final = Schema(
     header=MESSAGE_HEADER,
     version=VERSION,
     schema_id=SCHEMA_ID,
+    complete=True,
     dimensions={"groupSizeEncoding": GROUP_SIZE},
     types={"optionalId": Type("u64", null=0)},
 )

@@ -63,7 +63,9 @@ class Layout:
             values = self._struct.unpack_from(data, offset)
         except struct.error:
             left = max(0, len(data) - offset)
-            raise WireError(f"{self.name} is cut short", offset=offset, found=f"{left} bytes", wanted=f"{self.size} bytes") from None
+            raise WireError(
+                f"{self.name} is cut short", offset=offset, found=f"{left} bytes", wanted=f"{self.size} bytes"
+            ) from None
         return self._make(values if self._plain else self._values(values))
 
     def encode(self, *values: Any, **named: Any) -> bytes:

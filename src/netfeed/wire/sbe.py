@@ -64,17 +64,18 @@ class Schema:
     """What all messages share, and the templates by number.
 
     `header` is the layout of the message header, None where the venue's framing takes its place. `schema_id` is checked
-    where it is given. `var_length` is the kind of the length of data that no table describes.
+    where it is given. `var_length` is the kind of the length of data that no table describes. Where `complete`, a block
+    that ends before a field of the schema's first version is an error; else such a field is None.
     """
 
     def __init__(
         self, name: str, *, order: str = "<", header: Layout | None = None, version: int = 0,
         schema_id: int | None = None, dimensions: Mapping[str, Layout] | None = None,
         types: Mapping[str, TypeSpec] | None = None, nulls: Mapping[str, int | float] | None = None,
-        var_length: str = "u8",
+        var_length: str = "u8", complete: bool = False,
     ) -> None:  # fmt: skip
         self.name, self.order, self.header = name, order, header
-        self.id, self.version = schema_id, version
+        self.id, self.version, self.complete = schema_id, version, complete
         self.types = Types(order, types or {}, nulls or {})
         self.templates: dict[int, Template] = {}
         self.counts = header is not None and "numGroups" in header.fields
@@ -211,6 +212,9 @@ class Body:
         `groups` and `texts` are how many of them the wire says there are, where it says so.
         """
         start = _advance(self.name, at, end, length)
+        if self.schema.complete and length < self.block.least:
+            found, wanted = f"a block of {length} bytes", f"{self.block.least} bytes or more"
+            raise WireError(f"{self.name} lacks fields", offset=at, found=found, wanted=wanted)
         values = self.block.read(data, at, length, version)
         at = start
         if self.groups or groups:

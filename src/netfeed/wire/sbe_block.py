@@ -138,7 +138,11 @@ class Types:
 
 
 class Block:
-    """A fixed run of fields. `size` is the schema's block length: with padding behind the last field, if any."""
+    """A fixed run of fields.
+
+    `size` is the schema's block length, with the padding behind the last field; `least` is where the fields of the
+    schema's first version end. Units: bytes.
+    """
 
     def __init__(self, types: Types, name: str, rows: Iterable[Row], block_length: int | None = None) -> None:
         self.name = name
@@ -154,6 +158,7 @@ class Block:
             width += codec.width
         self.size = at if block_length is None else block_length
         self._struct = struct.Struct(codes + _padding(self.size - at, name, "block length"))
+        self.least = max((slot.end for slot in self.slots if slot.codec.width and not slot.since), default=0)
         self._newest = max((slot.since for slot in self.slots), default=0)
         self._flat = all(slot.codec.width == 1 for slot in self.slots)
         self._reads = [(index, slot.codec.read) for index, slot in enumerate(self.slots) if slot.codec.read]

@@ -1,0 +1,193 @@
+"""A channel and its books: packets go in, what the channel tells goes to the feed, and each loss gets its place.
+
+Invariant: every event of the channel reaches the feed exactly once and in order.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from netfeed.app.findings import Findings, Place
+from netfeed.app.clock import time_text
+from netfeed.app.protocols import Protocol
+from netfeed.feed.channel import Channel, ChannelStatistics
+from netfeed.feed.epoch import Verdict
+from netfeed.feed.events import (
+    Event,
+    GapLost,
+    Ignored,
+    Malformed,
+    Messages,
+    SequenceReset,
+    SessionChanged,
+    SnapshotMessages,
+)
+from netfeed.feed.ports import LINES, MORE_LINES, Port
+from netfeed.machine import NEVER, Buffer
+
+MAX_FIRSTS: Final = 4096
+"""Packets that are remembered by what they said, to find out which flow is another line of this channel."""
+MAX_ASIDE: Final = 4096
+"""Packets beyond a hole whose place is remembered."""
+
+
+class Lane:
+    """One channel, the feed that its messages go to, and the flows that are its lines."""
+
+    def __init__(self, protocol: Protocol, channel: Channel, feed: Any, number: int, findings: Findings) -> None:
+        self.protocol = protocol
+        self.channel = channel
+        self.feed = feed
+        self.number = number
+        self.identity = b""
+        self.flow = ""
+        self.declared = self.multicast = False
+        self.resets = 0
+        self.first_sequence: int | None = None
+        self.firsts: dict[int, int] = {}
+        self.placed: list[tuple[int, Place]] = []
+        self._findings = findings
+        self._flows: dict[str, dict[str, Port]] = {"line": {}, "snapshot": {}}
+        self._aside: dict[int, Place] = {}
+        self._doubt: tuple[int, Place] | None = None
+        self._step = 0 if protocol.framing.per_packet else 1
+        self._place = Place("", 0)
+        self._tell: dict[type, Callable[[Any], None]] = {
+            Messages: self._messages, SnapshotMessages: self._snapshot, GapLost: self._lost, Malformed: self._malformed,
+            SequenceReset: self._reset, SessionChanged: self._reset, Ignored: self._ignored,
+        }  # fmt: skip
+
+    @property
+    def name(self) -> str:
+        """Give the name of the channel: as it was given, else the group and port of its first line."""
+        return self.channel.name
+
+    @property
+    def deadline(self) -> int:
+        """Give when the channel has to be woken. Units: ns of capture time."""
+        return self.channel.deadline
+
+    def attach(self, flow: str, part: Port) -> Port:
+        """Give a flow its port: the first one of lines or of snapshots is A, the next B, and so on."""
+        if part == Port.RETRANSMIT:
+            return part
+        lines = part in LINES
+        known = self._flows["line" if lines else "snapshot"]
+        if flow not in known:
+            known[flow] = _line_port(len(known)) if lines else Port(min(Port.SNAPSHOT_A + len(known), Port.SNAPSHOT_B))
+        return known[flow]
+
+    @property
+    def lines(self) -> list[str]:
+        """List the flows that are lines, A first."""
+        return list(self._flows["line"])
+
+    def receive(self, payload: Buffer, now: int, port: int, place: Place) -> None:
+        """Take a packet."""
+        self._place = place
+        if port in LINES:
+            self._note(payload, place)
+        self._handle(self.channel.receive(payload, now, port))
+
+    def wake(self, now: int, place: Place) -> None:
+        """Let a deadline pass."""
+        self._place = place
+        self._handle(self.channel.wake(now))
+
+    def finish(self, place: Place) -> None:
+        """Let every deadline pass: nothing comes any more."""
+        while self.channel.deadline != NEVER:
+            self.wake(self.channel.deadline, place)
+        self._drop_doubt()
+
+    def statistics(self) -> ChannelStatistics:
+        """Give the account of the channel."""
+        return self.channel.statistics()
+
+    def _note(self, payload: Buffer, place: Place) -> None:
+        """Remember where a packet stands that lies beyond a hole, and what it says."""
+        sequence = self.protocol.sequence_of(payload)
+        if sequence is None:
+            return
+        expected = self.channel.next_sequence
+        if expected is not None and sequence > expected:
+            _bounded(self._aside, sequence, place, MAX_ASIDE)
+        elif self._aside and self.channel.in_order:
+            self._aside.clear()
+        if self.protocol.stays and len(payload) > self.protocol.header and sequence not in self.firsts:
+            _bounded(self.firsts, sequence, self.protocol.digest(payload), MAX_FIRSTS)
+
+    def _handle(self, events: Iterable[Event]) -> None:
+        for event in events:
+            tell = self._tell.get(type(event))
+            if tell is not None:
+                tell(event)
+
+    def _messages(self, event: Messages) -> None:
+        sequence, at = event.first_sequence, event.at
+        if self.first_sequence is None:
+            self.first_sequence = sequence
+        if self._doubt is not None and self._doubt[0] == sequence:
+            self._doubt = None
+        self.placed.append((sequence, self._place))
+        for message in event.messages:
+            self.feed.apply(message, sequence, at, self.number)
+            sequence += self._step
+
+    def _snapshot(self, event: SnapshotMessages) -> None:
+        take = getattr(self.feed, "snapshot", None)
+        splice = self.channel.splice
+        sequence = event.sequence
+        for message in event.messages:
+            if take is None:
+                self.feed.apply(message, sequence, event.at, self.number)
+            else:
+                take(message, sequence, event.at, self.number, splice.since if splice else None)
+            sequence += self._step
+
+    def _lost(self, event: GapLost) -> None:
+        if self.first_sequence is None:
+            self.first_sequence = event.first
+        place = self._aside.get(event.last + 1, self._place)
+        self._findings.add(
+            place,
+            f"sequence {event.last + 1} at {time_text(place.ts_ns)} ({event.last - event.first + 1} lost)",
+            f"sequence {event.first} to {event.last} on channel {self.name}",
+        )
+        self.feed.gap(event.first, event.last, event.lost_at, self.number)
+
+    def _malformed(self, event: Malformed) -> None:
+        place = self._place._replace(offset=self._place.offset + event.offset)
+        self._findings.add(place, f"{event.what}: {event.found}", event.wanted)
+
+    def _reset(self, event: SequenceReset | SessionChanged) -> None:
+        self.resets += 1
+        self.firsts.clear()
+        self._aside.clear()
+        self._doubt = None
+        if isinstance(event, SessionChanged):
+            self.identity = self.identity[: -len(event.new)] + event.new
+        self.feed.reset(self.number)
+
+    def _ignored(self, event: Ignored) -> None:
+        if event.reason == Verdict.DOUBT.value:
+            self._drop_doubt()
+            self._doubt = (event.sequence, self._place)
+
+    def _drop_doubt(self) -> None:
+        """Report a packet that no second one agreed with: nothing was believed of it."""
+        if self._doubt is not None:
+            sequence, place = self._doubt
+            wanted = f"a sequence near {self.channel.next_sequence} on channel {self.name}"
+            self._findings.add(place, f"sequence {sequence} that no second packet agrees with", wanted)
+        self._doubt = None
+
+
+def _line_port(index: int) -> Port:
+    """Give the port of a line by its place: A, B, and from there on MORE_LINES."""
+    return Port(index) if index < 2 else MORE_LINES + index - 2  # type: ignore[return-value]
+
+
+def _bounded(table: dict[int, Any], key: int, value: Any, limit: int) -> None:
+    table[key] = value
+    if len(table) > limit:
+        del table[next(iter(table))]

@@ -1,0 +1,257 @@
+"""A session of a simulated Starbase venue: packets of incrementals, snapshots in cycles, and the truth about the books.
+
+Source: the packet, sequence, transaction and snapshot rules of Starbase market data (SBE schema 2102 version 1).
+
+* The session opens with the definitions of its indexes and instruments, then the books fill, then the `steps` follow.
+* Messages close in time share a packet of at most MTU_PAYLOAD bytes; a transaction may go on in the next one. The first
+  message of a transaction and the last one bear the flags that say so.
+* A heartbeat follows 5 s of silence.
+* Every `cycle_ns` a snapshot of each instrument is taken, between two transactions, as of the last incremental
+  sequence. It is published SNAPSHOT_LAG_NS later, under the snapshot channel's own sequence.
+
+Invariant: one seed, one session, byte for byte.
+
+Leaves out: lines and their faults (`tap`), the retransmit gateway.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from netfeed.sim.account import Row
+from netfeed.sim.draws import Draws
+from netfeed.sim.starbase_chain import INDEXES, definition, index_definition
+from netfeed.sim.starbase_flow import Flow
+from netfeed.sim.starbase_market import ASK, BID, Market, Told
+from netfeed.sim.tap import Sent
+from netfeed.wire import starbase
+from netfeed.wire.starbase import PACKET_HEADER, PacketType, TemplateId
+
+MTU_PAYLOAD: Final = 1472
+HEARTBEAT_NS: Final = 5_000_000_000
+SNAPSHOT_LAG_NS: Final = 20_000_000
+SNAPSHOT_STEP_NS: Final = 3_000_000
+"""Snapshots of a cycle are taken one after another, so far apart."""
+_FLUSH_NS: Final = 60_000
+_SEND_NS: Final = 4_000
+_FILLED: Final = 10
+"""So many orders come to each instrument before the session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a session is made of. `pauses`: behind which steps nothing happens for how long. Units: ns, ns since 1970."""
+
+    steps: int = 2_500
+    seed: int = 1
+    begin_ns: int = 1_772_438_400_000_000_000
+    mean_gap_ns: int = 6_000_000
+    cycle_ns: int = 3_000_000_000
+    pauses: dict[int, int] = field(default_factory=dict)
+    channel_id: int = 3
+    snapshot_channel_id: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The orders of an instrument: levels, and order ids of each side, the next to be filled first."""
+
+    instrument_id: int
+    name: str
+    exponents: tuple[int, int]
+    bids: tuple[Row, ...]
+    asks: tuple[Row, ...]
+    bid_queue: tuple[int, ...]
+    ask_queue: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A book as it was published: after the incremental `sequence`, in messages from `first` to `last`."""
+
+    sequence: int
+    first: int
+    last: int
+    book: Book
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """A whole round of snapshots. Units: `taken_ns` when its first one was taken, `at` when its end was published."""
+
+    taken_ns: int
+    at: int
+    snapshots: tuple[Snapshot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What was sent, and what is true. `stream` are the incrementals, `snapshot_stream` the messages of snapshots."""
+
+    settings: Settings
+    sent: tuple[Sent, ...]
+    stream: tuple[bytes, ...]
+    snapshots: tuple[Sent, ...]
+    snapshot_stream: tuple[bytes, ...]
+    cycles: tuple[Cycle, ...]
+    books: tuple[Book, ...]
+
+
+def simulate(settings: Settings) -> Session:
+    """Run a session from its first message to its last."""
+    return _Run(settings).run()
+
+
+def template_of(message: bytes) -> str:
+    """Give the template of a message, as text."""
+    return str(starbase.MESSAGE_HEADER.decode(message).templateId)
+
+
+class _Channel:
+    """Packs messages, numbers them, and sends them."""
+
+    def __init__(self, channel_id: int, type_: PacketType) -> None:
+        self.sent: list[Sent] = []
+        self.stream: list[bytes] = []
+        self._id, self._type = channel_id, type_
+        self._waiting: list[bytes] = []
+        self._last_ns = 0
+
+    def add(self, message: bytes, now: int) -> None:
+        """Put a message into the packet that waits, or into the next one."""
+        size = PACKET_HEADER.size + sum(map(len, self._waiting))
+        if self._waiting and (now - self._last_ns > _FLUSH_NS or size + len(message) > MTU_PAYLOAD):
+            self.flush()
+        self._waiting.append(message)
+        self.stream.append(message)
+        self._last_ns = now
+
+    def flush(self) -> None:
+        """Send what waits."""
+        if self._waiting:
+            self._send(self._last_ns + _SEND_NS, self._waiting)
+            self._waiting = []
+
+    def beat(self, until: int) -> None:
+        """Send the heartbeats of the silence that lasts until then."""
+        self.flush()
+        while self.sent and self.sent[-1].at + HEARTBEAT_NS < until:
+            self._send(self.sent[-1].at + HEARTBEAT_NS, [])
+
+    def _send(self, at: int, messages: Sequence[bytes]) -> None:
+        end = len(self.stream) + 1 if not messages else self._next + len(messages)
+        at = max(at, self.sent[-1].at + 1_500) if self.sent else at
+        payload = starbase.encode_packet(self._next, messages, channel_id=self._id, type=self._type, sending_time=at)
+        self.sent.append(Sent(at, payload, self._next, end))
+
+    @property
+    def _next(self) -> int:
+        return self.sent[-1].end if self.sent else 1
+
+
+class _Run:
+    """One run of a session."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        draws = Draws(settings.seed)
+        gaps, waits, near, _ = draws.parts(settings.steps)
+        self._gaps = [
+            2_000 + wait // 4 if close < 32_768 else 8 * settings.mean_gap_ns * gap * wait >> 32
+            for gap, wait, close in zip(gaps.tolist(), waits.tolist(), near.tolist(), strict=True)
+        ]
+        self._flow = Flow(draws)
+        self._now = settings.begin_ns
+        self._last_ns = self._now
+        self._lines = _Channel(settings.channel_id, PacketType.INCREMENTAL)
+        self._copies = _Channel(settings.snapshot_channel_id, PacketType.SNAPSHOT)
+        self._cycles: list[Cycle] = []
+        self._taken: list[Snapshot] = []
+        self._cycle_ns = self._now + settings.cycle_ns // 3
+        self._taken_ns = self._cycle_ns
+
+    def run(self) -> Session:
+        self._open()
+        for place in range(self._settings.steps):
+            self._pass(self._gaps[place] + self._settings.pauses.get(place, 0))
+            self._tell(self._flow.step())
+        self._pass(self._settings.cycle_ns + 100_000_000)
+        self._lines.beat(self._now)
+        self._copies.flush()
+        books = tuple(_book(market) for market in self._flow.markets)
+        lines, copies = self._lines, self._copies
+        return Session(
+            self._settings, tuple(lines.sent), tuple(lines.stream), tuple(copies.sent), tuple(copies.stream),
+            tuple(self._cycles), books,
+        )  # fmt: skip
+
+    def _open(self) -> None:
+        for index in INDEXES:
+            self._lines.add(index_definition(index, self._now), self._now)
+        for market in self._flow.markets:
+            self._now += 1_000
+            self._lines.add(definition(market.instrument, self._now), self._now)
+        for _ in range(_FILLED):
+            for market in self._flow.markets:
+                self._pass(20_000)
+                self._tell(self._flow.place(market))
+
+    def _pass(self, span_ns: int) -> None:
+        """Let time go by; the snapshots that are due in it are taken, heartbeats sent."""
+        until = self._now + span_ns
+        while self._taken_ns <= until:
+            self._snapshot()
+        if span_ns > HEARTBEAT_NS:
+            self._lines.beat(until)
+        self._now = until
+
+    def _tell(self, told: list[Told]) -> None:
+        """Send the messages of a transaction."""
+        for place, (template, fields) in enumerate(told):
+            flags = (place == 0) | (place == len(told) - 1) << 1
+            message = starbase.encode(template, flags=flags, transact_time=self._now, **fields)
+            self._lines.add(message, self._now)
+            self._last_ns = self._now
+
+    # -- snapshots
+
+    def _snapshot(self) -> None:
+        """Take the next snapshot of a cycle, begin or end the cycle around it."""
+        taken, markets = self._taken_ns, self._flow.markets
+        if not self._taken:
+            self._copy(self._flow.move(markets[0]))
+        self._taken.append(self._publish(markets[len(self._taken)]))
+        self._taken_ns += SNAPSHOT_STEP_NS
+        if len(self._taken) == len(markets):
+            self._copy([(TemplateId.END_OF_CYCLE, {"activeInstrumentCount": len(markets)})])
+            self._copies.flush()
+            self._cycles.append(Cycle(self._cycle_ns, taken + SNAPSHOT_LAG_NS, tuple(self._taken)))
+            self._cycle_ns += self._settings.cycle_ns
+            self._taken, self._taken_ns = [], self._cycle_ns
+
+    def _publish(self, market: Market) -> Snapshot:
+        sequence, first = len(self._lines.stream), len(self._copies.stream) + 1
+        at = {"instrumentId": market.instrument.id}
+        self._copy([(
+            TemplateId.SNAPSHOT_HEADER,
+            at | {"incrementalTimestamp": self._last_ns, "incrementalSeqNum": sequence},
+        )])  # fmt: skip
+        whole = definition(market.instrument, self._last_ns, halted=market.halted)
+        self._copies.add(whole, self._taken_ns + SNAPSHOT_LAG_NS)
+        self._copy(self._flow.info(market))
+        puts = [Market(market.instrument).put(order)[0] for side in (BID, ASK) for order in market.queue(side)]
+        # By order id, not by priority: sortOrderId alone gives the queue.
+        self._copy(sorted(puts, key=lambda told: int(told[1]["orderId"])))
+        self._copy([(TemplateId.SNAPSHOT_TRAILER, at | {"timestamp": self._last_ns, "incrementSeqNum": sequence})])
+        return Snapshot(sequence, first, len(self._copies.stream), _book(market))
+
+    def _copy(self, told: list[Told]) -> None:
+        for template, fields in told:
+            message = starbase.encode(template, flags=3, transact_time=self._last_ns, **fields)
+            self._copies.add(message, self._taken_ns + SNAPSHOT_LAG_NS)
+
+
+def _book(market: Market) -> Book:
+    queues = (tuple(order.id for order in market.queue(side)) for side in (BID, ASK))
+    instrument = market.instrument
+    return Book(instrument.id, instrument.name, instrument.exponents, market.rows(BID), market.rows(ASK), *queues)

@@ -1,0 +1,163 @@
+"""ITCH messages do to the books what the specification says, and nonsense is refused aloud. Both builds by BUILD."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from netfeed.book.change import CHANGE, Kind, Refusal, TradeFlag
+from netfeed.book.level import Level
+from netfeed.book.state import BookState
+from netfeed.venues.itch import ItchFeed
+from netfeed.wire import itch
+
+HEAD = {"stock_locate": 1, "tracking_number": 0, "timestamp": 34_200_000_000_123}
+Send = Callable[..., Any]
+
+
+@pytest.fixture
+def feed() -> ItchFeed:
+    return ItchFeed()
+
+
+@pytest.fixture
+def send(feed: ItchFeed) -> Send:
+    sequence = iter(range(1, 1000))
+
+    def one(kind: str, **fields: Any) -> Any:
+        feed.apply(itch.encode(kind, **HEAD, **fields), next(sequence), 7)
+        return feed.take().copy()
+
+    return one
+
+
+def add(send: Send, reference: int, side: str, shares: int, price: int) -> Any:
+    return send(
+        "A", order_reference_number=reference, buy_sell_indicator=side, shares=shares, stock="AAPL", price=price
+    )
+
+
+def test_an_added_order_is_the_best_of_its_side_and_is_announced_with_its_times(feed: ItchFeed, send: Send) -> None:
+    (change,) = add(send, 1, "B", 100, 1_000_000)
+    assert change.dtype == CHANGE
+    assert (change["kind"], change["side"], change["price"], change["quantity"], change["orders"]) == (
+        Kind.BBO,
+        0,
+        1_000_000,
+        100,
+        1,
+    )
+    assert (change["sequence"], change["ts_event_ns"], change["ts_recv_ns"]) == (1, HEAD["timestamp"], 7)
+    assert feed.names == ["AAPL"]
+    assert feed.books[0].bid == Level(1_000_000, 100, 1)
+    assert feed.books[0].state is BookState.LIVE
+
+
+def test_an_execution_is_a_trade_at_the_price_of_the_order_and_takes_it_down(feed: ItchFeed, send: Send) -> None:
+    add(send, 1, "S", 100, 1_000_000)
+    trade, bbo = send("E", order_reference_number=1, executed_shares=40, match_number=77)
+    assert (trade["kind"], trade["side"], trade["price"], trade["quantity"], trade["reference"]) == (
+        Kind.TRADE,
+        1,
+        1_000_000,
+        40,
+        77,
+    )
+    assert (bbo["kind"], bbo["quantity"]) == (Kind.BBO, 60)
+    send("E", order_reference_number=1, executed_shares=60, match_number=78)
+    assert feed.books[0].ask is None
+
+
+def test_an_unprinted_execution_with_price_says_so(send: Send) -> None:
+    add(send, 1, "S", 100, 1_000_000)
+    trade = send(
+        "C", order_reference_number=1, executed_shares=40, match_number=77, printable="N", execution_price=990_000
+    )[0]
+    assert (trade["price"], trade["flags"]) == (990_000, TradeFlag.UNPRINTED)
+
+
+def test_a_replace_keeps_the_side_and_loses_the_place_in_the_queue(feed: ItchFeed, send: Send) -> None:
+    add(send, 1, "B", 100, 1_000_000)
+    add(send, 2, "B", 50, 1_000_000)
+    send("U", original_order_reference_number=1, new_order_reference_number=3, shares=70, price=1_000_000)
+    assert [order.order_id for order in feed.books[0].queue(0, 1_000_000)] == [2, 3]
+    assert feed.books[0].bid == Level(1_000_000, 120, 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "reason"),
+    [
+        ("D", {"order_reference_number": 9}, Refusal.UNKNOWN_ORDER),
+        ("X", {"order_reference_number": 1, "cancelled_shares": 101}, Refusal.BAD_QUANTITY),
+        ("X", {"order_reference_number": 1, "cancelled_shares": 0}, Refusal.BAD_QUANTITY),
+        ("E", {"order_reference_number": 1, "executed_shares": 101, "match_number": 1}, Refusal.BAD_QUANTITY),
+    ],
+)
+def test_nonsense_changes_no_level_and_makes_the_book_suspect(
+    feed: ItchFeed, send: Send, kind: str, fields: dict[str, int], reason: Refusal
+) -> None:
+    add(send, 1, "B", 100, 1_000_000)
+    changes = send(kind, **fields)
+    assert [(int(c["kind"]), int(c["flags"])) for c in changes if c["kind"] == Kind.REFUSED] == [(Kind.REFUSED, reason)]
+    assert feed.books[0].bid == Level(1_000_000, 100, 1)
+    assert feed.books[0].state is BookState.SUSPECT
+    assert feed.statistics().refused == {reason.name: 1}
+
+
+def test_a_duplicate_order_is_refused_and_the_first_one_stands(feed: ItchFeed, send: Send) -> None:
+    add(send, 1, "B", 100, 1_000_000)
+    add(send, 1, "B", 500, 1_100_000)
+    assert feed.books[0].depth(0, 9) == [Level(1_000_000, 100, 1)]
+    assert feed.books[0].state is BookState.SUSPECT
+
+
+def test_a_crossed_book_is_suspect_while_its_stock_trades_and_not_in_a_halt(feed: ItchFeed, send: Send) -> None:
+    send("H", stock="AAPL", trading_state="H", reserved=" ", reason="T1")
+    add(send, 1, "B", 100, 1_000_000)
+    add(send, 2, "S", 100, 990_000)
+    assert feed.books[0].state is BookState.LIVE
+    send("H", stock="AAPL", trading_state="T", reserved=" ", reason="")
+    add(send, 3, "S", 100, 980_000)
+    assert feed.books[0].state is BookState.SUSPECT
+    assert feed.statistics().refused == {"CROSSED": 1}
+
+
+def test_a_known_type_of_a_wrong_length_is_refused_and_an_unknown_type_only_counted(feed: ItchFeed, send: Send) -> None:
+    add(send, 1, "B", 100, 1_000_000)
+    message = itch.encode("D", **HEAD, order_reference_number=1)
+    feed.apply(message + b"?", 2)
+    assert feed.statistics().refused == {"BAD_LENGTH": 1}
+    feed.apply(b"z" + message[1:], 3)
+    feed.apply(b"", 4)
+    assert feed.statistics().refused == {"BAD_LENGTH": 2}
+    assert feed.by_type == {"A": 1, "D": 1, "z": 1}
+    assert feed.books[0].bid == Level(1_000_000, 100, 1)
+
+
+def test_a_gap_makes_every_book_suspect_and_those_that_open_later(feed: ItchFeed, send: Send) -> None:
+    add(send, 1, "B", 100, 1_000_000)
+    feed.gap(2, 5, 9)
+    gap, state = feed.take()
+    assert (gap["kind"], gap["sequence"], gap["reference"]) == (Kind.GAP, 2, 5)
+    assert (state["kind"], state["book"], state["state"]) == (Kind.STATE, 0, BookState.SUSPECT)
+    other = itch.encode(
+        "R", **{**HEAD, "stock_locate": 2}, **{f: 0 if k == "u32" else "" for f, k in itch.LAYOUTS["R"].rows[4:]}
+    )
+    feed.apply(other, 6)
+    assert feed.books[1].state is BookState.SUSPECT
+
+
+def test_a_late_join_is_syncing_not_live(send: Send, feed: ItchFeed) -> None:
+    feed.begin(whole=False)
+    add(send, 1, "B", 100, 1_000_000)
+    assert feed.books[0].state is BookState.SYNCING
+    assert not feed.books[0].quotable
+
+
+def test_a_new_session_empties_the_books_and_deals_the_locates_anew(feed: ItchFeed, send: Send) -> None:
+    add(send, 1, "B", 100, 1_000_000)
+    feed.reset()
+    assert feed.books[0].bid is None
+    assert feed.books[0].state is BookState.EMPTY
+    add(send, 1, "S", 5, 1_000_000)
+    assert feed.books[1].ask == Level(1_000_000, 5, 1)
