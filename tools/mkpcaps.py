@@ -15,18 +15,22 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import zstandard
 from rich.console import Console
 from rich.progress import track
 
-from netfeed.sim import capture_itch, capture_starbase
-from netfeed.sim.account import RECOVERY_NS, REORDER_NS
+from netfeed.sim import capture_broken, capture_itch, capture_starbase
+from netfeed.sim.account import RECOVERY_NS, REORDER_NS, Facts
 from netfeed.sim.capture_itch import Capture
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "pcaps"
-CAPTURES: Final[tuple[Callable[[], Capture], ...]] = (*capture_itch.CAPTURES, *capture_starbase.CAPTURES)
+CAPTURES: Final[tuple[Callable[[], Capture], ...]] = (
+    *capture_itch.CAPTURES,
+    *capture_starbase.CAPTURES,
+    *capture_broken.CAPTURES,
+)
 COMPRESS: Final[dict[str, Callable[[bytes], bytes]]] = {
     ".gz": lambda data: gzip.compress(data, mtime=0),
     ".zst": lambda data: zstandard.ZstdCompressor(level=19).compress(data),
@@ -41,59 +45,78 @@ _README: Final = """\
 Every file here is made from a seed by `python tools/mkpcaps.py`, and `python tools/mkpcaps.py --check` says whether the
 files are still those. Do not edit them; this page is written by the tool, too.
 
-| file | what it holds | packets | messages | gaps: range and what closes it | damage | exit |
-|---|---|---|---|---|---|---|
+| file | what it holds | packets | messages | gaps: range, what closes it | damage | exit |
+|---|---|---:|---:|---|---|---|
 {rows}
 
-*Packets* are the records of the file. *Messages* are those of the sequenced stream, each counted once whichever line or
-answer brought it; a lost one is not counted, nor are those of a snapshot channel. *Exit* is the exit code of `netfeed
-replay`: 3 when there was a gap or damage.
+*Packets* are the records of the file. *Messages* are those of the sequenced stream, each counted once, whichever line
+or answer brought it; a lost one is not counted, nor are those of a snapshot channel. *Exit* is the exit code of
+`netfeed replay`: 3 when there was a gap or damage.
 
-`truth.json` says the same and more for programs, in the forms of `netfeed replay --json`: for each file the messages by
-type, for each line its packets and how many it brought first or again, the gaps, and each book at the end - the best
-level of both sides as text, and the levels, quantity and orders of each side in total. It is written by the simulations
-that sent the packets, not by a replay. It holds for a reader that calls a hole a gap after {reorder_ms} ms and gives a gap up
-after {recovery_s} s, times being those of the capture. A `null` for `closed_by`: nothing closes it; for `exit`: either is right.
+## What a replay must report
 
-Addresses: lines of ITCH 233.252.0.1:26400 (A) and 233.252.0.2:26400 (B), its request server 192.0.2.10:26499. Lines of
-Starbase 233.252.0.11:7001 (A) and 233.252.0.12:7001 (B), its snapshots 233.252.0.13:7002, its retransmit gateway
-192.0.2.20:7003. The host that captured is 192.0.2.77. A request of this host and the answer to it are both in a capture.
+The end of each book, from `truth.json` (all of them stand there):
 
-{notes}
+| file | instrument | state | bid | ask | levels | orders |
+|---|---|---|---:|---:|---:|---:|
+{books}
+
+`truth.json` says all this for programs, in the forms of `netfeed replay --json`. It is written by the simulations that
+sent the packets, and never by a replay. For each file:
+
+* `by_type`: the messages of the stream by type. `snapshot_by_type` of a channel: those of the snapshot channel.
+* `lines`: packets by line; how many brought something first, how many nothing new, and how many are `unnumbered`:
+  heartbeats, ends of session, rejects of requests.
+* `gaps`: a `closed_by` of null: nothing closes it. They hold for a reader that calls a hole a gap after {reorder_ms} ms
+  and gives a gap up after {recovery_s} s; times are those of the capture.
+* `books`: the best level of each side, and levels, quantity and orders of each side in total. They are what a reader
+  holds who applied everything that came, and nothing to orders that it does not know. `differs_from_venue` names those
+  that a loss has made wrong. `queue`: ids of the orders at the best prices, the next to be filled first.
+* `errors`: damage, with the offset of its record in the file, or with the sequence of the bad message.
+* `ignored`: packets that must neither move the sequence nor bring messages. `exit` null: 0 and 3 are both right.
+
+Addresses: lines of ITCH 233.252.0.1:26400 (A) and 233.252.0.2:26400 (B), their request server 192.0.2.10:26499. Lines
+of Starbase 233.252.0.11:7001 (A) and 233.252.0.12:7001 (B), snapshots 233.252.0.13:7002, retransmit gateway
+192.0.2.20:7003. The host that captured is 192.0.2.77; a request of this host is in the capture like the answer to it.
 """
 
 
 def built() -> dict[str, bytes]:
     """Build all files by name; captures as they expand."""
     console = Console(stderr=True)
-    made = [
-        make() for make in track(CAPTURES, "captures", console=console, transient=True, disable=not console.is_terminal)
-    ]
-    truth = {
-        "reorder_window_ns": REORDER_NS,
-        "recovery_window_ns": RECOVERY_NS,
-        "files": {capture.name: capture.facts for capture in made},
-    }
+    quiet = not console.is_terminal
+    made = [make() for make in track(CAPTURES, "captures", console=console, transient=True, disable=quiet)]
+    facts = {capture.name: capture.facts for capture in made}
+    truth = {"reorder_window_ns": REORDER_NS, "recovery_window_ns": RECOVERY_NS, "files": facts}
     files = {capture.name: capture.data for capture in made}
     files["truth.json"] = (json.dumps(truth, indent=1) + "\n").encode()
-    files["README.md"] = readme(truth["files"]).encode()  # type: ignore[arg-type]
+    files["README.md"] = readme(facts).encode()
     return files
 
 
-def readme(files: dict[str, dict[str, Any]]) -> str:
+def readme(files: dict[str, Facts]) -> str:
     """Write the page about the captures."""
-    rows = "\n".join(_row(name, facts) for name, facts in files.items())
-    notes = "\n".join(f"* `{name}`: {facts['note']}" for name, facts in files.items() if "note" in facts)
-    return _README.format(rows=rows, reorder_ms=REORDER_NS // 10**6, recovery_s=RECOVERY_NS // 10**9, notes=notes)
+    return _README.format(
+        rows="\n".join(_row(name, facts) for name, facts in files.items()),
+        books="\n".join(_book(name, facts["books"][0]) for name, facts in files.items()),
+        reorder_ms=REORDER_NS // 10**6,
+        recovery_s=RECOVERY_NS // 10**9,
+    )
 
 
-def _row(name: str, facts: dict[str, Any]) -> str:
+def _row(name: str, facts: Facts) -> str:
     gaps = [gap for channel in facts["channels"] for gap in channel["gaps"]]
     told = "; ".join(f"{gap['first']}-{gap['last']} {gap['closed_by'] or 'lost'}" for gap in gaps) or "none"
     damage = "; ".join(error["what"] for error in facts["errors"]) or "none"
     packets = "-" if facts["packets"] is None else f"{facts['packets']:,}"
     exit_code = "0 or 3" if facts["exit"] is None else facts["exit"]
     return f"| `{name}` | {facts['about']} | {packets} | {facts['messages']:,} | {told} | {damage} | {exit_code} |"
+
+
+def _book(name: str, book: Facts) -> str:
+    best = [f"{book[side]['quantity']} @ {book[side]['price']}" if book[side] else "-" for side in ("bid", "ask")]
+    totals = [" + ".join(str(book["totals"][side][what]) for side in ("bid", "ask")) for what in ("levels", "orders")]
+    return f"| `{name}` | {book['instrument']} | {book['state']} | {' | '.join(best)} | {' | '.join(totals)} |"
 
 
 def write(folder: Path, files: dict[str, bytes]) -> None:

@@ -1,4 +1,4 @@
-"""The books of single orders, in the words of somebody who follows a feed; every test is run on the twin and the core."""
+"""The books of single orders as somebody sees them who follows a feed; each test is run on the twin and on the core."""
 
 from typing import Any
 
@@ -399,8 +399,8 @@ def test_nonsense_does_not_move_a_book_that_is_not_live(kind: type[OrderBooks], 
 def test_a_book_that_is_not_there_is_the_callers_mistake(books: OrderBooks, book: int) -> None:
     calls: list[tuple[Any, ...]] = [
         ("add", 9, BID, 1, 1), ("put", 9, BID, 1, 1, 0), ("reduce", 1, 1), ("resize", 1, 1), ("delete", 1),
-        ("replace", 1, 9, 1, 1), ("clear",), ("trade", BID, 1, 1, 1), ("state",), ("to", BookState.LIVE), ("judge", True),
-        ("levels", BID), ("depth", BID, 1), ("level", BID, 1), ("queue", BID, 1),
+        ("replace", 1, 9, 1, 1), ("clear",), ("trade", BID, 1, 1, 1), ("state",), ("to", BookState.LIVE),
+        ("judge", True), ("levels", BID), ("depth", BID, 1), ("level", BID, 1), ("queue", BID, 1),
     ]  # fmt: skip
     for name, *arguments in calls:
         with pytest.raises(MisuseError, match="book"):

@@ -15,7 +15,7 @@ from netfeed.venues.deribit_multicast import DeribitMulticastFeed
 from netfeed.venues.iex import IexDeepFeed
 from netfeed.wire import cme, deribit, iex, starbase
 from netfeed.wire.layout import Layout
-from netfeed.wire.sbe import Data, Group, Schema, Type
+from netfeed.wire.sbe import Data, Group, Schema, Template, Type
 
 WIDE = Layout("Wide", "<", [("blockLength", "u16"), ("numInGroup", "u32")])
 NESTED = Schema(
@@ -167,6 +167,12 @@ def _blank(slots: Any) -> dict[str, Any]:
     }
 
 
+def _ones(encode: Callable[..., bytes], number: int, template: Template, suffix: str = "") -> bytes:
+    """Encode a message whose fields are 1 and whose groups have one entry."""
+    fields = _blank(template.block.slots) | {group.name: [_blank(group.body.block.slots)] for group in template.groups}
+    return encode(number, **{name + suffix: value for name, value in fields.items()})
+
+
 def _entry(**fields: Any) -> dict[str, Any]:
     plain = {"MDEntryPx": 5, "MDEntrySize": 1, "SecurityID": 7, "RptSeq": 1, "MDPriceLevel": 1, "MDUpdateAction": 0}
     return {**plain, "MDEntryType": "0", **fields}
@@ -175,13 +181,18 @@ def _entry(**fields: Any) -> dict[str, Any]:
 _CHANGE = {"side": 1, "change": 0, "price": 100.5, "amount": 10.0}
 _CROSSING = {"side": 0, "change": 0, "price": 100.0, "amount": 10.0}
 _LEVEL = {"side": 1, "price": 100.5, "amount": 10.0}
-_UPDATE = {"instrumentId": 1, "timestampMs": 1, "isLast": 1}
-_SNAPSHOT = {"instrumentId": 1, "timestampMs": 1, "changeId": 2, "isBookComplete": 1, "isLastInBook": 1}
+_UPDATE: dict[str, Any] = {"instrumentId": 1, "timestampMs": 1, "isLast": 1}
+_SNAPSHOT: dict[str, Any] = {"instrumentId": 1, "timestampMs": 1, "changeId": 2, "isBookComplete": 1, "isLastInBook": 1}
 _TRADE = {
     "direction": 0, "price": 100.5, "amount": 10.0, "timestampMs": 1, "tradeSeq": 1, "tradeId": 1, "tickDirection": 0,
     "liquidation": 0,
 }  # fmt: skip
-_TICKS = {"tickSize": 0.5, "minTradeAmount": 10.0, "contractSize": 10.0, "instrumentName": "BTC-PERPETUAL"}
+_TICKS: dict[str, Any] = {
+    "tickSize": 0.5,
+    "minTradeAmount": 10.0,
+    "contractSize": 10.0,
+    "instrumentName": "BTC-PERPETUAL",
+}
 _DERIBIT = [
     deribit.encode(1000, **_blank(deribit.SCHEMA.templates[1000].block.slots), **_TICKS),
     deribit.encode(1001, **_UPDATE, prevChangeId=0, changeId=1, changesList=[_CHANGE]),
@@ -192,16 +203,8 @@ _DERIBIT_MORE = [
     deribit.encode(1002, instrumentId=1, tradesList=[_TRADE]),
 ]
 _CME = [cme.encode(46, TransactTime=1, MatchEventIndicator=128, NoMDEntries=[_entry()])]
-_CME_MORE = [
-    cme.encode(number, **_blank(cme.SCHEMA.templates[number].block.slots), **{
-        group.name: [_blank(group.body.block.slots)] for group in cme.SCHEMA.templates[number].groups
-    }) for number in cme.SCHEMA.templates
-]  # fmt: skip
-_STARBASE = [
-    starbase.encode(number, **{f"{name}_": value for name, value in _blank(template.block.slots).items()}, **{
-        f"{group.name}_": [_blank(group.body.block.slots)] for group in template.groups
-    }) for number, template in starbase.SCHEMA.templates.items()
-]  # fmt: skip
+_CME_MORE = [_ones(cme.encode, number, template) for number, template in cme.SCHEMA.templates.items()]
+_STARBASE = [_ones(starbase.encode, number, template, "_") for number, template in starbase.SCHEMA.templates.items()]
 _IEX = [
     iex.encode(code, **{name: "A" if kind[0] == "c" else 1 for name, kind in layout.rows[1:]})
     for code, layout in iex.LAYOUTS.items()

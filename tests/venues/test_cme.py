@@ -346,6 +346,19 @@ def test_a_gap_of_the_snapshot_channel_touches_no_book(venue):
     assert venue.state == BookState.SUSPECT
 
 
+def test_a_channel_of_entries_and_snapshots_together_can_have_lost_entries(venue):
+    venue.book(venue.entry(NEW, "0", 1, 100, 5))
+    venue.snapshot(5, ("0", 1, 50, 5), security=8, channel=EVENTS)
+    venue.gap(EVENTS)
+    assert [book.state for book in venue.feed.books] == [BookState.SUSPECT, BookState.SUSPECT]
+
+
+def test_a_snapshot_channel_that_counts_anew_resets_no_book(venue):
+    venue.snapshot(5, ("0", 1, 100, 5))
+    venue.feed.reset(SNAPSHOTS)
+    assert venue.state == BookState.LIVE
+
+
 def test_a_late_join_is_syncing_and_old_entries_are_passed_over(venue):
     venue.number[7] = 10
     venue.book(venue.entry(NEW, "0", 1, 100, 5))

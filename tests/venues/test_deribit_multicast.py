@@ -253,6 +253,15 @@ def test_a_gap_of_the_snapshot_channel_touches_no_book_but_drops_half_a_snapshot
     assert venue.levels() == [(1, 1010, 10)]  # half a book, as a snapshot of its own: the first part was never joined
 
 
+def test_a_book_known_by_its_snapshot_alone_is_concerned_by_every_channel_of_updates(venue):
+    venue.snapshot(6, (BID, 100.0, 10.0))
+    venue.feed.reset(SNAPSHOTS)
+    venue.gap(SNAPSHOTS)
+    assert venue.state == BookState.LIVE
+    venue.gap(EVENTS)
+    assert venue.state == BookState.SUSPECT
+
+
 def test_a_late_join_is_syncing_and_live_with_a_snapshot(venue):
     venue.update(5, 6, (BID, 100.0, 10.0))
     assert venue.state == BookState.SYNCING

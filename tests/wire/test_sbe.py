@@ -185,6 +185,17 @@ def test_the_version_alone_hides_a_field_that_the_block_has_room_for():
     assert body.size is None
 
 
+def test_a_complete_schema_refuses_a_block_that_lacks_a_field_of_its_first_version():
+    schema = Schema("S", header=HEADER_8, dimensions={"groupSizeEncoding": DIMS_4}, complete=True)
+    schema.template(1, "M", (("a", "u8"), ("b", "u16?", None, 2)), groups=(Group("g", (("c", "u16"),)),))
+    whole = bytes.fromhex("0100 0100 0000 0100 07 0200 0100 0300")
+    assert schema.decode(whole)[1] == (7, None, ((3,),))
+    with pytest.raises(WireError, match="M lacks fields"):
+        schema.decode(bytes.fromhex("0000 0100 0000 0100 0200 0000"))
+    with pytest.raises(WireError, match="M_g lacks fields"):
+        schema.decode(bytes.fromhex("0100 0100 0000 0100 07 0100 0100 03"))
+
+
 def test_longer_blocks_and_entries_advance_by_the_length_on_the_wire():
     schema = Schema("S", header=HEADER_8, dimensions={"groupSizeEncoding": DIMS_4})
     schema.template(1, "M", (("a", "u8"),), groups=(Group("g", (("b", "u8"),)),))

@@ -22,7 +22,7 @@ from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort, realloc
 from libc.string cimport memmove, memset, strchr
 from netfeed._core.run cimport (
-    FIRST_CAPACITY, RUN_CAPACITY, Run, allocate, append, compact, grow, insert, keep_best, last_not_above, locate,
+    FIRST_CAPACITY, RUN_CAPACITY, Run, allocate, compact, copy_slots, grow, halve, insert, keep_best, last_not_above, locate,
     overwrite, reset, search,
 )
 
@@ -114,18 +114,11 @@ cdef bint widen(Side* side, Py_ssize_t room) noexcept nogil:
 
 
 cdef bint split(Side* side, Py_ssize_t r) noexcept nogil:
-    """Move the upper half of a run's levels to a new run above it; False when there is no memory."""
+    """Move the upper half of a full run to a new run above it; False when there is no memory."""
     cdef Run upper
-    cdef Run* run
-    cdef Py_ssize_t half
     if (side.count == side.room and not widen(side, 2 * side.room)) or not allocate(&upper, RUN_CAPACITY):
         return False
-    run = &side.runs[r]
-    compact(run)
-    half = run.live // 2
-    append(&upper, run, half, run.live - half)
-    run.slots = run.live = half
-    run.top = half - 1
+    halve(&side.runs[r], &upper)
     memmove(side.runs + r + 2, side.runs + r + 1, <size_t>(side.count - r - 1) * sizeof(Run))
     memmove(side.firsts + r + 2, side.firsts + r + 1, <size_t>(side.count - r - 1) * sizeof(int64_t))
     side.runs[r + 1] = upper
@@ -152,7 +145,9 @@ cdef void merge(Side* side, Py_ssize_t r) noexcept nogil:
     if run.live + above.live <= MERGED:
         compact(run)
         compact(above)
-        append(run, above, 0, above.live)
+        copy_slots(run, above, 0, above.slots)
+        run.live += above.live
+        run.top = run.slots - 1
         drop(side, r + 1, 1)
 
 
@@ -300,28 +295,33 @@ cdef Py_ssize_t read_rows(Row* rows, tuple levels, int64_t side) except -2:
     return count if sense else -1
 
 
+cdef bint fill_run(Run* run, const Row* rows, Py_ssize_t count) noexcept nogil:
+    """Put sorted rows in an empty run, with as much room again; False when there is no memory."""
+    cdef Py_ssize_t i
+    while run.capacity < 2 * count:
+        if not grow(run):
+            return False
+    for i in range(count):
+        run.keys[i], run.quantities[i], run.orders[i] = rows[i].key, rows[i].quantity, <uint32_t>rows[i].orders
+    run.slots = run.live = count
+    run.top = count - 1
+    return True
+
+
 cdef bint fill(Side* side, const Row* rows, Py_ssize_t count) noexcept nogil:
-    """Put sorted rows in a new side, with as much room again; False when there is no memory."""
-    cdef Py_ssize_t first, i, n
-    cdef Run* run = &side.runs[0]
+    """Put sorted rows in a new side; False when there is no memory."""
+    cdef Py_ssize_t r, first
     if not widen(side, count // MERGED + 1):
         return False
-    for first in range(0, count, MERGED):
-        n = min(<Py_ssize_t>MERGED, count - first)
-        run = &side.runs[first // MERGED]
-        if first > 0:
-            if not allocate(run, RUN_CAPACITY):
+    for r in range((count + MERGED - 1) // MERGED):
+        first = r * MERGED
+        if r > 0:
+            if not allocate(&side.runs[r], RUN_CAPACITY):
                 return False
-            side.firsts[side.count] = rows[first].key
+            side.firsts[r] = rows[first].key
             side.count += 1
-        while run.capacity < 2 * n:
-            if not grow(run):
-                return False
-        for i in range(n):
-            run.keys[i], run.quantities[i] = rows[first + i].key, rows[first + i].quantity
-            run.orders[i] = <uint32_t>rows[first + i].orders
-        run.slots = run.live = n
-        run.top = n - 1
+        if not fill_run(&side.runs[r], rows + first, min(count - first, <Py_ssize_t>MERGED)):
+            return False
     side.live = count
     return True
 

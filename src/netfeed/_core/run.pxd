@@ -71,14 +71,12 @@ cdef inline bint allocate(Run* run, Py_ssize_t capacity) noexcept nogil:
     return True
 
 
-cdef inline void append(Run* run, const Run* other, Py_ssize_t first, Py_ssize_t count) noexcept nogil:
-    """Copy slots of another run, all of them live, above those that are here, all of them live too."""
+cdef inline void copy_slots(Run* run, const Run* other, Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+    """Copy slots of another run above those that are here; `live` and `top` are the caller's."""
     memcpy(run.keys + run.slots, other.keys + first, <size_t>count * sizeof(int64_t))
     memcpy(run.quantities + run.slots, other.quantities + first, <size_t>count * sizeof(int64_t))
     memcpy(run.orders + run.slots, other.orders + first, <size_t>count * sizeof(uint32_t))
     run.slots += count
-    run.live += count
-    run.top = run.slots - 1
 
 
 cdef inline void compact(Run* run) noexcept nogil:
@@ -99,11 +97,25 @@ cdef inline bint grow(Run* run) noexcept nogil:
     cdef Run wider
     if not allocate(&wider, 2 * run.capacity):
         return False
-    append(&wider, run, 0, run.slots)
+    copy_slots(&wider, run, 0, run.slots)
     wider.live, wider.top = run.live, run.top
     free(run.keys)
     run[0] = wider
     return True
+
+
+cdef inline void halve(Run* run, Run* upper) noexcept nogil:
+    """Move the upper half of the slots to an empty run. More than half of the slots are live, so neither gets none."""
+    cdef Py_ssize_t half = run.slots // 2, slot
+    copy_slots(upper, run, half, run.slots - half)
+    for slot in range(upper.slots):
+        upper.live += upper.quantities[slot] != 0
+    upper.top = run.top - half
+    run.slots = half
+    run.live -= upper.live
+    run.top = half - 1
+    while run.quantities[run.top] == 0:
+        run.top -= 1
 
 
 cdef inline void keep_best(Run* run, Py_ssize_t n) noexcept nogil:
@@ -136,17 +148,22 @@ cdef inline bint insert(Run* run, Py_ssize_t at, int64_t key, int64_t quantity, 
 
 cdef inline bint overwrite(Run* run, Py_ssize_t at, int64_t quantity, uint32_t orders) noexcept nogil:
     """Set a slot, live or dead, and move the top to where the best now is; say whether the best changed."""
-    cdef int64_t quantity_before = run.quantities[at]
-    cdef uint32_t orders_before = run.orders[at]
-    cdef Py_ssize_t top = run.top
-    run.quantities[at] = quantity
-    run.orders[at] = orders
-    run.live += <Py_ssize_t>(quantity != 0) - <Py_ssize_t>(quantity_before != 0)
+    cdef int64_t* quantities = run.quantities
+    cdef uint32_t* counts = run.orders
+    cdef Py_ssize_t top = run.top, live = run.live
+    cdef int64_t quantity_before = quantities[at]
+    cdef uint32_t orders_before = counts[at]
+    quantities[at] = quantity  # all was read before the first write, so that nothing is read twice
+    counts[at] = orders
+    live += <Py_ssize_t>(quantity != 0) - <Py_ssize_t>(quantity_before != 0)
+    run.live = live
     if (at == top) & (quantity == 0):
-        while run.top >= 0 and run.quantities[run.top] == 0:
-            run.top -= 1
+        while top >= 0 and quantities[top] == 0:
+            top -= 1
+        run.top = top
+        top = at
     else:
         run.top = at if (at > top) & (quantity != 0) else top
-    if run.slots > 4 * run.live + FIRST_CAPACITY:
+    if run.slots > 4 * live + FIRST_CAPACITY:
         compact(run)
     return (at >= top) & ((quantity != quantity_before) | (orders != orders_before))

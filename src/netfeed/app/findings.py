@@ -9,14 +9,15 @@ MAX_FINDINGS: Final = 1000
 
 
 class Place(NamedTuple):
-    """Where something stands: the file, the offset in its (uncompressed) bytes, and the time of capture.
+    """Where something stands: the file, the offset of its record in the (uncompressed) bytes, and the time of capture.
 
-    Units: `ts_ns` since 1970, None where the file gives none.
+    Units: `ts_ns` since 1970, None where the file gives none; `payload` is the offset of what the record carries.
     """
 
     file: str
     offset: int
     ts_ns: int | None = None
+    payload: int = 0
 
 
 class Finding(NamedTuple):

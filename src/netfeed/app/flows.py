@@ -249,8 +249,6 @@ class Flows:
             if lane is None:
                 return None
             self._by_identity[protocol.name, key[0]] = lane
-        elif not lane.lines and key[1] in LINES and flow.text not in self._declared:
-            lane.channel.name = self._free_name(flow.text, protocol, payload)  # its snapshots came first
         if flow.text in self._declared and not lane.declared:
             lane.declared = True
             for text in self._declared[flow.text][0].flows:
@@ -268,7 +266,6 @@ class Flows:
         near = first is not None and sequence is not None and first <= sequence <= first + LATE_START
         line = protocol.part(payload) in LINES
         whole = near and line
-        name = self._free_name(name, protocol, payload)
         channel = Channel(
             protocol.framing, name=name, start=first if whole else None,
             channel_id=None if protocol.stays else protocol.number(payload),
@@ -276,7 +273,9 @@ class Flows:
         )  # fmt: skip
         number = len(self.lanes) if protocol.stays else protocol.number(payload)
         lane = Lane(protocol, channel, self._feed(protocol, whole), number, self._findings)
-        lane.identity, lane.flow = protocol.identity(payload), flow.text
+        lane.identity = protocol.identity(payload)
+        if flow.route is not None:  # several channels on one group and port
+            lane.suffix = f"#{number}"
         self.lanes.append(lane)
         return lane
 
@@ -291,15 +290,6 @@ class Flows:
         if protocol.shared:
             self._shared[protocol.name] = feed
         return feed
-
-    def _free_name(self, name: str, protocol: Protocol, payload: Buffer) -> str:
-        """Give the name, or one that says the channel's number too where another channel has it."""
-        names = {lane.name for lane in self.lanes}
-        candidate, count = name, protocol.number(payload)
-        while candidate in names:
-            candidate = f"{name}#{count}"
-            count += 1
-        return candidate
 
 
 def _is_near(lane: Lane, protocol: Protocol, payload: Buffer) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from netfeed.app.findings import Findings, Place
 from netfeed.app.recognise import FileKind, file_kind
 from netfeed.build import select
-from netfeed.transport.file import EmptyError, Source, SourceError, open_source
+from netfeed.transport.file import EmptyError, Source, open_source
 from netfeed.wire.capture import NO_TIME, PACKET, Status
 
 BATCH: Final = 2048
@@ -104,7 +104,10 @@ class Capture:
 
 
 class Inputs:
-    """The files of a run."""
+    """The files of a run; entering opens each once, so that one that cannot be read is known before any is.
+
+    Raises: SourceError on entering.
+    """
 
     def __init__(self, names: Sequence[str], findings: Findings) -> None:
         self.names = list(names)
@@ -119,8 +122,12 @@ class Inputs:
         self._sources: dict[str, Source] = {}
 
     def __enter__(self) -> "Inputs":
-        for name in self.names:
-            self._look(name)
+        try:
+            for name in self.names:
+                self._look(name)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -138,7 +145,7 @@ class Inputs:
 
     def captures(self) -> Iterator[tuple[Capture, Packets]]:
         """Give the packets of all captures in order of time, in batches of one capture each."""
-        waiting = sorted((name for name in self._first), key=lambda name: self._first[name], reverse=True)
+        waiting = sorted(self._first, key=lambda name: self._first[name])[::-1]
         while waiting or self._open:
             while waiting and (not self._open or self._first[waiting[-1]] <= min(one.next_ns for one in self._open)):
                 self._start(waiting.pop())
@@ -206,19 +213,3 @@ class Inputs:
             self._past += capture.source.position
             capture.packets = np.zeros(0, PACKET)
             capture.source.close()
-
-
-def check_readable(names: Sequence[str]) -> None:
-    """Make sure that every file can be opened before any of them is read.
-
-    Raises: SourceError with what to do.
-    """
-    for name in names:
-        if name == "-":
-            continue
-        try:
-            open_source(name).close()
-        except EmptyError:
-            continue
-        except SourceError as error:
-            raise SourceError(str(error)) from None

@@ -4,10 +4,11 @@ Invariant: every event of the channel reaches the feed exactly once and in order
 """
 
 from collections.abc import Callable, Iterable
+from ipaddress import ip_address
 from typing import Any, Final
 
-from netfeed.app.findings import Findings, Place
 from netfeed.app.clock import time_text
+from netfeed.app.findings import Findings, Place
 from netfeed.app.protocols import Protocol
 from netfeed.feed.channel import Channel, ChannelStatistics
 from netfeed.feed.epoch import Verdict
@@ -21,7 +22,7 @@ from netfeed.feed.events import (
     SessionChanged,
     SnapshotMessages,
 )
-from netfeed.feed.ports import LINES, MORE_LINES, Port
+from netfeed.feed.ports import LINES, MORE_LINES, Port, port_name
 from netfeed.machine import NEVER, Buffer
 
 MAX_FIRSTS: Final = 4096
@@ -39,8 +40,8 @@ class Lane:
         self.feed = feed
         self.number = number
         self.identity = b""
-        self.flow = ""
         self.declared = self.multicast = False
+        self.suffix = ""
         self.resets = 0
         self.first_sequence: int | None = None
         self.firsts: dict[int, int] = {}
@@ -58,8 +59,11 @@ class Lane:
 
     @property
     def name(self) -> str:
-        """Give the name of the channel: as it was given, else the group and port of its first line."""
-        return self.channel.name
+        """Give the name of the channel: as it was given, else the group and port of its line A."""
+        if self.declared:
+            return self.channel.name
+        flows = self.lines or sorted(self._flows["snapshot"], key=_address) or [self.channel.name]
+        return flows[0] + self.suffix
 
     @property
     def deadline(self) -> int:
@@ -78,8 +82,19 @@ class Lane:
 
     @property
     def lines(self) -> list[str]:
-        """List the flows that are lines, A first."""
-        return list(self._flows["line"])
+        """List the flows that are lines, A first: as they were declared, else the lowest address is A."""
+        lines = list(self._flows["line"])
+        return lines if self.declared else sorted(lines, key=_address)
+
+    def label(self, port: int) -> str:
+        """Name a port for people: the letter of a line does not depend on which line came first."""
+        for part, first in (("line", Port.LINE_A), ("snapshot", Port.SNAPSHOT_A)):
+            known = self._flows[part]
+            flows = list(known) if self.declared else sorted(known, key=_address)
+            for rank, flow in enumerate(flows):
+                if known[flow] == port:
+                    return port_name(_line_port(rank) if part == "line" else min(first + rank, Port.SNAPSHOT_B))
+        return port_name(port)
 
     def receive(self, payload: Buffer, now: int, port: int, place: Place) -> None:
         """Take a packet."""
@@ -156,7 +171,7 @@ class Lane:
         self.feed.gap(event.first, event.last, event.lost_at, self.number)
 
     def _malformed(self, event: Malformed) -> None:
-        place = self._place._replace(offset=self._place.offset + event.offset)
+        place = self._place._replace(offset=self._place.payload + event.offset)
         self._findings.add(place, f"{event.what}: {event.found}", event.wanted)
 
     def _reset(self, event: SequenceReset | SessionChanged) -> None:
@@ -180,6 +195,13 @@ class Lane:
             wanted = f"a sequence near {self.channel.next_sequence} on channel {self.name}"
             self._findings.add(place, f"sequence {sequence} that no second packet agrees with", wanted)
         self._doubt = None
+
+
+def _address(flow: str) -> tuple[int, bytes, int]:
+    """Give what flows are sorted by: the number of their address, then the port."""
+    host, _, port = flow.rpartition(":")
+    address = ip_address(host.strip("[]"))
+    return address.version, address.packed, int(port)
 
 
 def _line_port(index: int) -> Port:

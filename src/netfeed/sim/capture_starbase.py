@@ -6,12 +6,14 @@ Each function makes one file from a seed, and the facts that a reader of it must
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Final
 
 from netfeed.sim.account import RETRANSMIT, Account, Facts, book
 from netfeed.sim.capture_itch import Capture
 from netfeed.sim.draws import Draws
-from netfeed.sim.starbase_session import MTU_PAYLOAD, Cycle, Session, Settings, simulate, template_of
+from netfeed.sim.starbase_packets import MTU_PAYLOAD
+from netfeed.sim.starbase_session import Cycle, Session, Settings, simulate, template_of
 from netfeed.sim.tap import Line, Route, Seen, Sent, file_pcap, file_pcapng, in_order
 from netfeed.wire import starbase
 from netfeed.wire.starbase import PACKET_HEADER, PacketType, RejectReason, TemplateId
@@ -102,9 +104,9 @@ def _whole_cycles(seen: Sequence[Seen], made: Session) -> list[Cycle]:
 
 def recovered() -> Capture:
     """Losses that the other line makes good, at once and late, a retransmit, and a snapshot."""
-    made = simulate(Settings(2_500, 20260302, cycle_ns=4_000 * MS, pauses={1_600: 11_000 * MS}))
+    made = simulate(Settings(2_000, 20260302, cycle_ns=4_000 * MS, pauses={1_400: 11_000 * MS}))
     begin, sent = made.settings.begin_ns, made.sent
-    late, asked, gone = (_from(sent, begin + after * MS, 3) for after in (2_000, 2_600, 3_500))
+    late, asked, gone = (_from(sent, begin + after * MS, n) for after, n in ((2_000, 3), (2_600, 9), (3_500, 5)))
     quiet = frozenset(near for zone in (late, asked, gone) for index in zone for near in range(index - 8, index + 9))
     line_a = replace(LINE_A, lost=120, without=frozenset([*late, *asked, *gone]), kept=quiet)
     seen_a = line_a.carry(sent, Draws(71))
@@ -118,8 +120,8 @@ def recovered() -> Capture:
     copies = COPIES.carry(made.snapshots, Draws(73))
     seen = in_order([*lines, *copies, *_asked(made, lines, asked), *_refused(made, lines, gone)])
     about = (
-        "lines A and B, both with losses, snapshots, retransmits; a gap closed late by line B, one by a retransmit (the first "
-        "request is put off, the answer comes in parts), one only by a snapshot"
+        "lines A and B, both with losses, snapshots, retransmits; a gap that line B closes late, one that a retransmit "
+        "closes (asked for twice, answered in parts), one that only a snapshot closes; 11 s of silence"
     )
     return Capture("starbase.pcap", file_pcap(seen), facts(about, seen, made))
 
@@ -135,11 +137,10 @@ def late_join() -> Capture:
         one for line, packets, seed in ((LINE_A, made.sent, 81), (line_b, made.sent, 82), (copies, made.snapshots, 83))
         for one in line.carry(packets, Draws(seed)) if one.at >= cut
     ])  # fmt: skip
-    start = next(one.sent.first for one in seen if one.route.name == "A")
+    start = next(one.sent.first for one in seen if one.route.name in "AB")
     about = "a late join in the middle of a snapshot cycle, no definitions in the lines; the next cycle lacks a packet"
-    return Capture(
-        "starbase-late.pcapng", file_pcapng(seen, ["line-a", "line-b"]), facts(about, seen, made, start=start)
-    )
+    told = facts(about, seen, made, start=start, exit=None)  # is a lost snapshot packet a gap? both can be defended
+    return Capture("starbase-late.pcapng", file_pcapng(seen, ["line-a", "line-b"]), told)
 
 
 def _from(sent: Sequence[Sent], at: int, count: int) -> list[int]:
@@ -150,8 +151,7 @@ def _from(sent: Sequence[Sent], at: int, count: int) -> list[int]:
 
 def _quiet_moment(sent: Sequence[Sent], after: int) -> int:
     """Find a time between two packets that are far apart."""
-    pairs = zip(sent, sent[1:], strict=False)
-    return next(two.at - MS for one, two in pairs if one.at >= after and two.at - one.at > 2 * MS)
+    return next(two.at - MS for one, two in pairwise(sent) if one.at >= after and two.at - one.at > 2 * MS)
 
 
 # -- the retransmit gateway --------------------------------------------------------------------------------------------

@@ -29,7 +29,10 @@ _REACH: Final = 25_000 * NANO
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One instrument. Units: prices in 1e-9, `lot` in 10**`quantity_exponent`; `large_tick` holds from `threshold` on."""
+    """One instrument; `large_tick` holds from the price `threshold` on.
+
+    Units: prices in 1e-9, `lot` in 10**`quantity_exponent`.
+    """
 
     id: int
     name: str
@@ -99,8 +102,8 @@ def definition(instrument: Instrument, time_ns: int, *, halted: bool = False) ->
         instrumentId=instrument.id, name=instrument.name, indexId=INDEX, underlying="BTC", quantityAsset="BTC",
         priceAsset="BTC" if instrument.strike else "USD", expiryTime=instrument.expiry_ns,
         strikePrice=instrument.strike, minOrderQuantity=instrument.lot, tickSize=instrument.tick,
-        quantityExponent=instrument.quantity_exponent, type=instrument.type, flags_=int(instrument.flags), status=int(status),
-        largeTickSizes=[large] if instrument.large_tick else [], legs=[],
+        quantityExponent=instrument.quantity_exponent, type=instrument.type, flags_=int(instrument.flags),
+        status=int(status), largeTickSizes=[large] if instrument.large_tick else [], legs=[],
     )  # fmt: skip
 
 

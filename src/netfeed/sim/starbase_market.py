@@ -95,7 +95,7 @@ class Market:
         return [(TemplateId.BID_QTY_REDUCED + order.side, named | {"quantity": left})]
 
     def take(self, order: Resting, match: int, mark: int, index: int) -> list[Told]:
-        """Fill an order from the other side as far as its price goes; what is left rests. `match` is its first match."""
+        """Fill an order from the other side as far as its price goes; what is left rests. `match`: its first match."""
         fills = self._fills(order)
         filled = sum(quantity for _, quantity in fills)
         left = replace(order, quantity=order.quantity - filled)

@@ -3,18 +3,15 @@
 Source: the packet, sequence, transaction and snapshot rules of Starbase market data (SBE schema 2102 version 1).
 
 * The session opens with the definitions of its indexes and instruments, then the books fill, then the `steps` follow.
-* Messages close in time share a packet of at most MTU_PAYLOAD bytes; a transaction may go on in the next one. The first
-  message of a transaction and the last one bear the flags that say so.
-* A heartbeat follows 5 s of silence.
+* The first message of a transaction and the last one bear the flags that say so.
 * Every `cycle_ns` a snapshot of each instrument is taken, between two transactions, as of the last incremental
   sequence. It is published SNAPSHOT_LAG_NS later, under the snapshot channel's own sequence.
 
 Invariant: one seed, one session, byte for byte.
 
-Leaves out: lines and their faults (`tap`), the retransmit gateway.
+Leaves out: how messages share packets (`starbase_packets`), lines and their faults (`tap`), the retransmit gateway.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,24 +20,24 @@ from netfeed.sim.draws import Draws
 from netfeed.sim.starbase_chain import INDEXES, definition, index_definition
 from netfeed.sim.starbase_flow import Flow
 from netfeed.sim.starbase_market import ASK, BID, Market, Told
+from netfeed.sim.starbase_packets import HEARTBEAT_NS, Packer
 from netfeed.sim.tap import Sent
 from netfeed.wire import starbase
-from netfeed.wire.starbase import PACKET_HEADER, PacketType, TemplateId
+from netfeed.wire.starbase import PacketType, TemplateId
 
-MTU_PAYLOAD: Final = 1472
-HEARTBEAT_NS: Final = 5_000_000_000
 SNAPSHOT_LAG_NS: Final = 20_000_000
 SNAPSHOT_STEP_NS: Final = 3_000_000
 """Snapshots of a cycle are taken one after another, so far apart."""
-_FLUSH_NS: Final = 60_000
-_SEND_NS: Final = 4_000
 _FILLED: Final = 10
 """So many orders come to each instrument before the session."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a session is made of. `pauses`: behind which steps nothing happens for how long. Units: ns, ns since 1970."""
+    """What a session is made of. `pauses` says behind which steps nothing happens for how long.
+
+    Units: ns; `begin_ns` since 1970.
+    """
 
     steps: int = 2_500
     seed: int = 1
@@ -107,48 +104,6 @@ def template_of(message: bytes) -> str:
     return str(starbase.MESSAGE_HEADER.decode(message).templateId)
 
 
-class _Channel:
-    """Packs messages, numbers them, and sends them."""
-
-    def __init__(self, channel_id: int, type_: PacketType) -> None:
-        self.sent: list[Sent] = []
-        self.stream: list[bytes] = []
-        self._id, self._type = channel_id, type_
-        self._waiting: list[bytes] = []
-        self._last_ns = 0
-
-    def add(self, message: bytes, now: int) -> None:
-        """Put a message into the packet that waits, or into the next one."""
-        size = PACKET_HEADER.size + sum(map(len, self._waiting))
-        if self._waiting and (now - self._last_ns > _FLUSH_NS or size + len(message) > MTU_PAYLOAD):
-            self.flush()
-        self._waiting.append(message)
-        self.stream.append(message)
-        self._last_ns = now
-
-    def flush(self) -> None:
-        """Send what waits."""
-        if self._waiting:
-            self._send(self._last_ns + _SEND_NS, self._waiting)
-            self._waiting = []
-
-    def beat(self, until: int) -> None:
-        """Send the heartbeats of the silence that lasts until then."""
-        self.flush()
-        while self.sent and self.sent[-1].at + HEARTBEAT_NS < until:
-            self._send(self.sent[-1].at + HEARTBEAT_NS, [])
-
-    def _send(self, at: int, messages: Sequence[bytes]) -> None:
-        end = len(self.stream) + 1 if not messages else self._next + len(messages)
-        at = max(at, self.sent[-1].at + 1_500) if self.sent else at
-        payload = starbase.encode_packet(self._next, messages, channel_id=self._id, type=self._type, sending_time=at)
-        self.sent.append(Sent(at, payload, self._next, end))
-
-    @property
-    def _next(self) -> int:
-        return self.sent[-1].end if self.sent else 1
-
-
 class _Run:
     """One run of a session."""
 
@@ -163,8 +118,8 @@ class _Run:
         self._flow = Flow(draws)
         self._now = settings.begin_ns
         self._last_ns = self._now
-        self._lines = _Channel(settings.channel_id, PacketType.INCREMENTAL)
-        self._copies = _Channel(settings.snapshot_channel_id, PacketType.SNAPSHOT)
+        self._lines = Packer(settings.channel_id, PacketType.INCREMENTAL)
+        self._copies = Packer(settings.snapshot_channel_id, PacketType.SNAPSHOT)
         self._cycles: list[Cycle] = []
         self._taken: list[Snapshot] = []
         self._cycle_ns = self._now + settings.cycle_ns // 3

@@ -1,7 +1,7 @@
-"""What a host that captures a feed sees of it: packets of a sender, carried over lines that lose, delay and repeat them.
+"""What a host that captures a feed sees of it: packets of a sender, over lines that lose, delay and repeat them.
 
-A sender's packet is `Sent`. A `Line` carries a list of them to the tap and gives `Seen` packets. Faults are rates, drawn
-from a seed, or named by the packet's place in the list. `file_pcap` and `file_pcapng` make a capture of what was seen.
+A sender's packet is `Sent`. A `Line` carries a list of them to the tap and gives `Seen` packets. Faults are rates,
+drawn from a seed, or named by the packet's place in the list. `file_pcap` and `file_pcapng` write what was seen.
 
 Invariant: integer nanoseconds throughout; the packets of one line keep their order but for those that are late.
 

@@ -91,6 +91,7 @@ class CmeFeed:
         self._dirty: dict[int, dict[int, Security]] = {}  # by channel: what its present event has touched
         self._room = Room()
         self._snapshot_channels: set[int] = set()
+        self._entry_channels: set[int] = set()
         self._counts: dict[str, Any] = {field.name: 0 for field in fields(CmeStatistics)}
 
     def apply(self, message: Buffer, sequence: int, ts_recv_ns: int, channel: int = 0) -> None:
@@ -121,7 +122,7 @@ class CmeFeed:
         """Forget the books of a channel: its sender counts anew."""
         self._dirty.pop(channel, None)
         for one in self._securities.values():
-            if one.channel in (channel, None):
+            if self._concerns(channel, one):
                 one.chain.reset()
                 one.clear()
                 one.broken, one.since = True, -1
@@ -137,6 +138,7 @@ class CmeFeed:
         template = header.templateId
         if template in _NUMBERED:
             self._market.happened(body.TransactTime)
+            self._entry_channels.add(channel)
             for entry in body.NoMDEntries:
                 self._entry(template, header.version, entry, channel)
             self._end(body.MatchEventIndicator, channel)
@@ -318,8 +320,14 @@ class CmeFeed:
             one = self._securities[number] = Security(book, self._room)
         return one
 
+    def _concerns(self, channel: int, one: Security) -> bool:
+        """Say whether entries of a security come on a channel, or could: one of snapshots alone carries none."""
+        if one.channel is not None:
+            return one.channel == channel
+        return channel in self._entry_channels or channel not in self._snapshot_channels
+
     def _lose_channel(self, channel: int, last: int) -> None:
         for one in self._securities.values():
-            if one.channel == channel or (one.channel is None and channel not in self._snapshot_channels):
+            if self._concerns(channel, one):
                 one.since = last
                 self._market.doubt(one.book)

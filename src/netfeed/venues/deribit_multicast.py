@@ -81,6 +81,7 @@ class DeribitMulticastFeed:
         self._room = Room()
         self._moments = 0
         self._cycles: dict[int, int] = {}  # the moment at which each snapshot channel began its cycle
+        self._update_channels: set[int] = set()
         self._counts: dict[str, Any] = {field.name: 0 for field in fields(DeribitStatistics)}
         self._handlers: dict[int, Callable[[Any, int, int], None]] = {
             TemplateId.INSTRUMENT: self._define, TemplateId.INSTRUMENT_V2: self._define, TemplateId.BOOK: self._update,
@@ -115,7 +116,7 @@ class DeribitMulticastFeed:
     def reset(self, channel: int = 0) -> None:
         """Forget the books of a channel: its sender counts anew."""
         for one in self._instruments.values():
-            if one.channel in (channel, None):
+            if self._concerns(channel, one):
                 one.reset()
                 if one.book is not None:
                     self._market.reset(one.book)
@@ -139,7 +140,7 @@ class DeribitMulticastFeed:
             self._refine(one, one.book, (price, quantity))
         else:
             one.exponents = (price, quantity)
-            one.book = self._market.open(body.instrumentName, one.exponents)
+            one.book = self._market.open(body.instrumentName or str(body.instrumentId), one.exponents)
             if one.book is not None and one.chain.holding:
                 self._catch_up(one, one.book)
 
@@ -165,6 +166,7 @@ class DeribitMulticastFeed:
             return
         self._counts["updates"] += 1
         one.channel = channel
+        self._update_channels.add(channel)
         if one.book is None:
             self._counts["undefined"] += 1
             one.chain.hold(body.prevChangeId, body.changeId, body, size)
@@ -299,11 +301,17 @@ class DeribitMulticastFeed:
         self._counts["inexact"] += None in both
         return both
 
+    def _concerns(self, channel: int, one: Instrument) -> bool:
+        """Say whether updates of an instrument come on a channel, or could: one of snapshots alone carries none."""
+        if one.channel is not None:
+            return one.channel == channel
+        return channel in self._update_channels or channel not in self._cycles
+
     def _lose_channel(self, channel: int) -> None:
         self._moments += 1
         for one in self._instruments.values():
             one.forget_snapshot(channel)
-            if one.channel == channel or (one.channel is None and channel not in self._cycles):
+            if self._concerns(channel, one):
                 one.since = self._moments
                 if one.book is not None:
                     self._market.doubt(one.book)

@@ -127,6 +127,7 @@ SCHEMA: Final = Schema(
     "Starbase",
     schema_id=SCHEMA_ID,
     version=VERSION,
+    complete=True,
     dimensions={"groupSizeEncoding": Layout("GroupSize", "<", [("blockLength", "u16"), ("numInGroup", "u16")])},
     types={"price9": "i64", "qty": "i64", "ns": "i64"},
 )

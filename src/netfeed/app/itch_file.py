@@ -1,0 +1,135 @@
+"""Read a file of ITCH messages into a feed: records one after the other, in windows, with the place of each fault.
+
+`walk` is the plain loop; a feed with a `run` of its own (the compiled core) is handed whole windows instead. Both stop
+in the same words, so that what follows - more bytes, the end marker, a torn tail - is written once.
+"""
+
+from enum import IntEnum
+from typing import Any, Final
+
+from netfeed.app.findings import Findings, Place
+from netfeed.app.recognise import FileKind
+from netfeed.machine import Buffer
+from netfeed.transport.file import Source
+from netfeed.wire import itch
+
+WINDOW: Final = 4 * 2**20
+"""Bytes that are read before changes are taken, progress is shown and pages are given back."""
+_PREFIX: Final = 2
+
+
+class Stop(IntEnum):
+    """Why a walk came back."""
+
+    END = 0  # the buffer ends where a record ends
+    PARTIAL = 1  # a record goes on past the end of the buffer
+    MARKER = 2  # a length of zero: the end marker
+    FULL = 3  # the changes should be taken
+    BAD = 4  # in a file of zero lengths: a length that is not zero, or a type of unknown size
+
+
+def walk(feed: Any, data: Buffer, offset: int, sequence: int, zero: bool) -> tuple[int, int, Stop]:
+    """Apply the records from `offset` on; give the next offset, the next sequence, and why it stopped."""
+    view, end, sizes = memoryview(data), len(data), itch.SIZES
+    while offset < end:
+        start = offset + _PREFIX
+        if start > end:
+            return offset, sequence, Stop.PARTIAL
+        length = view[offset] << 8 | view[offset + 1]
+        if zero:
+            if length or (start < end and not sizes[view[start]]):
+                return offset, sequence, Stop.BAD
+            if start == end:
+                return offset, sequence, Stop.PARTIAL
+            length = sizes[view[start]]
+        elif not length:
+            return offset, sequence, Stop.MARKER
+        if start + length > end:
+            return offset, sequence, Stop.PARTIAL
+        feed.apply(view[start : start + length], sequence, _NO_TIME)
+        offset, sequence = start + length, sequence + 1
+    return offset, sequence, Stop.END
+
+
+_NO_TIME: Final = -(2**63)
+
+
+class ItchFile:
+    """One file of ITCH messages; its messages are numbered from 1."""
+
+    def __init__(self, name: str, kind: FileKind, source: Source, feed: Any, findings: Findings) -> None:
+        self.name = name
+        self.feed = feed
+        self.sequence = 1
+        self.done = False
+        self._zero = kind is FileKind.ITCH_ZERO
+        self._run = None if self._zero else getattr(feed, "run", None)
+        self._source = source
+        self._offset = 0
+        self._findings = findings
+        self._began = (0, 1)
+
+    @property
+    def place(self) -> Place:
+        """Give where the reading stands."""
+        return Place(self.name, self._source.base + self._offset)
+
+    def step(self, window: int = WINDOW) -> None:
+        """Apply one window of records."""
+        buffer = self._source.buffer
+        data = buffer[: self._offset + window]
+        self._began = (self._offset, self.sequence)
+        if self._run is not None:
+            self._offset, self.sequence, how = self._run(data, self._offset, self.sequence)
+        else:
+            self._offset, self.sequence, how = walk(self.feed, data, self._offset, self.sequence, self._zero)
+        self._source.release(self._offset)
+        moved = self._offset > self._began[0]
+        if how == Stop.FULL or (len(data) < len(buffer) and how in (Stop.END, Stop.PARTIAL) and moved):
+            return
+        if how == Stop.PARTIAL and len(data) < len(buffer):
+            self.step(window + 2**17)  # a record is never longer than that
+            return
+        self._go_on(Stop(how))
+
+    def locate(self, sequence: int) -> Place:
+        """Find where a message of the last window stands."""
+        offset, number = self._began
+        view = self._source.buffer
+        while number < sequence and offset + _PREFIX < len(view):
+            length = itch.SIZES[view[offset + 2]] if self._zero else view[offset] << 8 | view[offset + 1]
+            offset, number = offset + _PREFIX + length, number + 1
+        return Place(self.name, self._source.base + offset)
+
+    def _go_on(self, how: Stop) -> None:
+        if how in (Stop.END, Stop.PARTIAL) and self._more():
+            return
+        self.done = True
+        buffer, offset = self._source.buffer, self._offset
+        left = len(buffer) - offset
+        if how == Stop.PARTIAL and not (self._zero and left == _PREFIX and not any(buffer[offset:])):
+            self._findings.add(self.place, f"torn record: {left} bytes", f"{self._wanted()} bytes", torn=True)
+        elif how == Stop.BAD:
+            found = bytes(buffer[offset : offset + 3]).hex()
+            self._findings.add(self.place, f"a record that begins with {found}", "0000 and a known message type")
+        elif how == Stop.MARKER:
+            self._offset += _PREFIX
+            if self._more() or left > _PREFIX:
+                self._findings.add(self.place, "bytes after the end marker", "the end of the file")
+
+    def _wanted(self) -> int:
+        view, offset = self._source.buffer, self._offset
+        if len(view) < offset + _PREFIX + self._zero:
+            return _PREFIX
+        length = itch.SIZES[view[offset + _PREFIX]] if self._zero else view[offset] << 8 | view[offset + 1]
+        return _PREFIX + length
+
+    def _more(self) -> bool:
+        if self._source.more(self._offset):
+            self._offset = 0
+            return True
+        error, self._source.error = self._source.error, None
+        if error is not None:
+            end = self._source.base + len(self._source.buffer)
+            self._findings.add(Place(self.name, end), error.found, error.wanted)
+        return False

@@ -1,0 +1,290 @@
+"""Drive captures through channels into books: the clock is the file's.
+
+    packet of a capture -> flow -> lane: Channel.receive -> events -> feed -> changes -> consumers
+    file of ITCH messages -> feed -> changes -> consumers
+
+The driver's law is kept in capture time: a deadline that a packet's time has passed is woken before the packet is
+handed over, and at the end the rest of them expire. A time that falls is counted, and `now` stays where it was.
+
+Memory is bounded by live orders and the named bounds of channels and flows, not by the size of a file.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter_ns
+from typing import Any, Final
+
+from netfeed.app.changes import NO_LANE, Catalogue, Changes, Rows, Selection
+from netfeed.app.clock import Moment
+from netfeed.app.findings import Findings, Place
+from netfeed.app.flows import Declared, Flow, Flows
+from netfeed.app.inputs import Capture, Inputs
+from netfeed.app.itch_file import WINDOW, ItchFile
+from netfeed.app.lane import Lane
+from netfeed.app.protocols import PROTOCOLS, Protocol
+from netfeed.machine import NEVER
+from netfeed.wire.capture import NO_TIME, Kind
+
+_RECORD, _TS, _AT, _LENGTH, _CAPTURED, _ORIGINAL, _KIND = 0, 1, 2, 3, 4, 5, 7
+_PORT, _GROUP = 11, 13  # fields of a PACKET
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to read and what of it is asked for."""
+
+    files: Sequence[str]
+    protocol: str | None = None
+    channels: Sequence[Declared] = ()
+    groups: Sequence[tuple[str, int | None]] = ()
+    instruments: Sequence[str] = ()
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+@dataclass(slots=True)
+class Falls:
+    """How often and how far the times of a capture fell. Units: ns."""
+
+    count: int = 0
+    most_ns: int = 0
+    place: Place | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was read beside packets of channels."""
+
+    packets: int = 0
+    records: int = 0
+    fragments: int = 0
+    not_udp: int = 0
+    cut: int = 0
+    falls: dict[str, Falls] = field(default_factory=dict)
+    first_ns: int | None = None
+    last_ns: int | None = None
+
+
+class Replay:
+    """One run over files. `stop` is asked after every batch; `after` is called then too."""
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        new_feed: Callable[[Protocol], Any] | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        window: int = WINDOW,
+    ) -> None:
+        self.options = options
+        self.findings = Findings()
+        self.catalogue = Catalogue(Selection(options.instruments))
+        self.changes = Changes(self.catalogue)
+        self.tally = Tally()
+        self.itch_files: list[ItchFile] = []
+        self.after: list[Callable[[Inputs], None]] = []
+        self.elapsed_ns = 0
+        self.stopped = False
+        self.flows = Flows(
+            self.findings, new_feed=new_feed, protocol=options.protocol, declared=options.channels, wanted=self._wanted
+        )
+        self._new_feed = new_feed or (lambda row: row.new_feed())
+        self._stop = stop
+        self._window = window
+        self._now = NO_TIME
+        self._soonest = NEVER
+        self._last: dict[str, int] = {}
+        self._over = False
+        self._file: ItchFile | None = None
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """List the channels, in the order in which they were found."""
+        return self.flows.lanes
+
+    @property
+    def now_ns(self) -> int | None:
+        """Give the time of the capture, None before its first packet."""
+        return None if self._now == NO_TIME else self._now
+
+    def run(self) -> None:
+        """Read all files to their ends, or until `stop`.
+
+        Raises: SourceError when a file cannot be opened.
+        """
+        began = perf_counter_ns()
+        with Inputs(self.options.files, self.findings) as inputs:
+            self._captures(inputs)
+            for name, kind, source in inputs.itch_files():
+                if self._over:
+                    break
+                feed = self._new_feed(PROTOCOLS["itch50"])
+                self._itch(inputs, ItchFile(name, kind, source, feed, self.findings))
+        self.elapsed_ns = perf_counter_ns() - began
+
+    # --- captures
+
+    def _captures(self, inputs: Inputs) -> None:
+        place = Place("", 0)
+        for capture, packets in inputs.captures():
+            place = self._batch(capture, self._until(packets))
+            self._collect(inputs)
+            if self._over or self._ask():
+                break
+        if not self.stopped:
+            for flow, held in self.flows.settle():
+                self._deliver(flow, held.payload, held.place)
+            for lane in self.lanes:
+                lane.finish(place)
+        self._collect(inputs)
+
+    def _batch(self, capture: Capture, packets: Rows) -> Place:
+        """Hand each packet to its channel: this is the loop that a compiled path can stand in for."""
+        name, buffer, base = capture.name, capture.source.buffer, capture.source.base
+        meet, deliver = self.flows.meet, self._deliver
+        place = Place(name, base)
+        for row in packets.tolist():
+            place = Place(name, row[_RECORD], self._clock(row[_TS], name, row[_RECORD]), base + row[_AT])
+            if row[_KIND] != Kind.UDP:
+                self._odd(row, place)
+                continue
+            flow = meet(row[_GROUP], row[_PORT])
+            if flow is not None:
+                deliver(flow, buffer[row[_AT] : row[_AT] + row[_LENGTH]], place)
+        self.tally.records += len(packets)
+        return place
+
+    def _deliver(self, flow: Flow, payload: memoryview | bytes, place: Place) -> None:
+        """Hand a packet to the channel of its flow; one whose flow is not known yet waits."""
+        flow.packets += 1
+        route = self.flows.route(flow, payload)
+        if route is None:
+            if not flow.ignored:
+                flow.packets -= 1
+                self.flows.hold(flow, payload, place)
+            return
+        if flow.held:
+            for held in self.flows.release(flow):
+                self._deliver(flow, held.payload, held.place)
+        lane, port = route
+        lane.receive(payload, self._now if place.ts_ns is None else place.ts_ns, port, place)
+        self.tally.packets += 1
+        if lane.deadline < self._soonest:
+            self._soonest = lane.deadline
+
+    def _clock(self, ts_ns: int, file: str, offset: int) -> int | None:
+        """Move the time on, and wake the channels whose deadlines it has passed."""
+        if ts_ns == NO_TIME:
+            return self.now_ns
+        last = self._last.get(file, ts_ns)
+        self._last[file] = ts_ns
+        if ts_ns < last:
+            self._fell(last - ts_ns, Place(file, offset, ts_ns))
+        if ts_ns > self._now:
+            if ts_ns > self._soonest:
+                self._wake(ts_ns, Place(file, offset, ts_ns))
+            self._now = ts_ns
+            if self.tally.first_ns is None:
+                self._begin(ts_ns)
+            self.tally.last_ns = ts_ns
+        return ts_ns
+
+    def _begin(self, ts_ns: int) -> None:
+        """Turn times of day into times, now that the day is known."""
+        self.tally.first_ns = ts_ns
+        since, until = self.options.since, self.options.until
+        self.changes.since_ns = since.at(ts_ns) if since else None
+        self.changes.until_ns = until.at(ts_ns) if until else None
+
+    def _wake(self, ts_ns: int, place: Place) -> None:
+        while True:
+            lane = min(self.lanes, key=lambda lane: lane.deadline)
+            self._soonest = lane.deadline
+            if self._soonest >= ts_ns:
+                return
+            lane.wake(self._soonest, place)
+
+    def _fell(self, by_ns: int, place: Place) -> None:
+        falls = self.tally.falls.setdefault(place.file, Falls())
+        falls.count += 1
+        if by_ns > falls.most_ns:
+            falls.most_ns, falls.place = by_ns, place
+
+    def _odd(self, row: tuple[Any, ...], place: Place) -> None:
+        """Account for a record that holds no whole UDP datagram."""
+        kind = row[_KIND]
+        if kind == Kind.FRAGMENT:
+            self.tally.fragments += 1
+        elif kind == Kind.NOT_UDP:
+            self.tally.not_udp += 1
+        elif kind == Kind.BAD:
+            self.findings.add(place, f"a frame of {row[_CAPTURED]} bytes that contradicts itself", "a sound frame")
+        else:
+            self.tally.cut += 1
+            cut = f"{row[_CAPTURED]} bytes, cut by the snap length of the capture"
+            self.findings.add(place, cut, f"{row[_ORIGINAL]} bytes")
+
+    def _until(self, packets: Rows) -> Rows:
+        """Leave out what is later than asked for; then everything that follows is."""
+        if self.options.until is None or not len(packets):
+            return packets
+        reference = self.tally.first_ns if self.tally.first_ns is not None else int(packets["ts_ns"][0])
+        late = packets["ts_ns"] > self.options.until.at(reference)
+        if not late.any():
+            return packets
+        self._over = True
+        return packets[: int(late.argmax())]
+
+    def _wanted(self, group: str, port: int) -> bool:
+        wanted = self.options.groups
+        return not wanted or any(group == one and number in (None, port) for one, number in wanted)
+
+    # --- files of ITCH messages
+
+    def _itch(self, inputs: Inputs, file: ItchFile) -> None:
+        begin = getattr(file.feed, "begin", None)
+        if begin is not None:
+            begin(True)
+        self._file = file
+        self.itch_files.append(file)
+        since, until = self.options.since, self.options.until
+        self.changes.since_ns = since.at(0) if since else None
+        self.changes.until_ns = until.at(0) if until else None
+        while not file.done:
+            file.step(self._window)
+            self._collect(inputs)
+            if self._ask():
+                return
+
+    # --- after each batch
+
+    def feeds(self) -> list[Any]:
+        """List the feeds: those of channels, then those of files."""
+        return [*self.flows.feeds, *(file.feed for file in self.itch_files)]
+
+    def _collect(self, inputs: Inputs) -> None:
+        feeds = self.feeds()
+        lanes = {(id(lane.feed), lane.number): index for index, lane in enumerate(self.lanes)}
+
+        def lane_of(feed: int, channel: int) -> int:
+            return lanes.get((id(feeds[feed]), channel), NO_LANE)
+
+        self.changes.collect(feeds, lane_of, self._malformed)
+        for lane in self.lanes:
+            lane.placed.clear()
+        for call in self.after:
+            call(inputs)
+
+    def _malformed(self, index: int, sequence: int) -> None:
+        """Report a message that does not fit its specification, where it stands."""
+        lane = self.lanes[index] if index != NO_LANE else None
+        if lane is not None:
+            place = next((place for first, place in reversed(lane.placed) if first <= sequence), Place("", 0))
+            self.findings.add(place, f"message {sequence} on channel {lane.name} does not decode", "its specification")
+        elif self._file is not None:
+            self.findings.add(self._file.locate(sequence), f"message {sequence} of another size", "that of its type")
+
+    def _ask(self) -> bool:
+        self.stopped = self.stopped or self._stop()
+        self._over |= self.stopped
+        return self._over

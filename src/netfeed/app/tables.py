@@ -1,0 +1,170 @@
+"""The report of a replay for people: what was read, channels and lines, what was wrong, and the books."""
+
+import sys
+from typing import Any, Final, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+import netfeed
+from netfeed.app.changes import Book
+from netfeed.app.clock import time_text
+from netfeed.app.replay import Replay
+from netfeed.app.report import Json, book_json, by_type, channels, messages, shown_books
+from netfeed.units import duration_text
+
+MAX_BOOKS: Final = 30
+MAX_CHANNELS: Final = 40
+MAX_ERRORS: Final = 20
+WIDTH: Final = 140
+"""Columns of a table that goes to a file or a pipe."""
+_STATES: Final = {"LIVE": "green", "SUSPECT": "red", "STALE": "red", "SYNCING": "yellow", "EMPTY": "dim"}
+
+
+def console(file: TextIO | None = None) -> Console:
+    """Open a console that has no colours where there is no terminal or NO_COLOR is set."""
+    out = file or sys.stdout
+    return Console(file=out, width=None if out.isatty() else WIDTH, highlight=False, soft_wrap=False)
+
+
+def print_report(replay: Replay, out: Console, *, depth: int | None, verbose: int = 0) -> None:
+    """Print the report."""
+    out.print(_headline(replay))
+    _print_types(replay, out)
+    if replay.lanes or replay.itch_files:
+        out.print(channel_table(channels(replay), replay))
+    print_findings(replay, out, everything=verbose > 0)
+    _print_books(replay, out, depth, everything=bool(replay.options.instruments) or verbose > 0)
+
+
+def _headline(replay: Replay) -> str:
+    tally, build = replay.tally, "compiled core" if netfeed.BUILD == "compiled" else "pure Python twins"
+    count = messages(replay)
+    rate = f", {replay.elapsed_ns / count:,.0f} ns a message" if count else ""
+    took = f"in {duration_text(replay.elapsed_ns)}{rate} ({build})"
+    span = f"from {time_text(tally.first_ns)} to {time_text(tally.last_ns)}, " if tally.first_ns is not None else ""
+    packets = f"{tally.packets:,} packets, " if tally.records else ""
+    return f"{packets}{count:,} messages, {replay.changes.count:,} changes {span}{took}"
+
+
+def _print_types(replay: Replay, out: Console) -> None:
+    counted = by_type(replay)
+    if counted:
+        out.print("messages by type: " + ", ".join(f"{kind} {count:,}" for kind, count in counted.items()))
+    if replay.changes.refused:
+        refused = ", ".join(f"{reason} {count:,}" for reason, count in replay.changes.refused.items())
+        out.print(f"messages that made no sense to a book: {refused}")
+    tally = replay.tally
+    others = [("fragments", tally.fragments), ("not UDP", tally.not_udp), ("cut by the snap length", tally.cut)]
+    if any(count for _, count in others):
+        out.print("other records: " + ", ".join(f"{count:,} {name}" for name, count in others if count))
+    for file, falls in tally.falls.items():
+        out.print(f"{file}: the time of capture fell {falls.count:,} times, by {duration_text(falls.most_ns)} at most")
+
+
+def channel_table(rows: list[Json], replay: Replay) -> Table:
+    """Lay out channels: one row for each line."""
+    table = Table(title="Channels", title_justify="left")
+    for name in ("channel", "protocol", "sequences", "line"):
+        table.add_column(name)
+    for name in ("packets", "first", "duplicates", "gaps", "lost"):
+        table.add_column(name, justify="right")
+    for row in rows[:MAX_CHANNELS]:
+        lost = sum(gap["last"] - gap["first"] + 1 for gap in row["gaps"] if gap["closed_by"] is None)
+        last = (row["next_sequence"] or 0) - 1
+        head = [row["channel"], row["protocol"], f"{_or_none(row['first_sequence'])} to {last}"]
+        tail = [f"{len(row['gaps']):,}", Text(f"{lost:,}", style="bold red" if lost else "")]
+        for line in row["lines"] or [None]:
+            counts = [line["line"], *(f"{line[key]:,}" for key in ("packets", "first", "duplicates"))] if line else [""] * 4
+            table.add_row(*head, *counts, *tail)
+            head, tail = ["", "", ""], ["", ""]
+    if len(rows) > MAX_CHANNELS:
+        table.caption = f"and {len(rows) - MAX_CHANNELS:,} more channels (--json lists all)"
+    return table
+
+
+def _or_none(value: Any) -> str:
+    return "none" if value is None else str(value)
+
+
+def print_findings(replay: Replay, out: Console, *, everything: bool = False) -> None:
+    """Print what was wrong, and where."""
+    findings = replay.findings
+    if not findings.count:
+        return
+    out.print(Text(f"{findings.count:,} gaps and errors", style="bold red"))
+    shown = findings.entries if everything else findings.entries[:MAX_ERRORS]
+    for finding in shown:
+        out.print(f"  {finding.file} at byte {finding.offset}: found {finding.found}, wanted {finding.wanted}", markup=False)
+    if findings.count > len(shown):
+        out.print(f"  and {findings.count - len(shown):,} more" + ("" if everything else " (-v shows them)"))
+
+
+def _print_books(replay: Replay, out: Console, depth: int | None, *, everything: bool) -> None:
+    books = shown_books(replay)
+    if not books:
+        return
+    limit = len(books) if everything else MAX_BOOKS
+    chosen = busiest(replay, books)[:limit]
+    chosen.sort(key=lambda book: book.name)
+    out.print(depth_table(chosen, depth) if depth and depth > 1 else book_table(chosen))
+    if len(books) > len(chosen):
+        out.print(f"the {len(chosen)} busiest of {len(books):,} books; --instrument names others, --json gives all")
+
+
+def busiest(replay: Replay, books: list[Book]) -> list[Book]:
+    """Sort books by how often they changed, the busiest first."""
+    activity = replay.changes.activity
+    rank = {
+        (id(book.feed), book.index): int(activity[number]) if number < len(activity) else 0
+        for number, book in enumerate(replay.catalogue.books)
+    }
+    return sorted(books, key=lambda book: -rank[id(book.feed), book.index])
+
+
+def book_table(books: list[Book]) -> Table:
+    """Lay out the best levels of books."""
+    table = Table(title="Books", title_justify="left")
+    table.add_column("instrument")
+    table.add_column("state")
+    for name in ("orders", "quantity", "bid", "ask", "quantity", "orders"):
+        table.add_column(name, justify="left" if name == "ask" else "right")
+    for book in books:
+        described = book_json(book)
+        table.add_row(described["instrument"], state_text(described["state"]), *_sides(described["bid"], described["ask"]))
+    return table
+
+
+def depth_table(books: list[Book], depth: int) -> Table:
+    """Lay out `depth` levels of books."""
+    table = Table(title=f"Books, {depth} levels", title_justify="left")
+    table.add_column("instrument")
+    table.add_column("state")
+    for name in ("orders", "quantity", "bid", "ask", "quantity", "orders"):
+        table.add_column(name, justify="left" if name == "ask" else "right")
+    for book in books:
+        described = book_json(book, depth)
+        bids, asks = described["bids"], described["asks"]
+        head = [described["instrument"], state_text(described["state"])]
+        for level in range(max(len(bids), len(asks), 1)):
+            bid, ask = (side[level] if level < len(side) else None for side in (bids, asks))
+            table.add_row(*head, *_sides(bid, ask))
+            head = ["", Text()]
+        table.add_section()
+    return table
+
+
+def state_text(state: str) -> Text:
+    """Colour a state."""
+    return Text(state, style=_STATES.get(state, ""))
+
+
+def _sides(bid: Json | None, ask: Json | None) -> list[str]:
+    left = ["", "", ""] if bid is None else [_orders(bid), bid["quantity"], bid["price"]]
+    right = ["", "", ""] if ask is None else [ask["price"], ask["quantity"], _orders(ask)]
+    return [*left, *right]
+
+
+def _orders(level: Json) -> str:
+    return "" if level["orders"] is None else str(level["orders"])

@@ -1,0 +1,116 @@
+"""Options that several verbs share, and how their values are read."""
+
+import argparse
+import ipaddress
+from typing import Final
+
+from netfeed.units import parse_duration
+
+PROTOCOLS: Final = ("itch50", "starbase", "deribit", "cme", "iex")
+
+
+def add_input(parser: argparse.ArgumentParser) -> None:
+    """Add the files and what of them is wanted."""
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE",
+        help="pcap, pcapng or ITCH file, also .gz and .zst; - is standard input; several captures are merged by time",
+    )  # fmt: skip
+    parser.add_argument(
+        "--protocol", choices=PROTOCOLS, help="what the packets speak; without it every flow is recognised"
+    )
+    parser.add_argument(
+        "--group", action="append", default=[], type=group, metavar="GROUP[:PORT]",
+        help="only packets to this destination (repeatable)",
+    )  # fmt: skip
+    parser.add_argument("--from", dest="since", type=moment, metavar="TIME", help="only what happened at or after it")
+    parser.add_argument(
+        "--to", dest="until", type=moment, metavar="TIME",
+        help="only what happened up to it: 2016-11-12T14:30:25.5Z, 14:30:25.5 (UTC; ITCH files: of the exchange) or ns",
+    )  # fmt: skip
+
+
+def add_channels(parser: argparse.ArgumentParser) -> None:
+    """Add the naming of channels."""
+    parser.add_argument(
+        "--channel", action="append", default=[], type=channel, metavar="NAME=GROUP:PORT[,GROUP:PORT...]",
+        help="a channel and its lines, A first (repeatable); without it lines are found by what they carry",
+    )  # fmt: skip
+
+
+def add_talk(parser: argparse.ArgumentParser) -> None:
+    """Add how much is said."""
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="say more (repeatable)")
+    parser.add_argument("-q", "--quiet", action="store_true", help="say only what was asked for")
+
+
+def group(text: str) -> tuple[str, int | None]:
+    """Read GROUP[:PORT]."""
+    host, port = text, None
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = rest[1:] if rest.startswith(":") else None
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    try:
+        return str(ipaddress.ip_address(host)), None if port is None else _port(port)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not an address with or without a port: {text!r}") from None
+
+
+def flow(text: str) -> str:
+    """Read GROUP:PORT."""
+    host, port = group(text)
+    if port is None:
+        raise argparse.ArgumentTypeError(f"a line needs its port too, as in 233.252.0.1:26400: {text!r}")
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def channel(text: str) -> tuple[str, tuple[str, ...]]:
+    """Read NAME=GROUP:PORT[,GROUP:PORT...]."""
+    name, equals, lines = text.partition("=")
+    if not name or not equals or not lines:
+        raise argparse.ArgumentTypeError(f"not NAME=GROUP:PORT[,GROUP:PORT...]: {text!r}")
+    return name, tuple(flow(line) for line in lines.split(","))
+
+
+def moment(text: str) -> object:
+    """Read a time."""
+    from netfeed.app.clock import parse_moment
+
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def speed(text: str) -> float:
+    """Read a pace: 2 or 2x is twice as fast as it happened."""
+    try:
+        value = float(text.rstrip("xX"))
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"not a pace such as 1, 0.5 or 10x: {text!r}")
+    return value
+
+
+def positive(text: str) -> int:
+    """Read a count of one or more."""
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"not a count of 1 or more: {text!r}")
+    return int(text)
+
+
+def duration(text: str) -> int:
+    """Read a duration. Units: ns."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdecimal() else -1
+    if not 0 < number < 65536:
+        raise ValueError(text)
+    return number

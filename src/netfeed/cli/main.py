@@ -1,0 +1,85 @@
+"""`netfeed <verb>`: data to standard output, everything else to standard error.
+
+Exit codes: 0 ok - 1 run-time failure - 2 usage - 3 the data has gaps or is corrupt - 4 configuration - 130 SIGINT -
+143 SIGTERM. Modules are imported when their verb runs, so that `--help` and `--version` answer at once.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from netfeed import BUILD, __version__
+from netfeed.cli import decode, replay, verify
+from netfeed.errors import ConfigurationError, NetfeedError
+
+OK, FAILED, USAGE, DATA = 0, 1, 2, 3
+INTERRUPTED = 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of all verbs."""
+    top = argparse.ArgumentParser(
+        prog="netfeed",
+        description="From captures of market data to exact order books, with every loss accounted for.",
+        epilog="example: netfeed replay capture.pcap --depth 5",
+    )
+    core = "compiled core" if BUILD == "compiled" else "pure Python twins"
+    top.add_argument("--version", action="version", version=f"netfeed {__version__} ({core})")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
+    for module in (replay, decode, verify):
+        module.add(verbs)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and give its exit code."""
+    try:
+        arguments = parser().parse_args(argv)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else USAGE
+    return _guarded(arguments.run, arguments)
+
+
+def _guarded(run: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    """Run a verb; whatever goes wrong outside becomes one line that says what to do."""
+    try:
+        code = run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _quietly()
+    except ConfigurationError as error:
+        return _say(error, USAGE)
+    except (NetfeedError, ImportError) as error:
+        if isinstance(error, NetfeedError) and isinstance(error.__context__, BrokenPipeError):
+            return _quietly()
+        return _say(error, FAILED)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except MemoryError:
+        return _say("out of memory", FAILED)
+    except OSError as error:
+        return _say(f"{error.filename or 'input or output'}: {error.strerror or error}", FAILED)
+    return code
+
+
+def _say(what: object, code: int) -> int:
+    print(f"netfeed: {what}", file=sys.stderr)
+    return code
+
+
+def _quietly() -> int:
+    """Whoever read standard output has gone: that is their right, and no error of ours."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    return OK
+
+
+def entry() -> NoReturn:
+    """Run as a program."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,70 @@
+"""What every verb over files does: turn arguments into options, stop on a signal, and choose the exit code."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from netfeed.cli.stopping import Stop, Stopped
+
+if TYPE_CHECKING:
+    from netfeed.app.replay import Options, Replay
+
+OK, FAILED, DATA = 0, 1, 3
+
+
+def options(arguments: argparse.Namespace) -> "Options":
+    """Give what the arguments ask to be read.
+
+    Raises: ConfigurationError when they contradict each other.
+    """
+    from netfeed.app.flows import Declared
+    from netfeed.app.replay import Options
+    from netfeed.errors import ConfigurationError
+
+    channels = [Declared(*one) for one in getattr(arguments, "channel", [])]
+    flows = [flow for one in channels for flow in one.flows]
+    if len(set(flows)) != len(flows) or len({one.name for one in channels}) != len(channels):
+        raise ConfigurationError("--channel: every name and every line may stand only once")
+    if arguments.files.count("-") > 1:
+        raise ConfigurationError("standard input (-) can be read only once")
+    return Options(
+        files=arguments.files, protocol=arguments.protocol, channels=channels, groups=arguments.group,
+        instruments=getattr(arguments, "instrument", []), since=arguments.since, until=arguments.until,
+    )  # fmt: skip
+
+
+def run(replay: "Replay", stop: Stop) -> None:
+    """Run to the end of the files, or until a signal."""
+    try:
+        replay.run()
+    except Stopped:
+        replay.stopped = True
+
+
+def exit_code(replay: "Replay", stop: Stop) -> int:
+    """Choose the exit code of a run."""
+    from netfeed.app.report import is_sound
+
+    if stop():
+        return stop.exit_code
+    if not is_sound(replay):
+        return DATA
+    return OK
+
+
+def note(text: str) -> None:
+    """Say something that is no data."""
+    print(f"netfeed: {text}", file=sys.stderr)
+
+
+def note_unknown(replay: "Replay", *, quiet: bool) -> bool:
+    """Say which flows were not recognised; give whether nothing at all was, although there were packets."""
+    unknown = replay.flows.unknown()
+    nothing = bool(replay.tally.records) and not replay.lanes and not replay.itch_files
+    if unknown and (nothing or not quiet):
+        names = ", ".join(f"{flow.text} ({flow.packets:,} packets)" for flow in unknown[:5])
+        more = f" and {len(unknown) - 5:,} more flows" if len(unknown) > 5 else ""
+        note(f"not recognised, passed over: {names}{more}; --protocol names what they speak")
+    if replay.flows.overflowed:
+        note(f"{replay.flows.overflowed:,} packets were passed over: too many flows or channels for one run")
+    return nothing
