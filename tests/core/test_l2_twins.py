@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from sortedcontainers import SortedDict
 
 from netfeed.book.l2 import LevelBook
 from netfeed.book.level import Side
@@ -59,10 +60,10 @@ class Twins(RuleBasedStateMachine):
 
     @rule(
         side=good_sides, start=prices, step=st.sampled_from([-25, -7, -1, 1, 2, 7, 25]),
-        count=st.integers(1, 150), quantity=st.sampled_from([0, 1, 5]),
+        count=st.one_of(st.integers(1, 150), st.sampled_from([300, 600])), quantity=st.sampled_from([0, 1, 5]),
     )  # fmt: skip
     def ladder(self, side: int, start: int, step: int, count: int, quantity: int) -> None:
-        """Set or remove many levels at even distances: this is what fills, grows and compacts a side."""
+        """Set or remove many levels at even distances: this is what fills, grows, splits and merges runs."""
         rows = [(side, start + i * step, quantity, 1) for i in range(count)]
         self.many([row for row in rows if -(2**63) <= row[1] < 2**63])
 
@@ -137,6 +138,48 @@ def test_a_long_random_walk_leaves_both_with_the_same_book(removed: float, tick:
         assert twin.update_many(*rows) == compiled.update_many(*rows)
         assert twin.statistics() == compiled.statistics()
         assert [twin.depth(one, n) for one in Side] == [compiled.depth(one, n) for one in Side]
+
+
+@pytest.mark.parametrize("span", [2_000, 10**9], ids=["dense", "sparse"])
+@pytest.mark.parametrize("kept", [1.0, 0.3, 0.02])
+def test_a_deep_book_holds_what_a_sorted_dictionary_holds(span: int, kept: float) -> None:
+    """Waves of new levels, between which all but a few of them go: runs are split, thinned out, merged and dropped."""
+    random = np.random.default_rng(int(kept * 100))
+    book, model = core.LevelBook(), SortedDict()
+    for wave in range(8):
+        price = random.integers(0, span, 1_500)
+        quantity = random.integers(1, 100, len(price))
+        gone = np.array(model.keys(), np.int64) if wave % 2 else price
+        gone = random.permutation(gone)[: int(len(gone) * (1 - kept))]
+        prices = np.concatenate([price, np.sort(gone) if wave % 3 else gone])
+        quantities = np.concatenate([quantity, np.zeros(len(gone), np.int64)])
+        changed = 0
+        for one, rest in zip(prices.tolist(), quantities.tolist(), strict=True):
+            best = model.peekitem() if model else None
+            model[one] = rest
+            if not rest:
+                del model[one]
+            changed += best != (model.peekitem() if model else None)
+        assert book.update_many(np.zeros(len(prices), np.uint8), prices, quantities) == changed
+        assert [level[:2] for level in book.depth(Side.BID, 10_000)] == list(reversed(model.items()))
+        at = [book.quantity_at(Side.BID, one) for one in prices.tolist()]
+        assert at == [model.get(one, 0) for one in prices.tolist()]
+        assert (book.levels(Side.BID), book.refused) == (len(model), 0)
+
+
+@pytest.mark.parametrize("n", [0, 1, 255, 256, 257, 511, 512, 513, 1_000, 2_999, 3_000])
+def test_a_snapshot_of_any_size_and_what_is_left_when_it_is_cut(n: int) -> None:
+    rows = [(7 * i, i + 1, i % 5) for i in range(3_000)]
+    book = core.LevelBook()
+    book.replace(rows[:n], rows)
+    assert book.depth(Side.BID, 3_000) == rows[:n][::-1]
+    book.truncate(Side.ASK, n)
+    assert book.depth(Side.ASK, 3_000) == rows[:n]
+    for price, _, _ in rows:
+        book.update(Side.ASK, price + 1, 1)
+    assert book.depth(Side.ASK, 9_000) == sorted(rows[:n] + [(price + 1, 1, 0) for price, _, _ in rows])
+    book.clear()
+    assert (book.depth(Side.BID, 1), book.depth(Side.ASK, 1), book.levels(Side.ASK)) == ([], [], 0)
 
 
 def test_a_book_that_changes_while_it_is_listed_does_not_break() -> None:

@@ -161,7 +161,6 @@ cdef inline bint overwrite(Run* run, Py_ssize_t at, int64_t quantity, uint32_t o
         while top >= 0 and quantities[top] == 0:
             top -= 1
         run.top = top
-        top = at
     else:
         run.top = at if (at > top) & (quantity != 0) else top
     if run.slots > 4 * live + FIRST_CAPACITY:

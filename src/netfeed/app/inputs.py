@@ -6,7 +6,7 @@ out right when the one whose next packet is the oldest goes on. Only the capture
 Every fault of a file is reported with its offset; then reading goes on where the next record can be found.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -18,21 +18,20 @@ from netfeed.transport.file import EmptyError, Source, open_source
 from netfeed.wire.capture import NO_TIME, PACKET, Status
 
 BATCH: Final = 2048
-"""Packets of one walk."""
+"""Packets of one walk, when nobody watches."""
 _UNKNOWN: Final = "a pcap, pcapng or ITCH file (gzip and zstd are looked into)"
 
 Packets = np.ndarray[Any, Any]
-Reading = Callable[[], bool]
 
 
 class Capture:
-    """One capture: walks of at most BATCH packets. `packets[at:count]` are those that were not taken yet."""
+    """One capture: walks of at most `batch` packets. `packets[at:count]` are those that were not taken yet."""
 
-    def __init__(self, name: str, source: Source, findings: Findings) -> None:
+    def __init__(self, name: str, source: Source, findings: Findings, batch: int = BATCH) -> None:
         self.name = name
         self.source = source
         self.walker = select("capture", "netfeed.wire.capture", "Walker")()
-        self.packets: Packets = np.zeros(BATCH, PACKET)
+        self.packets: Packets = np.zeros(batch, PACKET)
         self.at = self.count = 0
         self.done = False
         self._offset = 0
@@ -109,7 +108,7 @@ class Inputs:
     Raises: SourceError on entering.
     """
 
-    def __init__(self, names: Sequence[str], findings: Findings) -> None:
+    def __init__(self, names: Sequence[str], findings: Findings, batch: int = BATCH) -> None:
         self.names = list(names)
         self.kinds: dict[str, FileKind] = {}
         self.walkers: list[Any] = []
@@ -118,6 +117,7 @@ class Inputs:
         self._past = 0
         self._open: list[Capture] = []
         self._findings = findings
+        self._batch = batch
         self._first: dict[str, int] = {}
         self._sources: dict[str, Source] = {}
 
@@ -187,7 +187,7 @@ class Inputs:
             source.close()
             return
         if kind is FileKind.CAPTURE:
-            peek = Capture(name, source, Findings())
+            peek = Capture(name, source, Findings(), batch=1)
             self._first[name] = self._first_time(peek) if source.total is not None else NO_TIME
         if source.total is None:
             self._sources[name] = source
@@ -195,14 +195,13 @@ class Inputs:
             source.close()
 
     def _first_time(self, capture: Capture) -> int:
-        capture.packets = np.zeros(1, PACKET)
         return capture.next_ns if capture.fill() else NO_TIME
 
     def _source(self, name: str) -> Source:
         return self._sources.pop(name) if name in self._sources else open_source(name)
 
     def _start(self, name: str) -> None:
-        capture = Capture(name, self._source(name), self._findings)
+        capture = Capture(name, self._source(name), self._findings, self._batch)
         self.walkers.append(capture.walker)
         capture.fill()
         self._open.append(capture)

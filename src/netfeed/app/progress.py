@@ -12,6 +12,9 @@ from netfeed.app.replay import Replay
 
 PATIENCE_S: Final = 0.7
 """What is done sooner needs no bar."""
+PACED_PACKETS: Final = 16
+PACED_BYTES: Final = 2048
+"""Batches of a replay that is held to a pace: small, for all of a batch comes at once."""
 
 
 class Progress:
@@ -27,7 +30,7 @@ class Progress:
         self._bar: Any = None
         self._task: Any = None
         if self._pace is not None:
-            replay.batch_packets = 16
+            replay.batch_packets, replay.batch_bytes = PACED_PACKETS, PACED_BYTES
         if self._shown or self._pace is not None:
             replay.after.append(self._step)
 

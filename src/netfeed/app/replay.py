@@ -18,7 +18,7 @@ from netfeed.app.changes import NO_LANE, Catalogue, Changes, Rows, Selection
 from netfeed.app.clock import Moment
 from netfeed.app.findings import Findings, Place
 from netfeed.app.flows import Declared, Flow, Flows
-from netfeed.app.inputs import Capture, Inputs
+from netfeed.app.inputs import BATCH, Capture, Inputs
 from netfeed.app.itch_file import WINDOW, ItchFile
 from netfeed.app.lane import Lane
 from netfeed.app.protocols import PROTOCOLS, Protocol
@@ -66,7 +66,10 @@ class Tally:
 
 
 class Replay:
-    """One run over files. `stop` is asked after every batch; `after` is called then too."""
+    """One run over files. `stop` is asked after every batch; what stands in `after` is called then too.
+
+    A batch is `batch_packets` of a capture, or `batch_bytes` of a file of messages; who watches makes them small.
+    """
 
     def __init__(
         self,
@@ -74,7 +77,6 @@ class Replay:
         *,
         new_feed: Callable[[Protocol], Any] | None = None,
         stop: Callable[[], bool] = lambda: False,
-        window: int = WINDOW,
     ) -> None:
         self.options = options
         self.findings = Findings()
@@ -83,6 +85,8 @@ class Replay:
         self.tally = Tally()
         self.itch_files: list[ItchFile] = []
         self.after: list[Callable[[Inputs], None]] = []
+        self.batch_packets = BATCH
+        self.batch_bytes = WINDOW
         self.elapsed_ns = 0
         self.stopped = False
         self.flows = Flows(
@@ -90,7 +94,6 @@ class Replay:
         )
         self._new_feed = new_feed or (lambda row: row.new_feed())
         self._stop = stop
-        self._window = window
         self._now = NO_TIME
         self._soonest = NEVER
         self._last: dict[str, int] = {}
@@ -113,7 +116,7 @@ class Replay:
         Raises: SourceError when a file cannot be opened.
         """
         began = perf_counter_ns()
-        with Inputs(self.options.files, self.findings) as inputs:
+        with Inputs(self.options.files, self.findings, self.batch_packets) as inputs:
             self._captures(inputs)
             for name, kind, source in inputs.itch_files():
                 if self._over:
@@ -251,7 +254,7 @@ class Replay:
         self.changes.since_ns = since.at(0) if since else None
         self.changes.until_ns = until.at(0) if until else None
         while not file.done:
-            file.step(self._window)
+            file.step(self.batch_bytes)
             self._collect(inputs)
             if self._ask():
                 return
