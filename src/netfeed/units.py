@@ -50,7 +50,7 @@ def parse_decimal(text: str, exponent: int) -> int:
         raise ValueError(f"not a decimal number: {text!r}")
     fraction = match[3] or ""
     digits = int(match[2] + fraction)
-    shift = int(match[4] or 0) - len(fraction) - exponent
+    shift: int = int(match[4] or 0) - len(fraction) - exponent
     if shift >= 0:
         value = digits * 10**shift
     else:

@@ -161,7 +161,7 @@ def test_a_deep_book_holds_what_a_sorted_dictionary_holds(span: int, kept: float
                 del model[one]
             changed += best != (model.peekitem() if model else None)
         assert book.update_many(np.zeros(len(prices), np.uint8), prices, quantities) == changed
-        assert [level[:2] for level in book.depth(Side.BID, 10_000)] == list(reversed(model.items()))
+        assert [level[:2] for level in book.depth(Side.BID, 20_000)] == list(reversed(model.items()))
         at = [book.quantity_at(Side.BID, one) for one in prices.tolist()]
         assert at == [model.get(one, 0) for one in prices.tolist()]
         assert (book.levels(Side.BID), book.refused) == (len(model), 0)

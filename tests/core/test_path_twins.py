@@ -86,6 +86,29 @@ def alike(frames: list[tuple[int, bytes]], session: bytes, core: Any, twin: Any,
     assert by_core == by_twin
 
 
+def drive_walked(path: Any, books: Any, walker: Any, data: bytes, session: bytes, until_ns: int) -> Any:
+    """The same, with packets that were walked before; what is late is taken in a second go."""
+    told: list[Any] = []
+    channel = path.add_channel(books)
+    path.add_flow(*key(A), channel, 0)
+    path.add_flow(*key(B), channel, 1)
+    path.add_flow(*key(OTHER), plain.TO_PLAIN)
+    path.arm(channel, session, 1)
+    packets = np.zeros(64, PACKET)
+    count, _, _ = walker.walk(data, 0, packets)
+    packets, at = packets[:count], 0
+    while at < count:
+        at, status = path.take(data, packets, at, until_ns)
+        told.append((at, status, path.newest_ns))
+        if status == plain.Status.LATE:
+            until_ns = 2**63 - 1
+        elif status in (plain.Status.PLAIN, plain.Status.UNKNOWN):
+            at += 1
+        else:
+            books.books.take()
+    return told, path.position(channel), path.drain_lines(channel), books.by_type, books.books.statistics()
+
+
 PACKETS = st.lists(
     st.tuples(
         st.sampled_from([A, B, B, OTHER]),
@@ -110,6 +133,29 @@ def test_moldudp64(packets: list[Any], cuts: int) -> None:
             payload = moldudp64.encode_end_of_session(SESSION, sequence)
         frames.append((10**18 + 1000 * k, udp_frame(payload, ("10.0.0.1", 5000), address)))
     alike(frames, SESSION, CoreItch(), PlainItch(), cuts)
+
+
+@given(PACKETS, st.integers(0, 25), st.integers(0, 3))
+def test_packets_that_were_walked_already(packets: list[Any], until: int, backwards: int) -> None:
+    records = []
+    for k, (address, sequence, count, wound) in enumerate(packets):
+        payload = moldudp64.encode(SESSION, sequence, [add(sequence + n) for n in range(count + 1)])
+        ts_ns = 10**18 + 1000 * k - (5000 if k % 4 == backwards else 0)
+        records.append(pcap.record(ts_ns, udp_frame(spoil(payload, wound), ("10.0.0.1", 5000), address)))
+    data, until_ns = pcap.file_header() + b"".join(records), 10**18 + 1000 * until
+    by_core = drive_walked(CorePath(), CoreItch(), CoreWalker(), data, SESSION, until_ns)
+    by_twin = drive_walked(plain.Path(), PlainItch(), PlainWalker(), data, SESSION, until_ns)
+    assert by_core == by_twin
+
+
+def test_packets_whose_payload_lies_outside_the_buffer_are_refused() -> None:
+    packets = np.zeros(2, PACKET)
+    packets["kind"], packets["payload_offset"], packets["payload_length"] = 1, [0, 90], 20
+    for path in (CorePath(), plain.Path()):
+        with pytest.raises(ValueError, match="packet 1 lies outside the buffer of 100 bytes"):
+            path.take(bytes(100), packets, 0)
+        with pytest.raises(ValueError, match="start inside it"):
+            path.take(bytes(200), packets, 3)
 
 
 @given(PACKETS)

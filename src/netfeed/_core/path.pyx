@@ -21,6 +21,7 @@ from netfeed._core.starbase cimport StarbaseBooks
 
 cdef extern from *:
     int64_t LOWEST "INT64_MIN"
+    int64_t HIGHEST "INT64_MAX"
 
 cdef extern from * nogil:
     """
@@ -46,6 +47,7 @@ cdef enum:
     PLAIN = 4                   # a packet for plain Python
     UNKNOWN = 5                 # a packet of a flow that was not added
     FULL = 6                    # the changes of a channel should be taken
+    LATE = 7                    # a packet later than the caller asked for
     # flows that are no channel's
     TO_PLAIN = -1
     IGNORE = -2
@@ -102,9 +104,12 @@ cdef class Path:
     cdef int at, count, status
     cdef int64_t offset
     cdef readonly uint64_t ignored
+    cdef readonly int64_t newest_ns
     cdef object record          # an array of one PACKET, for `packet`
 
-    def __cinit__(self, Walker walker not None, record):
+    def __cinit__(self, walker=None, record=None):
+        if walker is not None and not isinstance(walker, Walker):
+            raise TypeError("the compiled path needs the compiled Walker")
         self.walker = walker
         self.owners = []
         self.lanes = <Lane **>calloc(MAX_CHANNELS, sizeof(void *))
@@ -113,6 +118,7 @@ cdef class Path:
         self.record = record
         self.status = MORE
         self.offset = -1
+        self.newest_ns = LOWEST
 
     def __dealloc__(self):
         cdef int k
@@ -204,8 +210,7 @@ cdef class Path:
     def packet(self):
         """The packet that `run` stopped at, as a PACKET record."""
         cdef uint8_t[::1] view = self.record.view(np.uint8)
-        cdef int at = self.at if self.at < self.count else self.count - 1
-        memcpy(&view[0], &self.packets[at if at >= 0 else 0], sizeof(Packet))
+        memcpy(&view[0], &self.packets[self.at if self.at < PACKETS else 0], sizeof(Packet))
         return self.record[0]
 
     def done(self):
@@ -215,27 +220,56 @@ cdef class Path:
 
     # --- the run
 
-    def run(self, const uint8_t[::1] data, int64_t offset, int64_t base=0):
+    def run(self, const uint8_t[::1] data, int64_t offset, int64_t base=0, int64_t until_ns=HIGHEST):
         cdef const uint8_t *p = &data[0] if data.shape[0] else NULL
         cdef int64_t size = data.shape[0]
         cdef int status
-        cdef int k
+        if self.walker is None:
+            raise ValueError("this path was made without a walker")
         if not 0 <= offset <= size:
             raise ValueError(f"offset {offset} is outside the buffer of {size} bytes")
         if self.at == self.count:
             self.offset = offset
         while True:
             with nogil:
-                status = self.go(p, size, base)
-                for k in range(self.lane_count):
-                    self.flush(self.lanes[k])
-            if status == FULL and self.grow():
-                continue
-            return self.offset, status
+                status = self.go(p, size, base, until_ns)
+                self.flush_all()
+            if status != FULL or not self.grow(&self.packets[self.at]):
+                return self.offset, status
 
-    cdef bint grow(self):
+    def take(self, const uint8_t[::1] data, packets, int start, int64_t until_ns=HIGHEST):
+        cdef const uint8_t *p = &data[0] if data.shape[0] else NULL
+        cdef const uint8_t[::1] raw = packets.view(np.uint8)
+        cdef int count = <int>len(packets)
+        cdef int at = start
+        cdef int status
+        if raw.shape[0] != count * <int64_t>sizeof(Packet) or not 0 <= start <= count:
+            raise ValueError("packets must be a contiguous array of PACKET, and start inside it")
+        if start == count:
+            return start, END
+        self.check_payloads(<const Packet *>&raw[0], count, data.shape[0])
+        while True:
+            with nogil:
+                status = self.consume(p, <const Packet *>&raw[0], count, &at, until_ns)
+                self.flush_all()
+            if status != FULL or not self.grow(<const Packet *>&raw[0] + at):
+                return at, status
+
+    cdef int check_payloads(self, const Packet *packets, int count, int64_t size) except -1:
+        """Packets from outside: their payloads must lie in the buffer."""
+        cdef int k
+        for k in range(count):
+            if packets[k].kind == UDP and not 0 <= packets[k].payload_offset <= size - <int64_t>packets[k].payload_length:
+                raise ValueError(f"the payload of packet {k} lies outside the buffer of {size} bytes")
+        return 0
+
+    cdef void flush_all(self) noexcept nogil:
+        cdef int k
+        for k in range(self.lane_count):
+            self.flush(self.lanes[k])
+
+    cdef bint grow(self, const Packet *packet):
         """Make room where a batch of changes is short although it was just taken. False: there is something to take."""
-        cdef Packet *packet = &self.packets[self.at]
         cdef Flow *flow = self.flow_of(packet)
         cdef Lane *lane = self.lanes[flow.channel]
         if lane.m.change_count:
@@ -244,11 +278,8 @@ cdef class Path:
         (books.books).reserve((packet.payload_length // 2 + BATCH) * CHANGES_PER_MESSAGE + 4 * lane.m.dirty_count)
         return True
 
-    cdef int go(self, const uint8_t *data, int64_t size, int64_t base) noexcept nogil:
-        cdef Packet *packet
-        cdef Flow *flow
-        cdef Lane *lane
-        cdef int status, said
+    cdef int go(self, const uint8_t *data, int64_t size, int64_t base, int64_t until_ns) noexcept nogil:
+        cdef int status
         cdef int64_t next_offset
         while True:
             if self.at == self.count:
@@ -262,10 +293,22 @@ cdef class Path:
                 )
                 self.offset = next_offset
                 continue
-            packet = &self.packets[self.at]
-            if unlikely(packet.kind != UDP):
-                self.at += 1
-                continue
+            status = self.consume(data, self.packets, self.count, &self.at, until_ns)
+            if status != END:
+                return status
+
+    cdef int consume(self, const uint8_t *data, const Packet *packets, int count, int *at, int64_t until_ns) noexcept nogil:
+        """Take packets from `at` on as long as they are as expected; END when none is left."""
+        cdef const Packet *packet
+        cdef Flow *flow
+        cdef Lane *lane
+        cdef int said
+        while at[0] < count:
+            packet = &packets[at[0]]
+            if unlikely(packet.ts_ns > until_ns):
+                return LATE
+            if unlikely(packet.kind != UDP or packet.ts_ns < self.newest_ns):
+                return PLAIN
             flow = self.flow_of(packet)
             if unlikely(not flow.used):
                 return UNKNOWN
@@ -273,15 +316,15 @@ cdef class Path:
                 if flow.channel == TO_PLAIN:
                     return PLAIN
                 self.ignored += 1
-                self.at += 1
+                at[0] += 1
                 continue
             lane = self.lanes[flow.channel]
             said = self.accept(lane, flow.line, packet, data + packet.payload_offset) if lane.armed else NOT_EXPECTED
-            if said == NO_ROOM:
-                return FULL
-            if said == NOT_EXPECTED:
-                return PLAIN
-            self.at += 1
+            if said != TAKEN:
+                return FULL if said == NO_ROOM else PLAIN
+            self.newest_ns = packet.ts_ns
+            at[0] += 1
+        return END
 
     cdef Flow *flow_of(self, const Packet *packet) noexcept nogil:
         """Find the place of a flow; `used` says whether it was added."""

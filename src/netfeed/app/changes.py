@@ -27,24 +27,24 @@ class Book(NamedTuple):
     """One book of the run."""
 
     feed: Any
-    index: int
+    number: int
 
     @property
     def name(self) -> str:
         """Give the instrument; a definition that comes late may change it."""
-        name: str = self.feed.names[self.index]
+        name: str = self.feed.names[self.number]
         return name
 
     @property
     def exponents(self) -> tuple[int, int]:
         """Give the decimal exponents of price and quantity."""
-        price, quantity = self.feed.exponents[self.index]
+        price, quantity = self.feed.exponents[self.number]
         return int(price), int(quantity)
 
     @property
     def view(self) -> Any:
         """Give the book itself."""
-        return self.feed.books[self.index]
+        return self.feed.books[self.number]
 
 
 class Selection:

@@ -42,7 +42,8 @@ class Line:
         """Give the line as an object."""
         found: dict[str, Any] = {
             "ts_ns": self.place.ts_ns, "file": self.place.file, "offset": self.place.offset, "group": self.group,
-            "protocol": self.protocol, "sequence": self.sequence, "message": self.name, "fields": self.fields, "error": None,
+            "protocol": self.protocol, "sequence": self.sequence, "message": self.name, "fields": self.fields,
+            "error": None,
         }  # fmt: skip
         if self.error is not None:
             found["error"] = {"what": self.error.what, "offset": self.place.payload + self.error.offset,

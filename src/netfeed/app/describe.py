@@ -1,11 +1,11 @@
 """Messages in words: the name of each, and its fields with prices as decimals where their exponent is known.
 
-    protocol   prices                        quantities
-    itch50     u32 of 1e-4, u64 of 1e-8      whole shares
-    starbase   i64 of 1e-9                   by the exponent of the instrument's definition, once that was seen
-    deribit    doubles, by their shortest decimal
-    cme        i64 of 1e-7 or 1e-9, by the version
-    iex        i64 of 1e-4                   whole shares
+protocol   prices                        quantities
+itch50     u32 of 1e-4, u64 of 1e-8      whole shares
+starbase   i64 of 1e-9                   by the exponent of the instrument's definition, once that was seen
+deribit    doubles, by their shortest decimal
+cme        i64 of 1e-7 or 1e-9, by the version
+iex        i64 of 1e-4                   whole shares
 """
 
 from collections.abc import Callable
@@ -24,13 +24,14 @@ Fields = dict[str, Any]
 Described = tuple[str, Fields]
 
 _STARBASE_PRICES: Final = frozenset({
-    "indexPrice", "minSellPrice", "maxBuyPrice", "markPrice", "estimatedDeliveryPrice", "deliveryPrice", "settlementPrice",
-    "price", "deepestPrice", "fillPrice", "strikePrice", "tickSize", "largeTickSize", "thresholdPrice",
+    "indexPrice", "minSellPrice", "maxBuyPrice", "markPrice", "estimatedDeliveryPrice", "deliveryPrice",
+    "settlementPrice", "price", "deepestPrice", "fillPrice", "strikePrice", "tickSize", "largeTickSize", "thresholdPrice",
 })  # fmt: skip
 _STARBASE_QUANTITIES: Final = frozenset({"quantity", "totalFilled", "fillQty", "minOrderQuantity"})
 _CME_PRICES: Final = frozenset({
     "MDEntryPx", "HighLimitPrice", "LowLimitPrice", "MaxPriceVariation", "MinPriceIncrement", "MinPriceIncrementAmount",
-    "DisplayFactor", "UnitOfMeasureQty", "TradingReferencePrice", "StrikePrice", "MinCabPrice", "PriceRatio", "LegPrice",
+    "DisplayFactor", "UnitOfMeasureQty", "TradingReferencePrice", "StrikePrice", "MinCabPrice", "PriceRatio",
+    "LegPrice",
 })  # fmt: skip
 _IEX_PRICES: Final = frozenset({
     "price", "adjusted_poc_price", "reference_price", "indicative_clearing_price", "auction_book_clearing_price",
@@ -77,10 +78,10 @@ class Describer:
 
     def starbase(self, message: Buffer) -> Described:
         header, body = starbase.decode(message)
-        number = getattr(body, "instrumentId", None)
+        number: int = getattr(body, "instrumentId", -1)
         if header.templateId == starbase.TemplateId.INSTRUMENT_DEFINITION and len(self._quantities) < MAX_INSTRUMENTS:
             self._quantities[number] = body.quantityExponent
-        quantity = self._quantities.get(number) if number is not None else None
+        quantity = self._quantities.get(number)
 
         def exponents(name: str) -> int | None:
             if name in _STARBASE_PRICES:

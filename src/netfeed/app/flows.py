@@ -35,7 +35,7 @@ MAX_ROUTES: Final = 1024
 NEAR: Final = 10_000
 """How far a flow may be from a channel of the same identity to be a line of it."""
 LATE_START: Final = 32
-"""A stream that is first seen this near to its first number is followed from that on: the rest may only be reordered."""
+"""A stream that is first seen this near to its first number is followed from there: packets may only be reordered."""
 
 Route = tuple[Lane, int]
 

@@ -1,4 +1,4 @@
-"""The protocols that a replay knows, one row each: how packets are framed, whose books they fill, how flows are told apart.
+"""The protocols that a replay knows, one row each: how packets are framed, whose books they fill, how flows differ.
 
 identity   what names the channel in a packet: two flows with the same one are lines of one channel
 stays      a flow belongs to one channel for good (its session may change); else every packet says to which

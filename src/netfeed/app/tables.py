@@ -73,10 +73,12 @@ def channel_table(rows: list[Json], replay: Replay) -> Table:
     for row in rows[:MAX_CHANNELS]:
         lost = sum(gap["last"] - gap["first"] + 1 for gap in row["gaps"] if gap["closed_by"] is None)
         last = (row["next_sequence"] or 0) - 1
-        head = [row["channel"], row["protocol"], f"{_or_none(row['first_sequence'])} to {last}"]
-        tail = [f"{len(row['gaps']):,}", Text(f"{lost:,}", style="bold red" if lost else "")]
+        head: list[str | Text] = [row["channel"], row["protocol"], f"{_or_none(row['first_sequence'])} to {last}"]
+        tail: list[str | Text] = [f"{len(row['gaps']):,}", Text(f"{lost:,}", style="bold red" if lost else "")]
         for line in row["lines"] or [None]:
-            counts = [line["line"], *(f"{line[key]:,}" for key in ("packets", "first", "duplicates"))] if line else [""] * 4
+            counts: list[str | Text] = (
+                [line["line"], *(f"{line[key]:,}" for key in ("packets", "first", "duplicates"))] if line else [""] * 4
+            )
             table.add_row(*head, *counts, *tail)
             head, tail = ["", "", ""], ["", ""]
     if len(rows) > MAX_CHANNELS:
@@ -96,7 +98,9 @@ def print_findings(replay: Replay, out: Console, *, everything: bool = False) ->
     out.print(Text(f"{findings.count:,} gaps and errors", style="bold red"))
     shown = findings.entries if everything else findings.entries[:MAX_ERRORS]
     for finding in shown:
-        out.print(f"  {finding.file} at byte {finding.offset}: found {finding.found}, wanted {finding.wanted}", markup=False)
+        out.print(
+            f"  {finding.file} at byte {finding.offset}: found {finding.found}, wanted {finding.wanted}", markup=False
+        )
     if findings.count > len(shown):
         out.print(f"  and {findings.count - len(shown):,} more" + ("" if everything else " (-v shows them)"))
 
@@ -117,10 +121,10 @@ def busiest(replay: Replay, books: list[Book]) -> list[Book]:
     """Sort books by how often they changed, the busiest first."""
     activity = replay.changes.activity
     rank = {
-        (id(book.feed), book.index): int(activity[number]) if number < len(activity) else 0
+        (id(book.feed), book.number): int(activity[number]) if number < len(activity) else 0
         for number, book in enumerate(replay.catalogue.books)
     }
-    return sorted(books, key=lambda book: -rank[id(book.feed), book.index])
+    return sorted(books, key=lambda book: -rank[id(book.feed), book.number])
 
 
 def book_table(books: list[Book]) -> Table:
@@ -132,7 +136,9 @@ def book_table(books: list[Book]) -> Table:
         table.add_column(name, justify="left" if name == "ask" else "right")
     for book in books:
         described = book_json(book)
-        table.add_row(described["instrument"], state_text(described["state"]), *_sides(described["bid"], described["ask"]))
+        table.add_row(
+            described["instrument"], state_text(described["state"]), *_sides(described["bid"], described["ask"])
+        )
     return table
 
 
@@ -146,7 +152,7 @@ def depth_table(books: list[Book], depth: int) -> Table:
     for book in books:
         described = book_json(book, depth)
         bids, asks = described["bids"], described["asks"]
-        head = [described["instrument"], state_text(described["state"])]
+        head: list[str | Text] = [described["instrument"], state_text(described["state"])]
         for level in range(max(len(bids), len(asks), 1)):
             bid, ask = (side[level] if level < len(side) else None for side in (bids, asks))
             table.add_row(*head, *_sides(bid, ask))

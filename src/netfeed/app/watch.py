@@ -147,8 +147,15 @@ class Lines:
                 self._flush()
                 self._bucket = bucket
             number, side = row[6], row[9]
-            self._best.setdefault(number, [(NO_PRICE, 0), (NO_PRICE, 0)])[side] = row[3], row[4]
+            if number not in self._best:
+                self._best[number] = self._known(number)
+            self._best[number][side] = row[3], row[4]
             self._changed[number] = self._changed.get(number, 0) + 1
+
+    def _known(self, number: int) -> _Best:
+        """Give what a book held when it was first heard of here: a snapshot may have filled it silently."""
+        view = self._replay.catalogue.books[number].view
+        return [(NO_PRICE, 0) if level is None else (level.price, level.quantity) for level in (view.bid, view.ask)]
 
     def _flush(self) -> None:
         busiest = sorted(self._changed, key=lambda number: -self._changed[number])[:MOST_A_BUCKET]
@@ -165,7 +172,7 @@ class Lines:
         when = time_text((self._bucket or 0) * BUCKET_NS, date=False)[:-8]
         bid, ask = (self._side(book, level) for level in (self._best[number][Side.BID], self._best[number][Side.ASK]))
         state = BookState(book.view.state).name
-        return f"{when}  {book.name:<12} {state:<8} {bid:>24} | {ask:<24} {self._changed[number]:,} changes"
+        return f"{when}  {book.name:<26} {state:<8} {bid:>24} | {ask:<24} {self._changed[number]:,} changes"
 
     def _side(self, book: Book, level: tuple[int, int]) -> str:
         price, quantity = level

@@ -33,7 +33,11 @@ def add(verbs: Any) -> None:
     args.add_input(parser)
     args.add_channels(parser)
     parser.add_argument(
-        "--instrument", action="append", default=[], metavar="NAME", help="only these books; * and ? are globs (repeatable)"
+        "--instrument",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only these books; * and ? are globs (repeatable)",
     )
     parser.add_argument("--depth", type=args.positive, metavar="N", help="levels of each side that are shown")
     parser.add_argument("--json", action="store_true", help="the report as one JSON object")
@@ -55,7 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     from netfeed.errors import ConfigurationError
 
     if arguments.events == "-" and (arguments.json or arguments.watch):
-        raise ConfigurationError("--events - has standard output for itself; name a file, or leave out --json and --watch")
+        raise ConfigurationError(
+            "--events - has standard output for itself; name a file, or leave out --json and --watch"
+        )
     with Stop() as stop:
         replay = Replay(session.options(arguments), stop=stop)
         _drive(replay, arguments, stop)

@@ -5,15 +5,18 @@ of one that is past. Everything else (a gap, a late packet, a heartbeat, a new s
 specification) is handed to the caller untouched, who gives it to `feed.channel` and, once that is `in_order` again,
 arms this one anew. So what is hot stays small, and what is difficult stays readable.
 
-    run(buffer, offset, base) -> (next offset, status)
+    run(buffer, offset, base) -> (next offset, status)      with a walker: straight from the bytes of a capture
+    take(buffer, packets, start) -> (next index, status)    packets that were walked already
 
     status      the caller
     END PARTIAL BAD   as of `wire.capture.Walker`: gives more bytes, or resynchronises, or ends
-    PLAIN       takes `packet` (its flow is PLAIN, its channel not armed, or it is not the expected one), then `done()`
+    PLAIN       takes `packet` (no UDP, its flow is TO_PLAIN, its channel not armed, it is not the expected one, or its
+                time is before `newest_ns`, that of the last packet taken), then `done()`
     UNKNOWN     adds the flow of `packet`, or adds it as IGNORE, and runs again
     FULL        takes the changes of the channels' books and runs again
+    LATE        the next packet is later than `until_ns`: wakes what is due, and runs again
 
-The buffer of a run may be replaced only after END, PARTIAL or BAD.
+The buffer of a run may be replaced only after END, PARTIAL or BAD. `take` returns END when no packet is left.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,9 +27,9 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 
 from netfeed.errors import WireError
-from netfeed.machine import Buffer
+from netfeed.machine import NEVER, Buffer
 from netfeed.wire import moldudp64, starbase
-from netfeed.wire.capture import PACKET, Kind
+from netfeed.wire.capture import NO_TIME, PACKET, Kind
 from netfeed.wire.capture import Status as Walked
 
 TO_PLAIN: Final = -1
@@ -50,6 +53,7 @@ class Status(IntEnum):
     PLAIN = 4
     UNKNOWN = 5
     FULL = 6
+    LATE = 7
 
 
 class Stream(Protocol):
@@ -90,11 +94,13 @@ class _Lane:
 class Path:
     """From the bytes of a capture to changed books, for the packets that are as expected.
 
-    `walker` is the build's `Walker`; `record` an array of one PACKET in which `packet` is handed out.
+    `walker` is the build's `Walker` and `record` an array of one PACKET in which `packet` is handed out; both are for
+    `run` only.
     """
 
-    def __init__(self, walker: Any, record: Any) -> None:
+    def __init__(self, walker: Any = None, record: Any = None) -> None:
         self.ignored = 0
+        self.newest_ns = NO_TIME
         self._walker = walker
         self._lanes: list[_Lane] = []
         self._flows: dict[tuple[bytes, int], tuple[int, int]] = {}
@@ -165,13 +171,15 @@ class Path:
         if self._at < self._count:
             self._at += 1
 
-    def run(self, data: Buffer, offset: int, base: int = 0) -> tuple[int, int]:
+    def run(self, data: Buffer, offset: int, base: int = 0, until_ns: int = NEVER) -> tuple[int, int]:
         """Go through `data` from `offset` on until something is not as expected.
 
         Units: `base` is the file offset of data[0], in bytes.
-        Raises: ValueError for an offset outside the buffer.
+        Raises: ValueError for an offset outside the buffer, or without a walker.
         """
         view = memoryview(data)
+        if self._walker is None:
+            raise ValueError("this path was made without a walker")
         if not 0 <= offset <= len(view):
             raise ValueError(f"offset {offset} is outside the buffer of {len(view)} bytes")
         if self._at == self._count:
@@ -184,18 +192,35 @@ class Path:
                 self._count, self._offset, walked = self._walker.walk(view, self._offset, self._packets, base)
                 self._at, self._status = 0, Walked(walked)
                 continue
-            stopped = self._one(self._packets[self._at], view)
-            if stopped is not None:
+            self._at, stopped = self.take(view, self._packets[: self._count], self._at, until_ns)
+            if stopped != Status.END:
                 return self._offset, stopped
-            self._at += 1
 
-    def _one(self, packet: Any, view: memoryview) -> Status | None:
-        if packet["kind"] != Kind.UDP:
-            return None
-        destination = packet["destination"].tobytes()
-        if (destination, int(packet["destination_port"])) not in self._flows:
+    def take(self, data: Buffer, packets: Any, start: int, until_ns: int = NEVER) -> tuple[int, int]:
+        """Take packets of an array of PACKET from `start` on as long as they are as expected.
+
+        Raises: ValueError when `start` is outside the array or a payload outside the buffer.
+        """
+        view = memoryview(data)
+        if not 0 <= start <= len(packets):
+            raise ValueError("packets must be a contiguous array of PACKET, and start inside it")
+        _check_payloads(packets, len(view))
+        for at in range(start, len(packets)):
+            stopped = self._one(packets[at], view, until_ns)
+            if stopped is not None:
+                return at, stopped
+        return len(packets), Status.END
+
+    def _one(self, packet: Any, view: memoryview, until_ns: int) -> Status | None:
+        ts_ns = int(packet["ts_ns"])
+        if ts_ns > until_ns:
+            return Status.LATE
+        if packet["kind"] != Kind.UDP or ts_ns < self.newest_ns:
+            return Status.PLAIN
+        flow = self._flows.get((packet["destination"].tobytes(), int(packet["destination_port"])))
+        if flow is None:
             return Status.UNKNOWN
-        channel, line = self._flows[destination, int(packet["destination_port"])]
+        channel, line = flow
         if channel == IGNORE:
             self.ignored += 1
             return None
@@ -203,7 +228,10 @@ class Path:
             return Status.PLAIN
         start = int(packet["payload_offset"])
         payload = view[start : start + int(packet["payload_length"])]
-        return None if self._accept(self._lanes[channel], line, payload, int(packet["ts_ns"])) else Status.PLAIN
+        if not self._accept(self._lanes[channel], line, payload, ts_ns):
+            return Status.PLAIN
+        self.newest_ns = ts_ns
+        return None
 
     def _accept(self, lane: _Lane, which: int, payload: memoryview, ts_ns: int) -> bool:
         """Take a packet that is the next one or a copy of one that was; touch nothing otherwise."""
@@ -243,6 +271,13 @@ class Path:
         if not 0 <= channel < len(self._lanes):
             raise ValueError(f"there is no channel {channel}")
         return self._lanes[channel]
+
+
+def _check_payloads(packets: Any, size: int) -> None:
+    ends = packets["payload_offset"] + packets["payload_length"]
+    outside = (packets["kind"] == Kind.UDP) & ((packets["payload_offset"] < 0) | (ends > size))
+    if outside.any():
+        raise ValueError(f"the payload of packet {int(outside.argmax())} lies outside the buffer of {size} bytes")
 
 
 # --- what the path must know of a packet
