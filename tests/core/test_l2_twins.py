@@ -141,30 +141,52 @@ def test_a_long_random_walk_leaves_both_with_the_same_book(removed: float, tick:
 
 
 @pytest.mark.parametrize("span", [2_000, 10**9], ids=["dense", "sparse"])
-@pytest.mark.parametrize("kept", [1.0, 0.3, 0.02])
-def test_a_deep_book_holds_what_a_sorted_dictionary_holds(span: int, kept: float) -> None:
-    """Waves of new levels, between which all but a few of them go: runs are split, thinned out, merged and dropped."""
-    random = np.random.default_rng(int(kept * 100))
+@pytest.mark.parametrize("removed", ["some", "all but few", "all"])
+@pytest.mark.parametrize("order", ["best first", "best last", "any"])
+def test_a_deep_book_holds_what_a_sorted_dictionary_holds(span: int, removed: str, order: str) -> None:
+    """Waves of new levels, between which levels go: runs are split, thinned out, merged and dropped."""
+    random = np.random.default_rng(7)
     book, model = core.LevelBook(), SortedDict()
-    for wave in range(8):
-        price = random.integers(0, span, 1_500)
-        quantity = random.integers(1, 100, len(price))
-        gone = np.array(model.keys(), np.int64) if wave % 2 else price
-        gone = random.permutation(gone)[: int(len(gone) * (1 - kept))]
-        prices = np.concatenate([price, np.sort(gone) if wave % 3 else gone])
-        quantities = np.concatenate([quantity, np.zeros(len(gone), np.int64)])
-        changed = 0
-        for one, rest in zip(prices.tolist(), quantities.tolist(), strict=True):
+    for wave in range(5):
+        bid(book, model, [(price, 1 + price % 9) for price in random.integers(0, span, 1_500).tolist()])
+        gone = random.permutation(np.array(model.keys(), np.int64))
+        gone = gone[: {"some": len(gone) // 3, "all but few": len(gone) - 20, "all": len(gone)}[removed]]
+        if order != "any":
+            gone = np.sort(gone)[:: 1 if order == "best last" else -1]
+        bid(book, model, [(price, 0) for price in gone.tolist()])
+        if wave == 3:
+            book.truncate(Side.BID, 700)
+            for price in model.keys()[:-700]:
+                del model[price]
+
+
+@pytest.mark.parametrize("reach", [300, 900])
+def test_a_deep_book_that_flickers_holds_what_a_sorted_dictionary_holds(reach: int) -> None:
+    """A dense book whose middle wanders and where half of the updates remove: what is split holds dead slots too."""
+    random = np.random.default_rng(7)
+    book, model = core.LevelBook(), SortedDict()
+    middle = 10_000 + np.cumsum(random.integers(-2, 3, 12_000))
+    prices = middle - random.integers(1, reach, len(middle))
+    quantities = np.where(random.random(len(middle)) < 0.45, 0, random.integers(1, 9, len(middle)))
+    bid(book, model, list(zip(prices.tolist(), quantities.tolist(), strict=True)))
+
+
+def bid(book: Any, model: SortedDict, levels: list[tuple[int, int]]) -> None:
+    """Set the levels in both, batch by batch, and compare."""
+    for start in range(0, len(levels), 50):
+        batch, changed = levels[start : start + 50], 0
+        for price, quantity in batch:
             best = model.peekitem() if model else None
-            model[one] = rest
-            if not rest:
-                del model[one]
+            model[price] = quantity
+            if not quantity:
+                del model[price]
             changed += best != (model.peekitem() if model else None)
-        assert book.update_many(np.zeros(len(prices), np.uint8), prices, quantities) == changed
-        assert [level[:2] for level in book.depth(Side.BID, 20_000)] == list(reversed(model.items()))
-        at = [book.quantity_at(Side.BID, one) for one in prices.tolist()]
-        assert at == [model.get(one, 0) for one in prices.tolist()]
-        assert (book.levels(Side.BID), book.refused) == (len(model), 0)
+        columns = np.zeros(len(batch), np.uint8), *np.array(batch, np.int64).T.copy()
+        assert book.update_many(*columns) == changed
+        assert (book.bid and book.bid[:2]) == (model.peekitem() if model else None)
+        assert [book.quantity_at(Side.BID, price) for price, _ in batch] == [model.get(price, 0) for price, _ in batch]
+    assert [level[:2] for level in book.depth(Side.BID, 20_000)] == list(reversed(model.items()))
+    assert (book.levels(Side.BID), book.refused) == (len(model), 0)
 
 
 @pytest.mark.parametrize("n", [0, 1, 255, 256, 257, 511, 512, 513, 1_000, 2_999, 3_000])

@@ -25,7 +25,8 @@ Described = tuple[str, Fields]
 
 _STARBASE_PRICES: Final = frozenset({
     "indexPrice", "minSellPrice", "maxBuyPrice", "markPrice", "estimatedDeliveryPrice", "deliveryPrice",
-    "settlementPrice", "price", "deepestPrice", "fillPrice", "strikePrice", "tickSize", "largeTickSize", "thresholdPrice",
+    "settlementPrice", "price", "deepestPrice", "fillPrice", "strikePrice", "tickSize", "largeTickSize",
+    "thresholdPrice",
 })  # fmt: skip
 _STARBASE_QUANTITIES: Final = frozenset({"quantity", "totalFilled", "fillQty", "minOrderQuantity"})
 _CME_PRICES: Final = frozenset({

@@ -23,7 +23,7 @@ from netfeed.app.lane import Lane
 from netfeed.app.protocols import PROTOCOLS, Protocol
 from netfeed.app.recognise import Match, match, protocol_of
 from netfeed.feed.channel import Channel
-from netfeed.feed.ports import LINES, Port
+from netfeed.feed.ports import LINES, SNAPSHOTS, Port
 from netfeed.feed.splice import Splice
 from netfeed.machine import Buffer
 
@@ -243,6 +243,10 @@ class Flows:
         if match(protocol.name, payload) is Match.NO or len(flow.routes) >= MAX_ROUTES:
             return flow.route  # its channel may be nonsense too: the one that was heard last refuses it
         lane = self._by_identity.get((protocol.name, key[0]))
+        if lane is None and key[1] in SNAPSHOTS and flow.text not in self._declared:
+            lane = self._told_of(protocol, payload)
+            if lane is None and not flow.settled:
+                return None
         if lane is None:
             declared = self._declared.get(flow.text)
             lane = self._new_lane(declared[0].name if declared else flow.text, protocol, payload, flow)
@@ -255,6 +259,15 @@ class Flows:
                 lane.attach(text, Port.LINE_A)
         flow.route = flow.routes[key] = (lane, lane.attach(flow.text, key[1]))
         return flow.route
+
+    def _told_of(self, protocol: Protocol, payload: Buffer) -> Lane | None:
+        """Find the channel whose books a snapshot channel of another number tells: the only one, or the one that
+        has the instrument."""
+        lanes = [lane for lane in self.lanes if lane.protocol is protocol and lane.lines]
+        if len(lanes) > 1:
+            instrument = protocol.instrument_of(payload)
+            lanes = [lane for lane in lanes if instrument is not None and lane.feed.knows(instrument)]
+        return lanes[0] if len(lanes) == 1 else None
 
     # --- channels
 

@@ -20,7 +20,9 @@ from netfeed.feed.events import (
     Messages,
     SequenceReset,
     SessionChanged,
+    SnapshotGap,
     SnapshotMessages,
+    SnapshotRestarted,
 )
 from netfeed.feed.ports import LINES, MORE_LINES, Port, port_name
 from netfeed.machine import NEVER, Buffer
@@ -55,6 +57,7 @@ class Lane:
         self._tell: dict[type, Callable[[Any], None]] = {
             Messages: self._messages, SnapshotMessages: self._snapshot, GapLost: self._lost, Malformed: self._malformed,
             SequenceReset: self._reset, SessionChanged: self._reset, Ignored: self._ignored,
+            SnapshotGap: self._snapshot_gap, SnapshotRestarted: self._snapshot_gap,
         }  # fmt: skip
 
     @property
@@ -156,8 +159,15 @@ class Lane:
             if take is None:
                 self.feed.apply(message, sequence, event.at, self.number)
             else:
-                take(message, sequence, event.at, self.number, splice.since if splice else None)
+                take(message, sequence, event.at, self.number, splice.since if splice else _nothing_since)
             sequence += self._step
+        if splice is not None and splice.recording and not self.feed.needs_snapshot:
+            self.channel.heal(event.at)
+
+    def _snapshot_gap(self, event: SnapshotGap | SnapshotRestarted) -> None:
+        broken = getattr(self.feed, "snapshot_broken", None)
+        if broken is not None:
+            broken()
 
     def _lost(self, event: GapLost) -> None:
         if self.first_sequence is None:
@@ -195,6 +205,10 @@ class Lane:
             wanted = f"a sequence near {self.channel.next_sequence} on channel {self.name}"
             self._findings.add(place, f"sequence {sequence} that no second packet agrees with", wanted)
         self._doubt = None
+
+
+def _nothing_since(sequence: int) -> None:
+    """Stand in for a splice where there is none: nothing is remembered."""
 
 
 def _address(flow: str) -> tuple[int, bytes, int]:

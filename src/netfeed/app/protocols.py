@@ -42,6 +42,14 @@ class Protocol:
         value: int = self.sequence.unpack_from(payload, self.sequence_at)[0]
         return value
 
+    def instrument_of(self, payload: Buffer) -> int | None:
+        """Read the instrument that a Starbase packet of snapshots begins with; None when it begins with none."""
+        first = self.header + starbase.MESSAGE_HEADER.size
+        template = int.from_bytes(payload[self.header + 2 : self.header + 4], "little")
+        if template != starbase.TemplateId.SNAPSHOT_HEADER or len(payload) < first + 8:
+            return None
+        return int.from_bytes(payload[first : first + 8], "little", signed=True)
+
     def digest(self, payload: Buffer) -> int:
         """Give a fingerprint of what a packet says, equal on both lines."""
         return hash(bytes(payload[self.evidence]))

@@ -203,6 +203,13 @@ class Channel:
         """Take note that a snapshot covers all up to `sequence`: what is missing there is waited for no longer."""
         return self._told(self._lines.excuse(sequence, self._tick(now)))
 
+    def heal(self, now: int) -> Sequence[Event]:
+        """Take note that every book has been made right by snapshots: lost gaps are closed, remembering ends."""
+        now = self._tick(now)
+        if self.splice is not None:
+            self.splice.forget()
+        return self._lines.sequencer.heal(now)
+
     def advance(
         self, next_sequence: int, ts: int, *, messages: int | None = None, ts_send_ns: int | None = None
     ) -> None:

@@ -146,6 +146,15 @@ class Sequencer:
         excused = self.gaps.forgive(sequence + 1)
         return self._closed("snapshot", now) + self._skip(start, excused)
 
+    def heal(self, now: int) -> list[Event]:
+        """Take note that snapshots have made good what was lost so far: its records say so from now on."""
+        events: list[Event] = []
+        for k, record in enumerate(self.records):
+            if record.by is None:
+                self.records[k] = GapRecord(record.first, record.last, record.opened_at, now, "snapshot")
+                events.append(GapClosed(record.first, record.last, "snapshot", record.opened_at, now))
+        return events
+
     def _keep(self, piece: Piece, part: Payload, arrival: Arrival, *, copy: bool) -> None:
         if copy:
             part = tuple(bytes(message) for message in part)

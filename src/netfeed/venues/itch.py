@@ -201,6 +201,9 @@ class ItchFeed:
         self.stream.books.suspect_all(first, last)
         self.stream.fresh_state = BookState.SUSPECT
 
+    def advance(self, sequence: int) -> None:
+        """Take note that a fast path applied everything up to `sequence`: nothing here depends on it."""
+
     def snapshot(self, message: Buffer, sequence: int, ts_recv_ns: int, channel: int, since: Since) -> None:
         """Multicast ITCH has no snapshot channel; what comes as one is not looked at."""
 

@@ -136,9 +136,9 @@ class StarbaseFeed:
 
     def __init__(self) -> None:
         self.stream: StarbaseBooks = select("starbase", __name__, "StarbaseBooks")()
-        self.names: list[str] = []
-        self.exponents: list[tuple[int, int]] = []
         self.snapshots_adopted = 0
+        self._names: list[str] = []
+        self._exponents: list[tuple[int, int]] = []
         self._handles: list[OrderBook] = []
         self._snapshot: _Snapshot | None = None
         self._snapshot_types: dict[str, int] = {}
@@ -154,16 +154,29 @@ class StarbaseFeed:
     @property
     def books(self) -> list[OrderBook]:
         """Give a view of each book, in the order in which they were opened."""
-        opened = range(len(self._handles), len(self.stream.books))
-        self._handles += (OrderBook(self.stream.books, book) for book in opened)
-        self.names += (f"#{book}" for book in range(len(self.names), len(self.stream.books)))
-        self.exponents += [(PRICE_EXPONENT, 0)] * (len(self.stream.books) - len(self.exponents))
+        self._reach()
         return self._handles
+
+    @property
+    def names(self) -> list[str]:
+        """Name the instrument of each book; one that is not defined yet goes by its number in the feed."""
+        self._reach()
+        return self._names
+
+    @property
+    def exponents(self) -> list[tuple[int, int]]:
+        """Give the decimal exponents of price and quantity for each book."""
+        self._reach()
+        return self._exponents
 
     @property
     def needs_snapshot(self) -> bool:
         """Say whether a book waits for a snapshot."""
         return any(self.stream.books.state(book) in _UNSURE for book in range(len(self.stream.books)))
+
+    def knows(self, instrument_id: int) -> bool:
+        """Say whether an instrument has a book here."""
+        return self.stream.book(instrument_id) != NO_BOOK
 
     def begin(self, whole: bool) -> None:
         """Say whether the stream is seen from its first message on: the book of a late join waits for a snapshot."""
@@ -206,6 +219,10 @@ class StarbaseFeed:
             if (body.instrumentId, body.incrementSeqNum) == (complete.instrument, complete.sequence):
                 self._adopt(complete, ts_recv_ns, channel, since)
 
+    def advance(self, sequence: int) -> None:
+        """Take note that a fast path applied everything up to `sequence`."""
+        self._last = sequence
+
     def snapshot_broken(self) -> None:
         """Take note that snapshot messages were lost: what was being collected is not whole."""
         self._snapshot = None
@@ -227,6 +244,12 @@ class StarbaseFeed:
         """Return the counters as they are now."""
         return self.stream.books.statistics()
 
+    def _reach(self) -> None:
+        for book in range(len(self._handles), len(self.stream.books)):
+            self._handles.append(OrderBook(self.stream.books, book))
+            self._names.append(f"#{book}")
+            self._exponents.append((PRICE_EXPONENT, 0))
+
     def _define(self, message: Buffer) -> None:
         try:
             body = starbase.decode(message)[1]
@@ -235,9 +258,9 @@ class StarbaseFeed:
             return
         book = self.stream.define(body.instrumentId)
         if book != NO_BOOK:
-            _ = self.books  # so that the lists below reach as far as the books
-            self.names[book] = body.name
-            self.exponents[book] = (PRICE_EXPONENT, body.quantityExponent)
+            self._reach()
+            self._names[book] = body.name
+            self._exponents[book] = (PRICE_EXPONENT, body.quantityExponent)
 
     def _collect(self, body: Any, side: Side) -> None:
         snapshot = self._snapshot
