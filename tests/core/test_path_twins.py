@@ -150,10 +150,11 @@ def test_packets_that_were_walked_already(packets: list[Any], until: int, backwa
 
 def test_packets_whose_payload_lies_outside_the_buffer_are_refused() -> None:
     packets = np.zeros(2, PACKET)
-    packets["kind"], packets["payload_offset"], packets["payload_length"] = 1, [0, 90], 20
-    for path in (CorePath(), plain.Path()):
+    packets["kind"], packets["payload_offset"], packets["payload_length"] = 1, 90, 20
+    for path, books in ((CorePath(), CoreItch()), (plain.Path(), PlainItch())):
+        path.add_flow(bytes(16), 0, path.add_channel(books))
         with pytest.raises(ValueError, match="packet 1 lies outside the buffer of 100 bytes"):
-            path.take(bytes(100), packets, 0)
+            path.take(bytes(100), packets, 1)
         with pytest.raises(ValueError, match="start inside it"):
             path.take(bytes(200), packets, 3)
 

@@ -48,6 +48,7 @@ cdef enum:
     UNKNOWN = 5                 # a packet of a flow that was not added
     FULL = 6                    # the changes of a channel should be taken
     LATE = 7                    # a packet later than the caller asked for
+    OUTSIDE = 8                 # a packet whose payload is not in the buffer; never told, it raises
     # flows that are no channel's
     TO_PLAIN = -1
     IGNORE = -2
@@ -78,6 +79,7 @@ cdef struct Flow:
 
 cdef struct Lane:               # a channel
     int framing
+    uint32_t number             # what its changes bear as their channel
     uint8_t armed
     uint8_t session[10]
     uint64_t next
@@ -104,7 +106,7 @@ cdef class Path:
     cdef int at, count, status
     cdef int64_t offset
     cdef readonly uint64_t ignored
-    cdef readonly int64_t newest_ns
+    cdef public int64_t newest_ns
     cdef object record          # an array of one PACKET, for `packet`
 
     def __cinit__(self, walker=None, record=None):
@@ -128,7 +130,7 @@ cdef class Path:
 
     # --- what the path knows
 
-    def add_channel(self, books):
+    def add_channel(self, books, uint16_t number=0):
         cdef Lane *lane
         if self.lane_count == MAX_CHANNELS:
             raise ValueError(f"more than {MAX_CHANNELS} channels")
@@ -145,6 +147,7 @@ cdef class Path:
             free(lane)
             raise ValueError("the compiled path feeds ItchBooks and StarbaseBooks")
         lane.books = <void *>books
+        lane.number = number
         self.owners.append(books)
         self.lanes[self.lane_count] = lane
         self.forget_firsts(self.lane_count)
@@ -247,21 +250,14 @@ cdef class Path:
             raise ValueError("packets must be a contiguous array of PACKET, and start inside it")
         if start == count:
             return start, END
-        self.check_payloads(<const Packet *>&raw[0], count, data.shape[0])
         while True:
             with nogil:
-                status = self.consume(p, <const Packet *>&raw[0], count, &at, until_ns)
+                status = self.consume(p, data.shape[0], <const Packet *>&raw[0], count, &at, until_ns)
                 self.flush_all()
+            if status == OUTSIDE:
+                raise ValueError(f"the payload of packet {at} lies outside the buffer of {data.shape[0]} bytes")
             if status != FULL or not self.grow(<const Packet *>&raw[0] + at):
                 return at, status
-
-    cdef int check_payloads(self, const Packet *packets, int count, int64_t size) except -1:
-        """Packets from outside: their payloads must lie in the buffer."""
-        cdef int k
-        for k in range(count):
-            if packets[k].kind == UDP and not 0 <= packets[k].payload_offset <= size - <int64_t>packets[k].payload_length:
-                raise ValueError(f"the payload of packet {k} lies outside the buffer of {size} bytes")
-        return 0
 
     cdef void flush_all(self) noexcept nogil:
         cdef int k
@@ -293,11 +289,13 @@ cdef class Path:
                 )
                 self.offset = next_offset
                 continue
-            status = self.consume(data, self.packets, self.count, &self.at, until_ns)
+            status = self.consume(data, size, self.packets, self.count, &self.at, until_ns)
             if status != END:
                 return status
 
-    cdef int consume(self, const uint8_t *data, const Packet *packets, int count, int *at, int64_t until_ns) noexcept nogil:
+    cdef int consume(
+        self, const uint8_t *data, int64_t size, const Packet *packets, int count, int *at, int64_t until_ns
+    ) noexcept nogil:
         """Take packets from `at` on as long as they are as expected; END when none is left."""
         cdef const Packet *packet
         cdef Flow *flow
@@ -318,6 +316,8 @@ cdef class Path:
                 self.ignored += 1
                 at[0] += 1
                 continue
+            if unlikely(packet.payload_offset < 0 or packet.payload_offset > size - <int64_t>packet.payload_length):
+                return OUTSIDE
             lane = self.lanes[flow.channel]
             said = self.accept(lane, flow.line, packet, data + packet.payload_offset) if lane.armed else NOT_EXPECTED
             if said != TAKEN:
@@ -443,7 +443,7 @@ cdef class Path:
         message.length = length
         message.sequence = sequence
         message.ts_recv_ns = ts_ns
-        message.channel = 0
+        message.channel = lane.number
         lane.waiting += 1
 
     cdef void flush(self, Lane *lane) noexcept nogil:

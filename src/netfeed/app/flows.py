@@ -57,7 +57,9 @@ class Declared(NamedTuple):
 class Flow:
     """One destination: what it speaks, where its packets go, and those that wait for the answer."""
 
-    __slots__ = ("held", "ignored", "likely", "multicast", "packets", "protocol", "route", "routes", "settled", "text")
+    __slots__ = (
+        "asks", "held", "ignored", "likely", "multicast", "packets", "protocol", "route", "routes", "settled", "text",
+    )  # fmt: skip
 
     def __init__(self, text: str, multicast: bool) -> None:
         self.text = text
@@ -67,6 +69,7 @@ class Flow:
         self.route: Route | None = None  # of all packets, where a flow belongs to one channel
         self.routes: dict[tuple[bytes, int], Route] = {}
         self.held: list[Held] = []
+        self.asks = False  # for packets to be sent again
         self.ignored = False  # nothing in it was recognised
         self.settled = False  # waiting longer would tell nothing more
         self.packets = 0
@@ -94,7 +97,7 @@ class Flows:
         self._order = {one.name: one.flows for one in declared}
         self._wanted = wanted
         self._flows: dict[tuple[bytes, int], Flow | None] = {}
-        self._by_identity: dict[tuple[str, bytes], Lane] = {}
+        self._by_identity: dict[tuple[str, bytes, bool], Lane] = {}
         self._named: dict[str, Lane] = {}
         self._shared: dict[str, Any] = {}
         self._held_bytes = 0
@@ -151,7 +154,11 @@ class Flows:
 
     def unknown(self) -> list[Flow]:
         """List the flows of which nothing was recognised."""
-        return [flow for flow in self._flows.values() if flow is not None and flow.protocol is None and flow.packets]
+        return [
+            flow
+            for flow in self._flows.values()
+            if flow is not None and flow.protocol is None and flow.packets and not flow.asks
+        ]
 
     # --- recognising
 
@@ -242,8 +249,9 @@ class Flows:
             return known
         if match(protocol.name, payload) is Match.NO or len(flow.routes) >= MAX_ROUTES:
             return flow.route  # its channel may be nonsense too: the one that was heard last refuses it
-        lane = self._by_identity.get((protocol.name, key[0]))
-        if lane is None and key[1] in SNAPSHOTS and flow.text not in self._declared:
+        snapshot = key[1] in SNAPSHOTS
+        lane = self._by_identity.get((protocol.name, key[0], snapshot))
+        if lane is None and snapshot and flow.text not in self._declared:
             lane = self._told_of(protocol, payload)
             if lane is None and not flow.settled:
                 return None
@@ -252,7 +260,7 @@ class Flows:
             lane = self._new_lane(declared[0].name if declared else flow.text, protocol, payload, flow)
             if lane is None:
                 return None
-            self._by_identity[protocol.name, key[0]] = lane
+        self._by_identity[protocol.name, key[0], snapshot] = lane
         if flow.text in self._declared and not lane.declared:
             lane.declared = True
             for text in self._declared[flow.text][0].flows:
@@ -261,9 +269,10 @@ class Flows:
         return flow.route
 
     def _told_of(self, protocol: Protocol, payload: Buffer) -> Lane | None:
-        """Find the channel whose books a snapshot channel of another number tells: the only one, or the one that
-        has the instrument."""
+        """Find the channel whose books a snapshot channel tells, which may have another number: the one of the same
+        number, else the only one, else the one that has the instrument."""
         lanes = [lane for lane in self.lanes if lane.protocol is protocol and lane.lines]
+        lanes = [lane for lane in lanes if lane.identity == protocol.identity(payload)] or lanes
         if len(lanes) > 1:
             instrument = protocol.instrument_of(payload)
             lanes = [lane for lane in lanes if instrument is not None and lane.feed.knows(instrument)]
@@ -284,11 +293,12 @@ class Flows:
             channel_id=None if protocol.stays else protocol.number(payload),
             splice=Splice() if protocol.name == "starbase" else None,
         )  # fmt: skip
-        number = len(self.lanes) if protocol.stays else protocol.number(payload)
+        shared = protocol.shared and not protocol.stays
+        number = protocol.number(payload) if shared else len(self.lanes)  # as the feed tells its channels apart
         lane = Lane(protocol, channel, self._feed(protocol, whole), number, self._findings)
         lane.identity = protocol.identity(payload)
         if flow.route is not None:  # several channels on one group and port
-            lane.suffix = f"#{number}"
+            lane.suffix = f"#{protocol.number(payload)}"
         self.lanes.append(lane)
         return lane
 

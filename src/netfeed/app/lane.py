@@ -3,18 +3,20 @@
 Invariant: every event of the channel reaches the feed exactly once and in order.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from typing import Any, Final
 
-from netfeed.app.clock import time_text
 from netfeed.app.findings import Findings, Place
 from netfeed.app.protocols import Protocol
+from netfeed.book.state import BookState
 from netfeed.feed.channel import Channel, ChannelStatistics
 from netfeed.feed.epoch import Verdict
 from netfeed.feed.events import (
     Event,
     GapLost,
+    GapOpened,
     Ignored,
     Malformed,
     Messages,
@@ -25,6 +27,7 @@ from netfeed.feed.events import (
     SnapshotRestarted,
 )
 from netfeed.feed.ports import LINES, MORE_LINES, Port, port_name
+from netfeed.feed.sequencer import MAX_RECORDS
 from netfeed.machine import NEVER, Buffer
 
 MAX_FIRSTS: Final = 4096
@@ -51,12 +54,14 @@ class Lane:
         self._findings = findings
         self._flows: dict[str, dict[str, Port]] = {"line": {}, "snapshot": {}}
         self._aside: dict[int, Place] = {}
+        self._holes: deque[tuple[int, int, Place]] = deque(maxlen=MAX_RECORDS)
+        self._lossy = False
         self._doubt: tuple[int, Place] | None = None
         self._step = 0 if protocol.framing.per_packet else 1
         self._place = Place("", 0)
         self._tell: dict[type, Callable[[Any], None]] = {
-            Messages: self._messages, SnapshotMessages: self._snapshot, GapLost: self._lost, Malformed: self._malformed,
-            SequenceReset: self._reset, SessionChanged: self._reset, Ignored: self._ignored,
+            Messages: self._messages, SnapshotMessages: self._snapshot, GapOpened: self._opened, GapLost: self._lost,
+            Malformed: self._malformed, SequenceReset: self._reset, SessionChanged: self._reset, Ignored: self._ignored,
             SnapshotGap: self._snapshot_gap, SnapshotRestarted: self._snapshot_gap,
         }  # fmt: skip
 
@@ -117,6 +122,16 @@ class Lane:
             self.wake(self.channel.deadline, place)
         self._drop_doubt()
 
+    def heal(self, now: int) -> None:
+        """Take note, once no book is SUSPECT any more, that what was lost has been made good."""
+        if self._lossy and not any(book.state == BookState.SUSPECT for book in self.feed.books):
+            self._lossy = False
+            self._handle(self.channel.heal(now))
+
+    def hole(self, first: int) -> Place | None:
+        """Say where the first packet behind a gap stands; None when that was too long ago."""
+        return next((place for start, last, place in reversed(self._holes) if start <= first <= last), None)
+
     def statistics(self) -> ChannelStatistics:
         """Give the account of the channel."""
         return self.channel.statistics()
@@ -172,23 +187,22 @@ class Lane:
     def _lost(self, event: GapLost) -> None:
         if self.first_sequence is None:
             self.first_sequence = event.first
-        place = self._aside.get(event.last + 1, self._place)
-        self._findings.add(
-            place,
-            f"sequence {event.last + 1} at {time_text(place.ts_ns)} ({event.last - event.first + 1} lost)",
-            f"sequence {event.first} to {event.last} on channel {self.name}",
-        )
         self.feed.gap(event.first, event.last, event.lost_at, self.number)
+        self._lossy = self.protocol.heals and bool(self.feed.books)
+
+    def _opened(self, event: GapOpened) -> None:
+        self._holes.append((event.first, event.last, self._aside.get(event.last + 1, self._place)))
 
     def _malformed(self, event: Malformed) -> None:
-        place = self._place._replace(offset=self._place.payload + event.offset)
-        self._findings.add(place, f"{event.what}: {event.found}", event.wanted)
+        at = self._place.payload + event.offset
+        self._findings.add(self._place, f"{event.what}: {event.found} (at byte {at})", event.wanted)
 
     def _reset(self, event: SequenceReset | SessionChanged) -> None:
         self.resets += 1
         self.firsts.clear()
         self._aside.clear()
         self._doubt = None
+        self._lossy = False
         if isinstance(event, SessionChanged):
             self.identity = self.identity[: -len(event.new)] + event.new
         self.feed.reset(self.number)

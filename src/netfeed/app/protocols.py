@@ -4,6 +4,7 @@ identity   what names the channel in a packet: two flows with the same one are l
 stays      a flow belongs to one channel for good (its session may change); else every packet says to which
 evidence   the part of a payload that is the same on both lines, and bound to the sequence
 shared     one set of books for all channels, because instruments are numbered across them
+heals      snapshots can make good what was lost
 """
 
 from collections.abc import Callable
@@ -27,6 +28,7 @@ class Protocol:
     new_feed: Callable[[], Any]
     shared: bool
     stays: bool
+    heals: bool
     header: int
     identity: Callable[[Buffer], bytes]
     number: Callable[[Buffer], int]
@@ -137,16 +139,16 @@ def _cme_part(payload: Buffer) -> Port:
 _U32, _U64, _BIG64 = Struct("<I"), Struct("<Q"), Struct(">Q")
 
 PROTOCOLS: Final[dict[str, Protocol]] = {row.name: row for row in (
-    #        name        label               framing                feed            shared stays header
-    Protocol("itch50",   "itch50/moldudp64", FRAMINGS["moldudp64"], _itch_feed,     False, True,  20,
+    #        name        label               framing                feed            shared stays  heals  header
+    Protocol("itch50",   "itch50/moldudp64", FRAMINGS["moldudp64"], _itch_feed,     False, True,  False, 20,
              _slice(0, 10), _zero,            _BIG64, 10, slice(20, 34),   _line),
-    Protocol("starbase", "starbase",         FRAMINGS["starbase"],  _starbase_feed, False, False, 24,
+    Protocol("starbase", "starbase",         FRAMINGS["starbase"],  _starbase_feed, False, False, True,  24,
              _slice(16, 20), _little(16, 20), _U64,   8,  slice(24, 64),   _starbase_part),
-    Protocol("deribit",  "deribit/sbe",      FRAMINGS["deribit"],   _deribit_feed,  True,  False, 8,
+    Protocol("deribit",  "deribit/sbe",      FRAMINGS["deribit"],   _deribit_feed,  True,  False, True,  8,
              _slice(2, 4),  _little(2, 4),    _U32,   4,  slice(8, None),  _line),
-    Protocol("cme",      "cme/mdp3",         FRAMINGS["cme"],       _cme_feed,      True,  True,  12,
+    Protocol("cme",      "cme/mdp3",         FRAMINGS["cme"],       _cme_feed,      True,  True,  True,  12,
              _nothing,      _zero,            _U32,   0,  slice(0, None),  _cme_part),
-    Protocol("iex",      "iex/deep",         FRAMINGS["iex"],       _iex_feed,      True,  True,  40,
+    Protocol("iex",      "iex/deep",         FRAMINGS["iex"],       _iex_feed,      True,  True,  False, 40,
              _iex_identity, _zero,            _U64,   24, slice(40, 52),   _line),
 )}  # fmt: skip
 """The rows by name. `itch50` is also what a file of ITCH messages holds."""

@@ -134,6 +134,33 @@ SNIFFERS: Final[dict[str, Callable[[Buffer], Match]]] = {
 """How each protocol is recognised, the most telling first."""
 
 
+def is_request(payload: Buffer) -> bool:
+    """Say whether a unicast payload asks for packets to be sent again: it is no part of any stream."""
+    return any(ask(payload) for ask in (_asks_mold, _asks_starbase, _asks_iex))
+
+
+def _asks_mold(data: Buffer) -> bool:
+    if len(data) != moldudp64.HEADER_SIZE or not all(0x20 <= byte < 0x7F for byte in bytes(data[:10])):
+        return False
+    return moldudp64.decode_request(data).count not in (moldudp64.HEARTBEAT, moldudp64.END_OF_SESSION)
+
+
+def _asks_starbase(data: Buffer) -> bool:
+    at = starbase.PACKET_HEADER.size
+    if len(data) < at + starbase.MESSAGE_HEADER.size or any(data[20:22]):
+        return False
+    header = starbase.MESSAGE_HEADER.decode(data, at)
+    known: bool = header.templateId == starbase.TemplateId.RETRANSMIT_REQUEST
+    return known and header.messageLength == len(data) - at
+
+
+def _asks_iex(data: Buffer) -> bool:
+    try:
+        return iex.decode_gap_fill(data).message_protocol_id == iex.DEEP_1_0
+    except WireError:
+        return False
+
+
 def match(protocol: str, payload: Buffer) -> Match:
     """Say whether a payload speaks a protocol."""
     try:

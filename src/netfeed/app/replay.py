@@ -16,12 +16,15 @@ from typing import Any
 
 from netfeed.app.changes import NO_LANE, Catalogue, Changes, Rows, Selection
 from netfeed.app.clock import Moment
+from netfeed.app.fast import Fast
 from netfeed.app.findings import Findings, Place
 from netfeed.app.flows import Declared, Flow, Flows
 from netfeed.app.inputs import BATCH, Capture, Inputs
 from netfeed.app.itch_file import WINDOW, ItchFile
 from netfeed.app.lane import Lane
 from netfeed.app.protocols import PROTOCOLS, Protocol
+from netfeed.app.recognise import is_request
+from netfeed.feed.path import Status
 from netfeed.machine import NEVER
 from netfeed.wire.capture import NO_TIME, Kind
 
@@ -60,6 +63,7 @@ class Tally:
     fragments: int = 0
     not_udp: int = 0
     cut: int = 0
+    requests: int = 0
     falls: dict[str, Falls] = field(default_factory=dict)
     first_ns: int | None = None
     last_ns: int | None = None
@@ -99,6 +103,8 @@ class Replay:
         self._last: dict[str, int] = {}
         self._over = False
         self._file: ItchFile | None = None
+        self._fast = Fast()
+        self._walked: tuple[Capture, Rows] | None = None
 
     @property
     def lanes(self) -> list[Lane]:
@@ -131,7 +137,8 @@ class Replay:
         place = Place("", 0)
         for capture, packets in inputs.captures():
             place = self._batch(capture, self._until(packets))
-            self._collect(inputs)
+            self._collect()
+            self._call_after(inputs)
             if self._over or self._ask():
                 break
         if not self.stopped:
@@ -139,27 +146,66 @@ class Replay:
                 self._deliver(flow, held.payload, held.place)
             for lane in self.lanes:
                 lane.finish(place)
-        self._collect(inputs)
+        self._collect()
+        self._call_after(inputs)
 
     def _batch(self, capture: Capture, packets: Rows) -> Place:
-        """Hand each packet to its channel: this is the loop that a compiled path can stand in for."""
+        """Hand each packet to its channel: the path takes what is expected, the rest is looked at one by one."""
         name, buffer, base = capture.name, capture.source.buffer, capture.source.base
-        meet, deliver = self.flows.meet, self._deliver
+        self._walked = capture, packets
+        rows: list[tuple[Any, ...]] = []
         place = Place(name, base)
-        for row in packets.tolist():
-            place = Place(name, row[_RECORD], self._clock(row[_TS], name, row[_RECORD]), base + row[_AT])
-            if row[_KIND] != Kind.UDP:
-                self._odd(row, place)
-                continue
-            flow = meet(row[_GROUP], row[_PORT])
-            if flow is not None:
-                deliver(flow, buffer[row[_AT] : row[_AT] + row[_LENGTH]], place)
-        self.tally.records += len(packets)
+        at, count = 0, len(packets)
+        while at < count:
+            if not self._fast.idle:
+                at, status = self._expected(name, buffer, packets, at)
+                if status == Status.FULL:
+                    self._collect()
+                    continue
+                if at == count:
+                    place = Place(name, int(packets[-1]["record_offset"]), int(packets[-1]["ts_ns"]))
+                    break
+            rows = rows or packets.tolist()
+            place = self._unexpected(name, buffer, base, rows[at])
+            at += 1
+        self.tally.records += count
+        return place
+
+    def _expected(self, name: str, buffer: memoryview, packets: Rows, at: int) -> tuple[int, int]:
+        """Let the path take what it can, and move the time on."""
+        until_ns = min(self._soonest, 2**63 - 1)
+        end, status = self._fast.take(buffer, packets, at, until_ns, self._last.get(name, NO_TIME))
+        if end > at:
+            last = int(packets["ts_ns"][end - 1])
+            if self.tally.first_ns is None:
+                self._begin(int(packets["ts_ns"][at]))
+            self._last[name] = last
+            if last > self._now:
+                self._now = self.tally.last_ns = last
+        return end, status
+
+    def _unexpected(self, name: str, buffer: memoryview, base: int, row: tuple[Any, ...]) -> Place:
+        """Hand one packet to its channel, in plain Python."""
+        place = Place(name, row[_RECORD], self._clock(row[_TS], name, row[_RECORD]), base + row[_AT])
+        if row[_KIND] != Kind.UDP:
+            self._odd(row, place)
+            return place
+        flow = self.flows.meet(row[_GROUP], row[_PORT])
+        if flow is not None:
+            self._deliver(flow, buffer[row[_AT] : row[_AT] + row[_LENGTH]], place)
+            if flow.route is not None:
+                lane, port = flow.route
+                self._fast.take_over(lane, port, row[_GROUP], row[_PORT])
         return place
 
     def _deliver(self, flow: Flow, payload: memoryview | bytes, place: Place) -> None:
         """Hand a packet to the channel of its flow; one whose flow is not known yet waits."""
         flow.packets += 1
+        if not flow.multicast and is_request(payload):
+            self.tally.requests += 1
+            self.tally.packets += 1
+            flow.asks = True
+            return
         route = self.flows.route(flow, payload)
         if route is None:
             if not flow.ignored:
@@ -170,7 +216,11 @@ class Replay:
             for held in self.flows.release(flow):
                 self._deliver(flow, held.payload, held.place)
         lane, port = route
+        self._fast.give_way(lane)
+        resets = lane.resets
         lane.receive(payload, self._now if place.ts_ns is None else place.ts_ns, port, place)
+        if lane.resets != resets:
+            self._fast.reset(lane)
         self.tally.packets += 1
         if lane.deadline < self._soonest:
             self._soonest = lane.deadline
@@ -205,6 +255,7 @@ class Replay:
             self._soonest = lane.deadline
             if self._soonest >= ts_ns:
                 return
+            self._fast.give_way(lane)
             lane.wake(self._soonest, place)
 
     def _fell(self, by_ns: int, place: Place) -> None:
@@ -255,7 +306,8 @@ class Replay:
         self.changes.until_ns = until.at(0) if until else None
         while not file.done:
             file.step(self.batch_bytes)
-            self._collect(inputs)
+            self._collect()
+            self._call_after(inputs)
             if self._ask():
                 return
 
@@ -265,7 +317,11 @@ class Replay:
         """List the feeds: those of channels, then those of files."""
         return [*self.flows.feeds, *(file.feed for file in self.itch_files)]
 
-    def _collect(self, inputs: Inputs) -> None:
+    def _collect(self) -> None:
+        for lane in self.lanes:
+            self._fast.give_way(lane)
+        self.tally.packets += self._fast.packets
+        self._fast.packets = 0
         feeds = self.feeds()
         lanes = {(id(lane.feed), lane.number): index for index, lane in enumerate(self.lanes)}
 
@@ -275,6 +331,9 @@ class Replay:
         self.changes.collect(feeds, lane_of, self._malformed)
         for lane in self.lanes:
             lane.placed.clear()
+            lane.heal(self._now)
+
+    def _call_after(self, inputs: Inputs) -> None:
         for call in self.after:
             call(inputs)
 
@@ -282,10 +341,22 @@ class Replay:
         """Report a message that does not fit its specification, where it stands."""
         lane = self.lanes[index] if index != NO_LANE else None
         if lane is not None:
-            place = next((place for first, place in reversed(lane.placed) if first <= sequence), Place("", 0))
+            place = self._locate(lane, sequence)
             self.findings.add(place, f"message {sequence} on channel {lane.name} does not decode", "its specification")
         elif self._file is not None:
             self.findings.add(self._file.locate(sequence), f"message {sequence} of another size", "that of its type")
+
+    def _locate(self, lane: Lane, sequence: int) -> Place:
+        """Find where a message of the last batch stands."""
+        known = next((place for first, place in reversed(lane.placed) if first <= sequence), None)
+        if self._walked is None:
+            return known or Place("", 0)
+        capture, packets = self._walked
+        packet = self._fast.locate(lane, capture.source.buffer, packets, sequence)
+        if packet is None:
+            return known or Place("", 0)
+        offset, at = int(packet["record_offset"]), int(packet["payload_offset"])
+        return Place(capture.name, offset, int(packet["ts_ns"]), capture.source.base + at)
 
     def _ask(self) -> bool:
         self.stopped = self.stopped or self._stop()

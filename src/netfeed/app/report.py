@@ -10,10 +10,10 @@ import netfeed
 from netfeed.app.changes import Book
 from netfeed.app.findings import Finding
 from netfeed.app.lane import Lane
-from netfeed.app.protocols import ITCH_FILE
 from netfeed.app.replay import Replay
 from netfeed.book.level import Level, Side
 from netfeed.book.state import BookState
+from netfeed.feed.sequencer import GapRecord
 from netfeed.units import decimal_text
 
 Json = dict[str, Any]
@@ -56,14 +56,7 @@ def by_type(replay: Replay) -> dict[str, int]:
 
 def channels(replay: Replay) -> list[Json]:
     """Describe every channel: its sequence, lines and gaps."""
-    files = [
-        {
-            "channel": file.name, "protocol": ITCH_FILE, "first_sequence": 1, "next_sequence": file.sequence,
-            "lines": [], "gaps": [], "duplicates": 0,
-        }
-        for file in replay.itch_files
-    ]  # fmt: skip
-    return [*map(_channel, replay.lanes), *files]
+    return [_channel(lane) for lane in replay.lanes]
 
 
 def _channel(lane: Lane) -> Json:
@@ -83,12 +76,21 @@ def _channel(lane: Lane) -> Json:
 
 
 def gaps(lanes: Iterable[Lane]) -> list[Json]:
-    """List the gaps of channels, and by what each was closed."""
-    return [
-        {"first": gap.first, "last": gap.last, "closed_by": gap.by, "open_ns": gap.closed_at - gap.opened_at}
-        for lane in lanes
-        for gap in lane.statistics().gaps
-    ]
+    """List the gaps of channels, by what each was closed, and where the first packet behind it stands."""
+    return [_gap(lane, gap) for lane in lanes for gap in lane.statistics().gaps]
+
+
+def _gap(lane: Lane, gap: GapRecord) -> Json:
+    place = lane.hole(gap.first)
+    return {
+        "first": gap.first,
+        "last": gap.last,
+        "closed_by": gap.by,
+        "open_ns": gap.closed_at - gap.opened_at,
+        "file": place.file if place else None,
+        "offset": place.offset if place else None,
+        "ts_ns": place.ts_ns if place else None,
+    }
 
 
 def errors(entries: Iterable[Finding]) -> list[Json]:
@@ -129,5 +131,5 @@ def _level(level: Level | None, exponents: tuple[int, int]) -> Json | None:
 
 
 def is_sound(replay: Replay) -> bool:
-    """Say whether nothing was lost and nothing was wrong."""
-    return not replay.findings.count and not any(lane.statistics().lost_messages for lane in replay.lanes)
+    """Say whether there was no gap, however it was closed, and nothing was wrong."""
+    return not replay.findings.count and not any(lane.statistics().gaps_opened for lane in replay.lanes)

@@ -1,7 +1,7 @@
 """The report of a replay for people: what was read, channels and lines, what was wrong, and the books."""
 
 import sys
-from typing import Any, Final, TextIO
+from typing import Final, TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -11,7 +11,7 @@ import netfeed
 from netfeed.app.changes import Book
 from netfeed.app.clock import time_text
 from netfeed.app.replay import Replay
-from netfeed.app.report import Json, book_json, by_type, channels, messages, shown_books
+from netfeed.app.report import Json, book_json, by_type, channels, gaps, messages, shown_books
 from netfeed.units import duration_text
 
 MAX_BOOKS: Final = 30
@@ -32,7 +32,7 @@ def print_report(replay: Replay, out: Console, *, depth: int | None, verbose: in
     """Print the report."""
     out.print(_headline(replay))
     _print_types(replay, out)
-    if replay.lanes or replay.itch_files:
+    if replay.lanes:
         out.print(channel_table(channels(replay), replay))
     print_findings(replay, out, everything=verbose > 0)
     _print_books(replay, out, depth, everything=bool(replay.options.instruments) or verbose > 0)
@@ -72,8 +72,9 @@ def channel_table(rows: list[Json], replay: Replay) -> Table:
         table.add_column(name, justify="right")
     for row in rows[:MAX_CHANNELS]:
         lost = sum(gap["last"] - gap["first"] + 1 for gap in row["gaps"] if gap["closed_by"] is None)
-        last = (row["next_sequence"] or 0) - 1
-        head: list[str | Text] = [row["channel"], row["protocol"], f"{_or_none(row['first_sequence'])} to {last}"]
+        first, after = row["first_sequence"], row["next_sequence"]
+        sequences = "none" if first is None else f"{first} to {after - 1}"
+        head: list[str | Text] = [row["channel"], row["protocol"], sequences]
         tail: list[str | Text] = [f"{len(row['gaps']):,}", Text(f"{lost:,}", style="bold red" if lost else "")]
         for line in row["lines"] or [None]:
             counts: list[str | Text] = (
@@ -86,16 +87,13 @@ def channel_table(rows: list[Json], replay: Replay) -> Table:
     return table
 
 
-def _or_none(value: Any) -> str:
-    return "none" if value is None else str(value)
-
-
 def print_findings(replay: Replay, out: Console, *, everything: bool = False) -> None:
     """Print what was wrong, and where."""
+    _print_gaps(replay, out, everything=everything)
     findings = replay.findings
     if not findings.count:
         return
-    out.print(Text(f"{findings.count:,} gaps and errors", style="bold red"))
+    out.print(Text(f"{findings.count:,} errors", style="bold red"))
     shown = findings.entries if everything else findings.entries[:MAX_ERRORS]
     for finding in shown:
         out.print(
@@ -103,6 +101,20 @@ def print_findings(replay: Replay, out: Console, *, everything: bool = False) ->
         )
     if findings.count > len(shown):
         out.print(f"  and {findings.count - len(shown):,} more" + ("" if everything else " (-v shows them)"))
+
+
+def _print_gaps(replay: Replay, out: Console, *, everything: bool) -> None:
+    rows = [(lane.name, gap) for lane in replay.lanes for gap in gaps([lane])]
+    if rows:
+        out.print(Text(f"{len(rows):,} gaps", style="bold red"))
+    shown = rows if everything else rows[:MAX_ERRORS]
+    for name, gap in shown:
+        how = f"closed by {gap['closed_by']} after" if gap["closed_by"] else "never closed, given up after"
+        what = f"sequence {gap['first']} to {gap['last']}, {how} {duration_text(gap['open_ns'])}"
+        place = f"{gap['file']} at byte {gap['offset']}, {time_text(gap['ts_ns'])}"
+        out.print(f"  {name} {what}: seen in {place}", markup=False)
+    if len(rows) > len(shown):
+        out.print(f"  and {len(rows) - len(shown):,} more (-v shows them)")
 
 
 def _print_books(replay: Replay, out: Console, depth: int | None, *, everything: bool) -> None:

@@ -20,6 +20,7 @@ from netfeed.wire import cme, deribit, iex, itch, starbase
 from netfeed.wire.sbe import UnknownTemplate
 
 JITTER_NS: Final = 1_000_000
+MAX_INSTRUMENTS: Final = 1 << 16
 
 _DECODE: Final[dict[str, Callable[[Buffer], Any]]] = {
     "itch50": itch.decode, "starbase": starbase.decode, "deribit": deribit.decode, "cme": cme.decode, "iex": iex.decode,
@@ -36,6 +37,9 @@ class Checker:
         self.books: list[Any] = []
         self.exponents: list[tuple[int, int]] = []
         self.changes = ChangeLog(16)
+        self.needs_snapshot = True  # who keeps no books cannot tell that a snapshot has made them right
+        self._instruments: set[int] = set()
+        self._starbase = protocol.name == "starbase"
         self._decode = _DECODE[protocol.name]
         self._sizes = itch.SIZES if protocol.name == "itch50" else None
 
@@ -43,6 +47,8 @@ class Checker:
         """Check one message; a type that is not known is none of our business."""
         if self._sizes is not None and len(message) and self._sizes[message[0]] == len(message):
             return
+        if self._starbase and len(message) >= 32 and len(self._instruments) < MAX_INSTRUMENTS:
+            self._instruments.add(int.from_bytes(message[24:32], "little", signed=True))
         try:
             self._decode(message)
         except _UNKNOWN:
@@ -52,6 +58,10 @@ class Checker:
                 Kind.REFUSED, NO_BOOK, sequence=sequence % 2**64, ts_recv_ns=ts_recv_ns, flags=Refusal.BAD_LENGTH,
                 channel=channel & 0xFFFF,
             )  # fmt: skip
+
+    def knows(self, instrument_id: int) -> bool:
+        """Say whether a book of an instrument would be here."""
+        return instrument_id in self._instruments
 
     def gap(self, first: int, last: int, ts_recv_ns: int, channel: int = 0) -> None:
         """Nothing hangs on a loss here: the channel's account has it."""

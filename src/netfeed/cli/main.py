@@ -61,6 +61,10 @@ def _guarded(run: Callable[[argparse.Namespace], int], arguments: argparse.Names
         return _say("out of memory", FAILED)
     except OSError as error:
         return _say(f"{error.filename or 'input or output'}: {error.strerror or error}", FAILED)
+    except Exception as error:
+        if arguments.verbose > 1:
+            raise
+        return _say(f"internal error, please report it (-vv shows where): {type(error).__name__}: {error}", FAILED)
     return code
 
 

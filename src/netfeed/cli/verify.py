@@ -57,7 +57,7 @@ def _print(replay: "Replay", report: dict[str, Any], verbose: int) -> None:
     from netfeed.app.verify import falls_text
 
     out = console()
-    if replay.lanes or replay.itch_files:
+    if replay.lanes:
         out.print(channel_table(channels(replay), replay))
     for file, falls in replay.tally.falls.items():
         out.print(f"{file}: {falls_text(falls)}", markup=False)

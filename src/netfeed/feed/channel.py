@@ -225,10 +225,13 @@ class Channel:
         lines.sequencer.advance(next_sequence, count if messages is None else messages)
         lines.epoch.advance(self._tick(ts), ts_send_ns)
 
-    def merge_line(self, port: int, packets: int, first: int, duplicates: int, bytes: int, last_ts: int) -> None:
-        """Add to a line's account what a fast path counted; how far lines are behind is measured here only.
+    def merge_line(
+        self, port: int, packets: int, first: int, duplicates: int, bytes: int, last_ts: int,
+        behind: tuple[int, int, int, int] = (0, 0, 0, 0),
+    ) -> None:  # fmt: skip
+        """Add to a line's account what a fast path counted; `behind` is (count, min, max, sum) of delays.
 
-        Units: `last_ts` in monotonic ns.
+        Units: `last_ts` and delays in monotonic ns.
 
         Raises: MisuseError when `port` is no line.
         """

@@ -69,6 +69,10 @@ LineAccount = tuple[int, int, int, int, int, int, tuple[int, int, int, int]]
 """(line, packets, first, duplicates, bytes, last time, how far behind: count, min, max, sum)"""
 
 
+class _Outside(Exception):
+    """A payload is not in the buffer."""
+
+
 @dataclass(slots=True)
 class _Line:
     packets: int = 0
@@ -82,6 +86,7 @@ class _Line:
 @dataclass(slots=True)
 class _Lane:
     books: Stream
+    number: int
     armed: bool = False
     session: bytes = b""
     next: int = 0
@@ -108,8 +113,8 @@ class Path:
         self._at = self._count = self._offset = 0
         self._status = Walked.MORE
 
-    def add_channel(self, books: Stream) -> int:
-        """Add a channel that feeds `books`, and give its number.
+    def add_channel(self, books: Stream, number: int = 0) -> int:
+        """Add a channel that feeds `books`, and give its index; its changes bear `number` as their channel.
 
         Raises: ValueError for too many, or for books of another protocol.
         """
@@ -117,7 +122,7 @@ class Path:
             raise ValueError(f"more than {MAX_CHANNELS} channels")
         if books.protocol not in _FRAMINGS:
             raise ValueError("the path feeds ItchBooks and StarbaseBooks")
-        self._lanes.append(_Lane(books))
+        self._lanes.append(_Lane(books, number))
         return len(self._lanes) - 1
 
     def add_flow(self, destination: bytes, port: int, channel: int, line: int = 0) -> None:
@@ -204,9 +209,11 @@ class Path:
         view = memoryview(data)
         if not 0 <= start <= len(packets):
             raise ValueError("packets must be a contiguous array of PACKET, and start inside it")
-        _check_payloads(packets, len(view))
         for at in range(start, len(packets)):
-            stopped = self._one(packets[at], view, until_ns)
+            try:
+                stopped = self._one(packets[at], view, until_ns)
+            except _Outside:
+                raise ValueError(f"the payload of packet {at} lies outside the buffer of {len(view)} bytes") from None
             if stopped is not None:
                 return at, stopped
         return len(packets), Status.END
@@ -224,9 +231,13 @@ class Path:
         if channel == IGNORE:
             self.ignored += 1
             return None
-        if channel == TO_PLAIN or not self._lanes[channel].armed:
+        if channel == TO_PLAIN:
             return Status.PLAIN
         start = int(packet["payload_offset"])
+        if not 0 <= start <= len(view) - int(packet["payload_length"]):
+            raise _Outside
+        if not self._lanes[channel].armed:
+            return Status.PLAIN
         payload = view[start : start + int(packet["payload_length"])]
         if not self._accept(self._lanes[channel], line, payload, ts_ns):
             return Status.PLAIN
@@ -247,7 +258,7 @@ class Path:
             if messages is None:
                 return False
             for k, message in enumerate(messages):
-                lane.books.apply(message, sequence + k, ts_ns)
+                lane.books.apply(message, sequence + k, ts_ns, lane.number)
             lane.next, lane.last_send = sequence + count, send
             lane.recent[sequence % RECENT] = sequence, ts_ns, which
             line.first += 1
@@ -271,13 +282,6 @@ class Path:
         if not 0 <= channel < len(self._lanes):
             raise ValueError(f"there is no channel {channel}")
         return self._lanes[channel]
-
-
-def _check_payloads(packets: Any, size: int) -> None:
-    ends = packets["payload_offset"] + packets["payload_length"]
-    outside = (packets["kind"] == Kind.UDP) & ((packets["payload_offset"] < 0) | (ends > size))
-    if outside.any():
-        raise ValueError(f"the payload of packet {int(outside.argmax())} lies outside the buffer of {size} bytes")
 
 
 # --- what the path must know of a packet

@@ -195,6 +195,10 @@ class ItchFeed:
         """Apply the next message of the stream."""
         self.stream.apply(message, sequence, ts_recv_ns, channel)
 
+    def run(self, data: Buffer, offset: int, sequence: int) -> tuple[int, int, int]:
+        """Apply length-prefixed records; see `ItchBooks.run`."""
+        return self.stream.run(data, offset, sequence)
+
     def gap(self, first: int, last: int, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
         """Take note of a loss. What was lost could have touched any book, those included that are not open yet."""
         self.stream.books.at(first, NO_TIME, ts_recv_ns, channel)
