@@ -7,7 +7,7 @@
 PYTHON ?= python3
 JOBS   ?= 2
 FUZZ   ?= 60
-DEMO   ?= $(BIN)/netfeed replay --watch pcaps/itch_ab_clean.pcap
+DEMO   ?= $(BIN)/netfeed replay --watch pcaps/itch-ab.pcap
 
 VENV := .venv
 BIN  := $(VENV)/bin

@@ -54,9 +54,7 @@ def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("verb", ["replay", "decode", "verify"])
-def test_what_cannot_be_opened_is_one_line_and_1(
-    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_cannot_be_opened_is_one_line_and_1(verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path, what in ((tmp_path / "absent.pcap", "no such file"), (tmp_path, "directory")):
         assert main([verb, str(path)]) == 1
         captured = capsys.readouterr()

@@ -139,7 +139,7 @@ def test_files_of_messages_are_verified_too(tmp_path: Path, capsys: pytest.Captu
     messages = [add(number, 10_000) for number in range(1, 101)]
     whole = binaryfile.encode(messages, end_marker=True)
     for data, code, offset in (
-        (whole, 0, None), (whole[:-2], 0, None), (whole[:-12], 3, 38 * 99), (whole + b"more", 3, 3800),
+        (whole, 0, None), (whole[:-2], 0, None), (whole[:-12], 3, 38 * 99), (whole + b"more", 3, 3802),
         (whole[:380] + b"\0\x05A1234" + whole[380:], 3, 380),
     ):  # fmt: skip
         path = tmp_path / "day.itch"

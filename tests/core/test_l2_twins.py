@@ -1,6 +1,7 @@
 """The compiled level book against its twin: the same calls, and after each of them the same full state."""
 
 import gc
+import sys
 from typing import Any
 
 import numpy as np
@@ -187,6 +188,20 @@ def bid(book: Any, model: SortedDict, levels: list[tuple[int, int]]) -> None:
         assert [book.quantity_at(Side.BID, price) for price, _ in batch] == [model.get(price, 0) for price, _ in batch]
     assert [level[:2] for level in book.depth(Side.BID, 20_000)] == list(reversed(model.items()))
     assert (book.levels(Side.BID), book.refused) == (len(model), 0)
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_the_memory_of_a_book_goes_when_its_levels_go(step: int) -> None:
+    """One run after the other is thinned out while its next neighbour is still full, from either end."""
+    book = core.LevelBook()
+    prices = np.arange(40_000)[::step].copy()
+    ones = np.ones(len(prices), np.int64)
+    book.update_many(ones.astype(np.uint8), prices, ones)
+    assert sys.getsizeof(book) > 800_000
+    gone = prices[prices % 200 != 0]
+    book.update_many(ones[: len(gone)].astype(np.uint8), gone, 0 * gone)
+    assert book.levels(Side.ASK) == 200
+    assert sys.getsizeof(book) < 100_000
 
 
 @pytest.mark.parametrize("n", [0, 1, 255, 256, 257, 511, 512, 513, 1_000, 2_999, 3_000])

@@ -5,9 +5,9 @@ A side is a list of runs (`run.pxd`), each with the levels of one range of keys.
 run a side; a run that is full is split, so that a new price far from the touch moves some hundred levels at most. A
 bid's key is its price and an ask's the complement: on both sides the best key is the highest.
 
-Invariants of a side: the first of `firsts` is the lowest integer; every run but an only one has a level; more than one
-run means RUN_CAPACITY for each; live <= max_levels. Runs that have become small are merged (SPARSE, MERGED), so that
-the memory of a side is bounded by its levels: less than one run for 32 of them.
+Invariants of a side: a run has at most 4 * live + FIRST_CAPACITY slots after a removal; the first of `firsts` is the lowest integer; every run but an only one has a level; more than one
+run means RUN_CAPACITY for each; live <= max_levels; of two neighbouring runs one has SPARSE levels or more, so that the
+memory of a side is bounded by its levels.
 
 The types that it returns, and the exception of an illegal step, are handed in once by `netfeed.book` (`adopt`): the
 core imports nothing of netfeed. A batch keeps the interpreter's lock, because it lasts microseconds and getting the
@@ -151,12 +151,19 @@ cdef void merge(Side* side, Py_ssize_t r) noexcept nogil:
         drop(side, r + 1, 1)
 
 
-cdef void settle(Side* side, Py_ssize_t r) noexcept nogil:
-    """Remove or merge one of several runs, of which little or nothing is left."""
+cdef void tidy(Side* side, Py_ssize_t r) noexcept nogil:
+    """Forget dead slots that have become too many; drop a run that is empty, or merge it with a neighbour."""
+    if side.runs[r].slots > 4 * side.runs[r].live + FIRST_CAPACITY:
+        compact(&side.runs[r])
+    if side.count == 1 or side.runs[r].live >= SPARSE:
+        return
     if side.runs[r].live == 0:
         drop(side, r, 1)
-    else:
-        merge(side, r if r + 1 < side.count else r - 1)
+        return
+    if r + 1 < side.count:
+        merge(side, r)
+    if r > 0:
+        merge(side, r - 1)
 
 
 cdef void empty_side(Side* side) noexcept nogil:
@@ -192,8 +199,8 @@ cdef inline bint set_known(Side* side, Py_ssize_t r, Py_ssize_t at, int64_t quan
     cdef Py_ssize_t live = run.live
     cdef bint changed = overwrite(run, at, quantity, orders) & (r == side.count - 1)
     side.live += run.live - live
-    if (quantity == 0) & (run.live < SPARSE) & (side.count > 1):
-        settle(side, r)
+    if (quantity == 0) & ((run.slots > 4 * run.live + FIRST_CAPACITY) | ((run.live < SPARSE) & (side.count > 1))):
+        tidy(side, r)
     return changed
 
 
@@ -430,6 +437,14 @@ cdef class LevelBook:
     def __dealloc__(self):
         free_side(&self.sides[0])
         free_side(&self.sides[1])
+
+    def __sizeof__(self):
+        cdef Py_ssize_t size = object.__sizeof__(self), i, j
+        for i in range(2):
+            size += self.sides[i].room * <Py_ssize_t>(sizeof(Run) + sizeof(int64_t))
+            for j in range(self.sides[i].count):
+                size += self.sides[i].runs[j].capacity * <Py_ssize_t>(2 * sizeof(int64_t) + sizeof(uint32_t))
+        return size
 
     def update(self, Py_ssize_t side, Py_ssize_t price, Py_ssize_t quantity, Py_ssize_t orders=0):
         """Set what rests at a price, 0 for nothing; say whether the best of either side changed."""

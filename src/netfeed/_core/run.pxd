@@ -5,8 +5,8 @@ level that goes leaves a dead slot (quantity 0): prices come back, and then noth
 is first guessed from its distance to the top, which is right wherever every tick in between has a slot; where it is
 wrong the run is searched, without branches.
 
-Invariants: keys are strictly rising; `top` is the last live slot, -1 when there is none; a dead slot has no orders;
-slots <= 4 * live + FIRST_CAPACITY after a removal. Nothing here checks that there is room, or what an argument is.
+Invariants: keys are strictly rising; `top` is the last live slot, -1 when there is none; a dead slot has no orders.
+Nothing here checks that there is room, or what an argument is.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -153,7 +153,7 @@ cdef inline bint overwrite(Run* run, Py_ssize_t at, int64_t quantity, uint32_t o
     cdef Py_ssize_t top = run.top, live = run.live
     cdef int64_t quantity_before = quantities[at]
     cdef uint32_t orders_before = counts[at]
-    quantities[at] = quantity  # all was read before the first write, so that nothing is read twice
+    quantities[at] = quantity  # all is read before the first write, so that nothing is read twice
     counts[at] = orders
     live += <Py_ssize_t>(quantity != 0) - <Py_ssize_t>(quantity_before != 0)
     run.live = live
@@ -163,6 +163,4 @@ cdef inline bint overwrite(Run* run, Py_ssize_t at, int64_t quantity, uint32_t o
         run.top = top
     else:
         run.top = at if (at > top) & (quantity != 0) else top
-    if run.slots > 4 * live + FIRST_CAPACITY:
-        compact(run)
     return (at >= top) & ((quantity != quantity_before) | (orders != orders_before))

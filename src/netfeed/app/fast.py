@@ -8,7 +8,7 @@ Invariant: of the path and the channel only one moves at a time, and a channel t
 written to.
 """
 
-from typing import Any, Final
+from typing import Any
 
 
 from netfeed.app.changes import Rows
@@ -17,9 +17,6 @@ from netfeed.feed import Path
 from netfeed.feed.path import MAX_CHANNELS, MAX_FLOWS, MAX_LINES
 from netfeed.feed.ports import LINES, MORE_LINES
 from netfeed.machine import Buffer
-
-ROOM: Final = 1 << 16
-"""Changes that fit before they must be collected: a few thousand messages at the least. 4 MiB a feed."""
 
 
 class Fast:
@@ -92,7 +89,6 @@ class Fast:
         number = self._channels.get(id(lane))
         stream = getattr(lane.feed, "stream", None)
         if number is None and stream is not None and len(self._channels) < MAX_CHANNELS:
-            stream.books.reserve(ROOM)
             number = self._channels[id(lane)] = self.path.add_channel(stream, lane.number)
         return number
 

@@ -1,7 +1,7 @@
 """Read a file of ITCH messages into a feed: records one after the other, in windows, with the place of each fault.
 
-`walk` is the plain loop; a feed with a `run` of its own (the compiled core) is handed whole windows instead. Both stop
-in the same words, so that what follows - more bytes, the end marker, a torn tail - is written once.
+`walk` is the plain loop; the books of `ItchFeed` have a `run` of their own, compiled or not, and are handed whole windows
+instead. Both stop in the same words, so that what follows - more bytes, the end marker, a torn tail - is written once.
 """
 
 from enum import IntEnum
@@ -15,6 +15,8 @@ from netfeed.wire import itch
 
 WINDOW: Final = 4 * 2**20
 """Bytes that are read before changes are taken, progress is shown and pages are given back."""
+ROOM: Final = 1 << 16
+"""Changes that fit before they must be taken."""
 _PREFIX: Final = 2
 
 
@@ -63,7 +65,11 @@ class ItchFile:
         self.sequence = 1
         self.done = False
         self._zero = kind is FileKind.ITCH_ZERO
-        self._run = None if self._zero else getattr(feed, "run", None)
+        stream = getattr(feed, "stream", None)
+        self._run = None
+        if stream is not None and not self._zero:
+            stream.books.reserve(ROOM)
+            self._run = stream.run
         self._source = source
         self._offset = 0
         self._findings = findings

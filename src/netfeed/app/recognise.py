@@ -50,7 +50,7 @@ LOOK: Final = 8
 def file_kind(data: Buffer) -> FileKind:
     """Recognise a file from its first bytes."""
     head = bytes(data[:4])
-    if any(magic.startswith(head) for magic in CAPTURE_MAGIC) and head:
+    if head in CAPTURE_MAGIC:
         return FileKind.CAPTURE
     for kind, zero in ((FileKind.ITCH_ZERO, True), (FileKind.ITCH, False)):
         if _is_itch(memoryview(data), zero):

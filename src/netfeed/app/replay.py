@@ -56,7 +56,7 @@ class Falls:
 
 @dataclass(slots=True)
 class Tally:
-    """What was read beside packets of channels."""
+    """What was read. `packets` are those of channels, requests, and those that are damaged."""
 
     packets: int = 0
     records: int = 0
@@ -122,14 +122,17 @@ class Replay:
         Raises: SourceError when a file cannot be opened.
         """
         began = perf_counter_ns()
-        with Inputs(self.options.files, self.findings, self.batch_packets) as inputs:
-            self._captures(inputs)
-            for name, kind, source in inputs.itch_files():
-                if self._over:
-                    break
-                feed = self._new_feed(PROTOCOLS["itch50"])
-                self._itch(inputs, ItchFile(name, kind, source, feed, self.findings))
-        self.elapsed_ns = perf_counter_ns() - began
+        try:
+            with Inputs(self.options.files, self.findings, self.batch_packets) as inputs:
+                self._captures(inputs)
+                for name, kind, source in inputs.itch_files():
+                    if self._over:
+                        break
+                    feed = self._new_feed(PROTOCOLS["itch50"])
+                    self._itch(inputs, ItchFile(name, kind, source, feed, self.findings))
+        finally:  # a run that is broken off has its report too
+            self._account()
+            self.elapsed_ns = perf_counter_ns() - began
 
     # --- captures
 
@@ -272,9 +275,11 @@ class Replay:
         elif kind == Kind.NOT_UDP:
             self.tally.not_udp += 1
         elif kind == Kind.BAD:
+            self.tally.packets += 1
             self.findings.add(place, f"a frame of {row[_CAPTURED]} bytes that contradicts itself", "a sound frame")
         else:
             self.tally.cut += 1
+            self.tally.packets += 1
             cut = f"{row[_CAPTURED]} bytes, cut by the snap length of the capture"
             self.findings.add(place, cut, f"{row[_ORIGINAL]} bytes")
 
@@ -318,10 +323,7 @@ class Replay:
         return [*self.flows.feeds, *(file.feed for file in self.itch_files)]
 
     def _collect(self) -> None:
-        for lane in self.lanes:
-            self._fast.give_way(lane)
-        self.tally.packets += self._fast.packets
-        self._fast.packets = 0
+        self._account()
         feeds = self.feeds()
         lanes = {(id(lane.feed), lane.number): index for index, lane in enumerate(self.lanes)}
 
@@ -332,6 +334,13 @@ class Replay:
         for lane in self.lanes:
             lane.placed.clear()
             lane.heal(self._now)
+
+    def _account(self) -> None:
+        """Write what the path did into the channels."""
+        for lane in self.lanes:
+            self._fast.give_way(lane)
+        self.tally.packets += self._fast.packets
+        self._fast.packets = 0
 
     def _call_after(self, inputs: Inputs) -> None:
         for call in self.after:

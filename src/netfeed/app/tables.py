@@ -28,9 +28,19 @@ def console(file: TextIO | None = None) -> Console:
     return Console(file=out, width=None if out.isatty() else WIDTH, highlight=False, soft_wrap=False)
 
 
+def say(out: Console, text: str, style: str = "") -> None:
+    """Print one line, as long as it is; what a capture put into it cannot steer a terminal."""
+    out.print(Text(printable(text), style=style), soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """Replace what is not printable by escapes."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
 def print_report(replay: Replay, out: Console, *, depth: int | None, verbose: int = 0) -> None:
     """Print the report."""
-    out.print(_headline(replay))
+    say(out, _headline(replay))
     _print_types(replay, out)
     if replay.lanes:
         out.print(channel_table(channels(replay), replay))
@@ -51,16 +61,16 @@ def _headline(replay: Replay) -> str:
 def _print_types(replay: Replay, out: Console) -> None:
     counted = by_type(replay)
     if counted:
-        out.print("messages by type: " + ", ".join(f"{kind} {count:,}" for kind, count in counted.items()))
+        say(out, "messages by type: " + ", ".join(f"{kind} {count:,}" for kind, count in counted.items()))
     if replay.changes.refused:
         refused = ", ".join(f"{reason} {count:,}" for reason, count in replay.changes.refused.items())
-        out.print(f"messages that made no sense to a book: {refused}")
+        say(out, f"messages that made no sense to a book: {refused}")
     tally = replay.tally
     others = [("fragments", tally.fragments), ("not UDP", tally.not_udp), ("cut by the snap length", tally.cut)]
     if any(count for _, count in others):
-        out.print("other records: " + ", ".join(f"{count:,} {name}" for name, count in others if count))
+        say(out, "other records: " + ", ".join(f"{count:,} {name}" for name, count in others if count))
     for file, falls in tally.falls.items():
-        out.print(f"{file}: the time of capture fell {falls.count:,} times, by {duration_text(falls.most_ns)} at most")
+        say(out, f"{file}: the time of capture fell {falls.count:,} times, by {duration_text(falls.most_ns)} at most")
 
 
 def channel_table(rows: list[Json], replay: Replay) -> Table:
@@ -74,7 +84,7 @@ def channel_table(rows: list[Json], replay: Replay) -> Table:
         lost = sum(gap["last"] - gap["first"] + 1 for gap in row["gaps"] if gap["closed_by"] is None)
         first, after = row["first_sequence"], row["next_sequence"]
         sequences = "none" if first is None else f"{first} to {after - 1}"
-        head: list[str | Text] = [row["channel"], row["protocol"], sequences]
+        head: list[str | Text] = [Text(printable(row["channel"])), row["protocol"], sequences]
         tail: list[str | Text] = [f"{len(row['gaps']):,}", Text(f"{lost:,}", style="bold red" if lost else "")]
         for line in row["lines"] or [None]:
             counts: list[str | Text] = (
@@ -93,28 +103,26 @@ def print_findings(replay: Replay, out: Console, *, everything: bool = False) ->
     findings = replay.findings
     if not findings.count:
         return
-    out.print(Text(f"{findings.count:,} errors", style="bold red"))
+    say(out, f"{findings.count:,} errors", "bold red")
     shown = findings.entries if everything else findings.entries[:MAX_ERRORS]
     for finding in shown:
-        out.print(
-            f"  {finding.file} at byte {finding.offset}: found {finding.found}, wanted {finding.wanted}", markup=False
-        )
+        say(out, f"  {finding.file} at byte {finding.offset}: found {finding.found}, wanted {finding.wanted}")
     if findings.count > len(shown):
-        out.print(f"  and {findings.count - len(shown):,} more" + ("" if everything else " (-v shows them)"))
+        say(out, f"  and {findings.count - len(shown):,} more" + ("" if everything else " (-v shows them)"))
 
 
 def _print_gaps(replay: Replay, out: Console, *, everything: bool) -> None:
     rows = [(lane.name, gap) for lane in replay.lanes for gap in gaps([lane])]
     if rows:
-        out.print(Text(f"{len(rows):,} gaps", style="bold red"))
+        say(out, f"{len(rows):,} gaps", "bold red")
     shown = rows if everything else rows[:MAX_ERRORS]
     for name, gap in shown:
         how = f"closed by {gap['closed_by']} after" if gap["closed_by"] else "never closed, given up after"
         what = f"sequence {gap['first']} to {gap['last']}, {how} {duration_text(gap['open_ns'])}"
         place = f"{gap['file']} at byte {gap['offset']}, {time_text(gap['ts_ns'])}"
-        out.print(f"  {name} {what}: seen in {place}", markup=False)
+        say(out, f"  {name} {what}: seen in {place}")
     if len(rows) > len(shown):
-        out.print(f"  and {len(rows) - len(shown):,} more (-v shows them)")
+        say(out, f"  and {len(rows) - len(shown):,} more (-v shows them)")
 
 
 def _print_books(replay: Replay, out: Console, depth: int | None, *, everything: bool) -> None:
@@ -126,7 +134,7 @@ def _print_books(replay: Replay, out: Console, depth: int | None, *, everything:
     chosen.sort(key=lambda book: book.name)
     out.print(depth_table(chosen, depth) if depth and depth > 1 else book_table(chosen))
     if len(books) > len(chosen):
-        out.print(f"the {len(chosen)} busiest of {len(books):,} books; --instrument names others, --json gives all")
+        say(out, f"the {len(chosen)} busiest of {len(books):,} books; --instrument names others, --json gives all")
 
 
 def busiest(replay: Replay, books: list[Book]) -> list[Book]:
@@ -164,7 +172,7 @@ def depth_table(books: list[Book], depth: int) -> Table:
     for book in books:
         described = book_json(book, depth)
         bids, asks = described["bids"], described["asks"]
-        head: list[str | Text] = [described["instrument"], state_text(described["state"])]
+        head: list[str | Text] = [Text(printable(described["instrument"])), state_text(described["state"])]
         for level in range(max(len(bids), len(asks), 1)):
             bid, ask = (side[level] if level < len(side) else None for side in (bids, asks))
             table.add_row(*head, *_sides(bid, ask))

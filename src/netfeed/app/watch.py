@@ -21,7 +21,7 @@ from netfeed.app.inputs import Inputs
 from netfeed.app.pace import Pace, sleep_until
 from netfeed.app.replay import Replay
 from netfeed.app.report import book_json
-from netfeed.app.tables import console, state_text
+from netfeed.app.tables import console, printable, state_text
 from netfeed.book.change import NO_PRICE, NO_TIME, Kind
 from netfeed.book.level import Side
 from netfeed.book.state import BookState
@@ -96,8 +96,8 @@ class LiveView:
         described = book_json(book)
         bid, ask = (described[side] or {"price": "", "quantity": ""} for side in ("bid", "ask"))
         return [
-            described["instrument"], state_text(described["state"]), bid["quantity"], Text(bid["price"], style="green"),
-            Text(ask["price"], style="red"), ask["quantity"], trade,
+            Text(printable(described["instrument"])), state_text(described["state"]), bid["quantity"],
+            Text(bid["price"], style="green"), Text(ask["price"], style="red"), ask["quantity"], trade,
         ]  # fmt: skip
 
     def _step(self, inputs: Inputs) -> None:
@@ -172,7 +172,7 @@ class Lines:
         when = time_text((self._bucket or 0) * BUCKET_NS, date=False)[:-8]
         bid, ask = (self._side(book, level) for level in (self._best[number][Side.BID], self._best[number][Side.ASK]))
         state = BookState(book.view.state).name
-        return f"{when}  {book.name:<26} {state:<8} {bid:>24} | {ask:<24} {self._changed[number]:,} changes"
+        return f"{when}  {printable(book.name):<26} {state:<8} {bid:>24} | {ask:<24} {self._changed[number]:,} changes"
 
     def _side(self, book: Book, level: tuple[int, int]) -> str:
         price, quantity = level

@@ -5,6 +5,7 @@ Exit codes: 0 ok - 1 run-time failure - 2 usage - 3 the data has gaps or is corr
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -35,11 +36,19 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and give its exit code."""
+    _never_choke()
     try:
         arguments = parser().parse_args(argv)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else USAGE
     return _guarded(arguments.run, arguments)
+
+
+def _never_choke() -> None:
+    """Let names that the terminal's encoding does not have be escaped instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _guarded(run: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:

@@ -53,14 +53,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print(replay: "Replay", report: dict[str, Any], verbose: int) -> None:
     from netfeed.app.report import channels
-    from netfeed.app.tables import channel_table, console, print_findings
+    from netfeed.app.tables import channel_table, console, print_findings, say
     from netfeed.app.verify import falls_text
 
     out = console()
     if replay.lanes:
         out.print(channel_table(channels(replay), replay))
     for file, falls in replay.tally.falls.items():
-        out.print(f"{file}: {falls_text(falls)}", markup=False)
+        say(out, f"{file}: {falls_text(falls)}")
     print_findings(replay, out, everything=verbose > 0)
     counts = f"{report['packets']:,} packets, {len(report['gaps']):,} gaps, {report['duplicates']:,} duplicates"
-    out.print(f"{'ok' if report['ok'] else 'NOT OK'}: {counts}, {len(report['errors']):,} errors", markup=False)
+    say(out, f"{'ok' if report['ok'] else 'NOT OK'}: {counts}, {len(report['errors']):,} errors")

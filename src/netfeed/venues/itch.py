@@ -24,6 +24,8 @@ from netfeed.wire import itch
 
 MAX_BOOKS: Final = 1 << 16
 """A locate code has 16 bits."""
+ROOM: Final = 1 << 16
+"""Changes that a feed holds before they must be taken: some thousands of messages. 4 MiB."""
 END, PARTIAL, MARKER, FULL = range(4)
 """How `run` stopped: at the end of the buffer, inside a record, at a zero length, with a full batch of changes."""
 
@@ -163,7 +165,9 @@ class ItchFeed:
 
     def __init__(self) -> None:
         self.stream: ItchBooks = select("itch", __name__, "ItchBooks")()
+        self.stream.books.reserve(ROOM)
         self._handles: list[OrderBook] = []
+        self._names: list[str] = []
 
     @property
     def by_type(self) -> dict[str, int]:
@@ -173,7 +177,9 @@ class ItchFeed:
     @property
     def names(self) -> list[str]:
         """Name the stock of each book."""
-        return self.stream.names
+        if len(self._names) != len(self.stream.books):
+            self._names = list(self.stream.names)
+        return self._names
 
     @property
     def books(self) -> list[OrderBook]:

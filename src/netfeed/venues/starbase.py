@@ -31,6 +31,8 @@ MAX_BOOKS: Final = 1 << 16
 
 MAX_SNAPSHOT_ORDERS: Final = 1 << 20
 """Orders of one instrument's snapshot; more is not a snapshot."""
+ROOM: Final = 1 << 16
+"""Changes that a feed holds before they must be taken: some thousands of messages. 4 MiB."""
 PRICE_EXPONENT: Final = -9
 
 Since = Callable[[int], list[tuple[int, bytes]] | None]
@@ -136,12 +138,14 @@ class StarbaseFeed:
 
     def __init__(self) -> None:
         self.stream: StarbaseBooks = select("starbase", __name__, "StarbaseBooks")()
+        self.stream.books.reserve(ROOM)
         self.snapshots_adopted = 0
         self._names: list[str] = []
         self._exponents: list[tuple[int, int]] = []
         self._handles: list[OrderBook] = []
         self._snapshot: _Snapshot | None = None
         self._snapshot_types: dict[str, int] = {}
+        self._again: Counter[str] = Counter()  # incrementals that were applied once more, behind a snapshot
         self._last = 0
 
     @property
@@ -149,6 +153,7 @@ class StarbaseFeed:
         """Count messages by their template, those of the snapshot channel among them."""
         counts = Counter(self.stream.by_type)
         counts.update(self._snapshot_types)
+        counts.subtract(self._again)
         return dict(counts)
 
     @property
@@ -286,6 +291,7 @@ class StarbaseFeed:
         for sequence, message in later:
             if _instrument(message) == snapshot.instrument:
                 self.stream.apply(message, sequence, ts_recv_ns, channel)
+                self._again[str(_template(message))] += 1
         books.end()
         if sum(books.statistics().refused.values()) == before:
             books.to(book, BookState.LIVE)

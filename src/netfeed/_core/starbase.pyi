@@ -1,0 +1,19 @@
+"""The compiled Starbase feed into order books; the twin netfeed.venues.starbase.StarbaseBooks defines it."""
+
+from typing import Self, final
+
+from netfeed._core.l3 import OrderBooks
+from netfeed.machine import Buffer
+
+@final
+class StarbaseBooks:
+    protocol: str
+    fresh_state: int
+    def __new__(cls, *, max_orders: int = ..., max_books: int = ...) -> Self: ...
+    @property
+    def books(self) -> OrderBooks: ...
+    @property
+    def by_type(self) -> dict[str, int]: ...
+    def define(self, instrument_id: int) -> int: ...
+    def book(self, instrument_id: int) -> int: ...
+    def apply(self, message: Buffer, sequence: int, ts_recv_ns: int = ..., channel: int = 0) -> None: ...
