@@ -70,7 +70,7 @@ def _cpuinfo() -> list[str]:
 
 
 def names() -> list[str]:
-    return sorted(module.name for module in iter_modules(benches.__path__))
+    return sorted(module.name for module in iter_modules(benches.__path__) if not module.name.startswith("_"))
 
 
 def measure(name: str, file: Path | None, runs: int, quick: bool) -> Result:
@@ -151,7 +151,8 @@ def main(argv: list[str] | None = None) -> int:
         else:
             out = Console()
             out.width = max(out.width, 100)  # a pipe says 80, and would cut the names of the rows
-            out.print(table(result), json.dumps(machine()), sep="\n")
+            out.print(table(result))
+            out.print(json.dumps(machine()), soft_wrap=True, highlight=False)
     return 0
 
 

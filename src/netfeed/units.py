@@ -52,7 +52,7 @@ def parse_decimal(text: str, exponent: int) -> int:
     digits = int(match[2] + fraction)
     shift: int = int(match[4] or 0) - len(fraction) - exponent
     if shift >= 0:
-        value = digits * 10**shift
+        value: int = digits * 10**shift
     else:
         value, rest = divmod(digits, 10**-shift)
         if rest:
@@ -82,7 +82,8 @@ def _scaled(text: str, scales: dict[str, int], default: str, what: str) -> int:
     if match is None or scale is None:
         raise ValueError(f"not {what}: {text!r} (units: {', '.join(unit for unit in scales if unit)})")
     whole, _, fraction = match[1].partition(".")
-    return int(whole) * scale + int(fraction or 0) * scale // 10 ** len(fraction)
+    part: int = int(fraction or 0) * scale // 10 ** len(fraction)
+    return int(whole) * scale + part
 
 
 def duration_text(nanoseconds: int) -> str:

@@ -8,16 +8,17 @@ import pytest
 from netfeed.cli.main import main
 from tests.data import PCAPS
 
+Replayed = tuple[int, dict[str, Any], dict[str, Any]]
 TRUTH: dict[str, Any] = json.loads((PCAPS / "truth.json").read_text())["files"]
 
 
 @pytest.fixture(params=sorted(TRUTH))
-def replayed(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any], dict[str, Any]]:
+def replayed(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Replayed:
     code = main(["replay", str(PCAPS / request.param), "--json"])
     return code, json.loads(capsys.readouterr().out), TRUTH[request.param]
 
 
-def test_books_channels_lines_and_gaps_are_the_true_ones(replayed: tuple[int, dict[str, Any], dict[str, Any]]) -> None:
+def test_books_channels_lines_and_gaps_are_the_true_ones(replayed: Replayed) -> None:
     code, report, truth = replayed
     if truth.get("exit") is not None:
         assert code == truth["exit"]
@@ -34,7 +35,7 @@ def test_books_channels_lines_and_gaps_are_the_true_ones(replayed: tuple[int, di
                 assert lines[line["line"]] == (line["packets"], line["first"], line["duplicates"])
 
 
-def test_messages_are_counted_by_type_each_once(replayed: tuple[int, dict[str, Any], dict[str, Any]]) -> None:
+def test_messages_are_counted_by_type_each_once(replayed: Replayed) -> None:
     _, report, truth = replayed
     wanted = dict(truth["by_type"])
     for channel in truth.get("channels", ()):

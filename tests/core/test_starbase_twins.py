@@ -30,11 +30,15 @@ def messages(draw: Any) -> bytes:
     fields: dict[str, Any] = {}
     if template in starbase.SCHEMA.templates:
         values = {
-            "orderId": IDS, "instrumentId": INSTRUMENTS, "quantity": AMOUNTS, "fillQty": AMOUNTS, "price": PRICES, "fillPrice": PRICES,
-            "sortOrderId": IDS, "matchId": IDS, "makerFlags": st.sampled_from([0, 1, 2, 3]), "tradingStatus": st.sampled_from([0, 1, 5]),
+            "orderId": IDS, "instrumentId": INSTRUMENTS, "quantity": AMOUNTS, "price": PRICES, "sortOrderId": IDS,
+            "tradingStatus": st.sampled_from([0, 1, 5]),
         }  # fmt: skip
-        body = {20: ("orderId", "instrumentId", "quantity", "price", "sortOrderId"), 22: ("orderId", "instrumentId", "quantity"),
-                24: ("orderId", "instrumentId"), 16: ("instrumentId", "tradingStatus")}  # fmt: skip
+        body = {
+            16: ("instrumentId", "tradingStatus"),
+            20: ("orderId", "instrumentId", "quantity", "price", "sortOrderId"),
+            22: ("orderId", "instrumentId", "quantity"),
+            24: ("orderId", "instrumentId"),
+        }
         for name in body.get(template & ~1 if template >= 20 else template, ()):
             fields[name] = draw(values[name])
     size = {30: 56, 31: 44, 33: 78, 14: 32, 119: 4}.get(template, 12)

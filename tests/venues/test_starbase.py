@@ -141,8 +141,8 @@ def test_a_live_book_is_left_alone_by_snapshots(feed: StarbaseFeed) -> None:
 def test_a_definition_names_the_instrument_and_its_exponents(feed: StarbaseFeed) -> None:
     feed.apply(
         starbase.encode(
-            10, instrumentId=7, name="BTC-PERPETUAL", indexId=1, underlying="BTC", quantityAsset="USD", priceAsset="USD",
-            minOrderQuantity=1, tickSize=ONE // 2, quantityExponent=-2, type=0, flags_=4, status=0,
+            10, instrumentId=7, name="BTC-PERPETUAL", indexId=1, underlying="BTC", quantityAsset="USD",
+            priceAsset="USD", minOrderQuantity=1, tickSize=ONE // 2, quantityExponent=-2, type=0, flags_=4, status=0,
         ),
         1,
     )  # fmt: skip

@@ -63,13 +63,15 @@ def rows(file: Path | None, quick: bool) -> list[Row]:
 
 def synthetic(count: int) -> "np.ndarray[Any, Any]":
     parameters: dict[str, object] = {"count": count, "seed": SEED, "deepest": DEEPEST, "version": 1}
-    return np.load(cached("l2_update.npy", parameters, lambda path: np.save(path, made(count))))
+    table: np.ndarray[Any, Any] = np.load(cached("l2_update.npy", parameters, lambda path: np.save(path, made(count))))
+    return table
 
 
 def made(count: int) -> "np.ndarray[Any, Any]":
     """Make rows of side, price, quantity, orders around a middle that moves by a tick now and then."""
     chance = random.Random(SEED)
-    middle, found = 1_000_000, []
+    middle = 1_000_000
+    found: list[tuple[int, int, int, int]] = []
     while len(found) < count:
         if chance.random() < MIDDLE_MOVES:
             step = chance.choice((-1, 1))
@@ -178,7 +180,8 @@ def sortedcontainers(columns: Columns, expected: Best) -> Iterator[Row]:
     rows = list(zip(*(column.tolist() for column in columns), strict=True))
 
     def run() -> float:
-        sides, last, changed = (SortedDict(), SortedDict()), [None, None], 0
+        sides, changed = (SortedDict(), SortedDict()), 0
+        last: list[Any] = [None, None]
 
         def work() -> None:
             nonlocal changed
@@ -194,7 +197,7 @@ def sortedcontainers(columns: Columns, expected: Best) -> Iterator[Row]:
                     changed += 1
 
         value = timed(work) / len(rows)
-        return checked(value, tuple(level[0] if level else None for level in last), expected)
+        return checked(value, (last[0] and last[0][0], last[1] and last[1][0]), expected)
 
     yield name, run
 

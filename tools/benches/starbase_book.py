@@ -74,7 +74,7 @@ def session(messages: int) -> Path:
 def told(day: Path) -> Iterator[bytes]:
     """Tell an ITCH day in Starbase's words."""
     alive: dict[int, tuple[int, int, int]] = {}
-    for _, record in binaryfile.records(mapped(day)):
+    for _, record in binaryfile.records(memoryview(mapped(day))):
         if chr(record[0]) not in "AFDEXCU":
             continue
         m = itch.decode(record)
@@ -113,7 +113,7 @@ def taken(kind: int, alive: dict[int, tuple[int, int, int]], instrument: int, m:
 
 def beginning(path: Path, packets: int) -> bytes:
     data = mapped(path)
-    records = list(islice(pcap.records(data), packets))
+    records = list(islice(pcap.records(memoryview(data)), packets))
     last = records[-1]
     return bytes(data[: last.offset + 16 + len(last.data)])
 
@@ -154,4 +154,5 @@ def replayed(path: Any, books: Any, data: mmap.mmap) -> float:
     time = timed(work)
     if books.books.statistics().refused:
         raise ValueError(f"refused: {books.books.statistics()}")
-    return time / (path.position(channel)[0] - 1)
+    messages: int = path.position(channel)[0] - 1
+    return time / messages

@@ -44,7 +44,6 @@ cdef enum:
     MERGED = RUN_CAPACITY // 2  # if together they have no more than this
 
 cdef int64_t MOST_LEVELS = 2**31 - 1
-cdef int64_t MOST_ORDERS = 2**32 - 1
 
 # The states that may follow each state.
 TRANSITIONS = {
@@ -221,7 +220,7 @@ cdef int put(LevelBook book, int64_t side, int64_t price, int64_t quantity, int6
     cdef int64_t key
     cdef Py_ssize_t r, at
     cdef int changed
-    if (<uint64_t>side > 1) | (quantity < 0) | (<uint64_t>orders > <uint64_t>MOST_ORDERS):
+    if (<uint64_t>side > 1) | (quantity < 0) | (<uint64_t>orders >> 32 != 0):
         return refuse(book)
     levels = &book.sides[side]
     key = key_of(side, price)
@@ -292,7 +291,7 @@ cdef Py_ssize_t read_rows(Row* rows, tuple levels, int64_t side) except -2:
     cdef bint sense = True
     for level in levels:
         price, quantity, orders = level
-        sense &= (quantity >= 0) & (<uint64_t>orders <= <uint64_t>MOST_ORDERS)
+        sense &= (quantity >= 0) & (<uint64_t>orders >> 32 == 0)
         if quantity != 0:
             rows[count].key, rows[count].quantity, rows[count].orders = key_of(side, price), quantity, orders
             count += 1

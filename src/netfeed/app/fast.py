@@ -10,7 +10,6 @@ written to.
 
 from typing import Any
 
-
 from netfeed.app.changes import Rows
 from netfeed.app.lane import Lane
 from netfeed.feed import Path

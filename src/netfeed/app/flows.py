@@ -58,7 +58,7 @@ class Flow:
     """One destination: what it speaks, where its packets go, and those that wait for the answer."""
 
     __slots__ = (
-        "asks", "held", "ignored", "likely", "multicast", "packets", "protocol", "route", "routes", "settled", "text",
+        "asks", "held", "ignored", "likely", "multicast", "passed", "protocol", "route", "routes", "settled", "text",
     )  # fmt: skip
 
     def __init__(self, text: str, multicast: bool) -> None:
@@ -72,7 +72,12 @@ class Flow:
         self.asks = False  # for packets to be sent again
         self.ignored = False  # nothing in it was recognised
         self.settled = False  # waiting longer would tell nothing more
-        self.packets = 0
+        self.passed = 0  # packets that were not even held
+
+    @property
+    def packets(self) -> int:
+        """Count the packets of a flow that was not recognised."""
+        return self.passed + len(self.held)
 
 
 class Flows:

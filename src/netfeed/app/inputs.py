@@ -102,6 +102,11 @@ class Capture:
         return False
 
 
+def _is_live(name: str, source: Source) -> bool:
+    """Say whether an input can be opened only once."""
+    return name == "-" or source.total is None
+
+
 class Inputs:
     """The files of a run; entering opens each once, so that one that cannot be read is known before any is.
 
@@ -188,8 +193,8 @@ class Inputs:
             return
         if kind is FileKind.CAPTURE:
             peek = Capture(name, source, Findings(), batch=1)
-            self._first[name] = self._first_time(peek) if source.total is not None else NO_TIME
-        if source.total is None:
+            self._first[name] = NO_TIME if _is_live(name, source) else self._first_time(peek)
+        if _is_live(name, source):
             self._sources[name] = source
         else:
             source.close()

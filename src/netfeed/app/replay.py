@@ -203,7 +203,6 @@ class Replay:
 
     def _deliver(self, flow: Flow, payload: memoryview | bytes, place: Place) -> None:
         """Hand a packet to the channel of its flow; one whose flow is not known yet waits."""
-        flow.packets += 1
         if not flow.multicast and is_request(payload):
             self.tally.requests += 1
             self.tally.packets += 1
@@ -211,8 +210,8 @@ class Replay:
             return
         route = self.flows.route(flow, payload)
         if route is None:
+            flow.passed += flow.ignored
             if not flow.ignored:
-                flow.packets -= 1
                 self.flows.hold(flow, payload, place)
             return
         if flow.held:

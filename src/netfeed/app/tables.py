@@ -157,7 +157,9 @@ def book_table(books: list[Book]) -> Table:
     for book in books:
         described = book_json(book)
         table.add_row(
-            described["instrument"], state_text(described["state"]), *_sides(described["bid"], described["ask"])
+            Text(printable(described["instrument"])),
+            state_text(described["state"]),
+            *_sides(described["bid"], described["ask"]),
         )
     return table
 

@@ -90,15 +90,16 @@ class ChangeLog:
         return self._count
 
     def append(
-        self, kind: Kind, book: int, *, sequence: int = 0, ts_event_ns: int = NO_TIME, ts_recv_ns: int = NO_TIME, price: int = NO_PRICE,
-        quantity: int = 0, reference: int = 0, orders: int = 0, side: Side | int = NO_SIDE, state: BookState = BookState.EMPTY,
-        flags: int = 0, channel: int = 0,
+        self, kind: Kind, book: int, *, sequence: int = 0, ts_event_ns: int = NO_TIME, ts_recv_ns: int = NO_TIME,
+        price: int = NO_PRICE, quantity: int = 0, reference: int = 0, orders: int = 0, side: Side | int = NO_SIDE,
+        state: BookState = BookState.EMPTY, flags: int = 0, channel: int = 0,
     ) -> None:  # fmt: skip
         """Add one change; the array doubles when it is full (the driver takes it once per batch)."""
         if self._count == len(self._array):
             self._array = np.concatenate([self._array, np.zeros(self._count, CHANGE)])
         self._array[self._count] = (
-            sequence, ts_event_ns, ts_recv_ns, price, quantity, reference, book, orders, kind, side, state, flags, channel, 0,
+            sequence, ts_event_ns, ts_recv_ns, price, quantity, reference, book, orders, kind, side, state, flags,
+            channel, 0,
         )  # fmt: skip
         self._count += 1
 

@@ -119,8 +119,8 @@ class OrderBooks:
     def suspect_all(self, first: int, last: int) -> None:
         """Note that the messages `first` to `last` were lost and could have touched any book."""
         self._log.append(
-            Kind.GAP, NO_BOOK, sequence=first, reference=last, ts_event_ns=self._ts_event_ns, ts_recv_ns=self._ts_recv_ns,
-            channel=self._channel,
+            Kind.GAP, NO_BOOK, sequence=first, reference=last, ts_event_ns=self._ts_event_ns,
+            ts_recv_ns=self._ts_recv_ns, channel=self._channel,
         )  # fmt: skip
         for book in range(len(self._books)):
             self.to(book, BookState.SUSPECT)
@@ -329,12 +329,12 @@ class OrderBooks:
             self.refuse(book, Refusal.CROSSED)
 
     def _announce(
-        self, kind: Kind, book: int, *, side: int = NO_SIDE, price: int = NO_PRICE, quantity: int = 0, reference: int = 0,
-        orders: int = 0, flags: int = 0,
+        self, kind: Kind, book: int, *, side: int = NO_SIDE, price: int = NO_PRICE, quantity: int = 0,
+        reference: int = 0, orders: int = 0, flags: int = 0,
     ) -> None:  # fmt: skip
         state = self._books[book].state if book != NO_BOOK else BookState.EMPTY
         self._log.append(
-            kind, book, sequence=self._sequence, ts_event_ns=self._ts_event_ns, ts_recv_ns=self._ts_recv_ns, price=price,
-            quantity=quantity, reference=reference & (2**64 - 1), orders=orders, side=side, state=state, flags=flags,
-            channel=self._channel,
+            kind, book, sequence=self._sequence, ts_event_ns=self._ts_event_ns, ts_recv_ns=self._ts_recv_ns,
+            price=price, quantity=quantity, reference=reference & (2**64 - 1), orders=orders, side=side, state=state,
+            flags=flags, channel=self._channel,
         )  # fmt: skip

@@ -274,9 +274,8 @@ class Path:
     def _note_copy(self, line: _Line, behind: int) -> None:
         count, least, most, total = line.behind
         line.duplicates += 1
-        line.behind = (
-            count + 1, behind if not count else min(least, behind), behind if not count else max(most, behind), total + behind,
-        )  # fmt: skip
+        low, high = (min(least, behind), max(most, behind)) if count else (behind, behind)
+        line.behind = (count + 1, low, high, total + behind)
 
     def _lane(self, channel: int) -> _Lane:
         if not 0 <= channel < len(self._lanes):
