@@ -24,8 +24,4 @@ cdef class ItchBooks:
     cdef uint32_t book_of(self, const uint8_t *p, uint32_t stock_at) noexcept nogil
     cdef uint32_t open_for(self, uint32_t locate, const uint8_t *stock) noexcept nogil
     cdef bint name_room(self, uint64_t books) noexcept nogil
-    cdef void near(self, const Message *message) noexcept nogil
-    cdef void nearer(self, const Message *message) noexcept nogil
-    cdef void one(self, const Message *message) noexcept nogil
-    cdef void settle_ahead(self, uint64_t id) noexcept nogil
     cdef void other(self, const uint8_t *p, uint8_t type) noexcept nogil

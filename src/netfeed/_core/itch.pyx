@@ -1,9 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """TotalView-ITCH 5.0 messages to order books, compiled. The plain twin `netfeed.venues.itch.ItchBooks` defines it.
 
-A batch of messages is known before it is applied, so what each will touch is fetched ahead: first the order's slot
-and the book, some messages later the levels at the touch and the place where a displaced order will settle. The
-fetches are what makes a book builder fast once the books are larger than the cache.
+A batch of messages is known before it is applied, so what each will touch is fetched ahead, in three steps because one
+tells where the next is: first the order's young slot and the book; then the slot where the order lies when it is not
+young, or where the one that it displaces will go; then the levels at the touch. The fetches are what makes a book
+builder fast once the books are larger than the cache. They take no branch on the type of a message, which nothing
+predicts, and what they found out is only ever a guess: a message that is applied looks at it again.
 """
 
 cimport cython
@@ -34,8 +36,12 @@ cdef extern from *:
     int64_t LOWEST "INT64_MIN"
 
 cdef enum:
-    NEAR = 16                   # messages ahead of which order slots and books are fetched
-    NEARER = 8                  # ... and levels
+    NEAR = 24                   # messages ahead of which young slots and books are fetched
+    NEARER = 16                 # ... and the other slots
+    NEAREST = 8                 # ... and levels
+    RING = 32                   # more than NEAR
+    FINDS = 1                   # what a type of message does with orders
+    CREATES = 2
     UNPRINTED = 1               # TradeFlag
     CROSS = 2
     HIDDEN = 4
@@ -52,6 +58,158 @@ for _type, _size in {
 }.items():
     SIZES[<uint8_t>ord(_type)] = <uint8_t>_size
 del _type, _size
+
+
+cdef uint32_t ORDERS[256]       # what a type does with orders, 0 for nothing; above it its size, and where a number stands
+memset(ORDERS, 0, sizeof(ORDERS))
+for _type, _does, _created in (      # the number of a created order, else that of the order which is found
+    ("A", CREATES, 11), ("F", CREATES, 11), ("D", FINDS, 11), ("X", FINDS, 11), ("E", FINDS, 11), ("C", FINDS, 11),
+    ("U", FINDS | CREATES, 19),
+):
+    ORDERS[<uint8_t>ord(_type)] = <uint32_t>_does | <uint32_t>SIZES[<uint8_t>ord(_type)] << 8 | <uint32_t>_created << 16
+del _type, _does, _created
+
+
+cdef struct Ahead:              # what is known of a message that is still to be applied
+    uint64_t id                 # the order that it finds
+    uint64_t created
+    uint64_t slot               # where the order lies, if nothing happens to it
+    uint32_t book               # NONE: the message is not about orders
+    uint16_t does
+    uint16_t ask                # the side of a created order, as the message says
+
+
+# --- fetching ahead: no effect but on the caches
+
+
+cdef inline void near(ItchBooks books, const Message *message, Ahead *ahead) noexcept nogil:
+    """Read the order numbers and fetch their young slots, and the book."""
+    cdef const uint8_t *p = message.data
+    cdef const Book *book
+    cdef uint32_t kind
+    if unlikely(message.length < 19):
+        ahead.book = NONE
+        return
+    kind = ORDERS[p[0]]
+    if unlikely(message.length != kind >> 8 & 0xFF):
+        ahead.book = NONE
+        return
+    ahead.id = be64(p + 11)
+    ahead.created = be64(p + (kind >> 16))
+    ahead.does = kind & (FINDS | CREATES)
+    ahead.ask = p[19 - (kind & FINDS)] & 1                  # S is odd; behind the end of a delete is nothing to read
+    prefetch(&books.m.orders[young(ahead.id)])
+    prefetch(&books.m.orders[young(ahead.created)])
+    ahead.book = books.by_locate[be16(p + 1)]
+    if likely(ahead.book < books.m.book_count):
+        book = &books.m.books[ahead.book]
+        prefetch(&book.sides[0])
+        prefetch(&book.sides[1])
+
+
+cdef inline uint64_t either(uint64_t condition, uint64_t one, uint64_t other) noexcept nogil:
+    """Give `one` if the condition is 1, `other` if it is 0, in a way that no compiler makes a branch of."""
+    return other ^ ((one ^ other) & (0 - condition))
+
+
+cdef inline void nearer(const Market *m, Ahead *ahead) noexcept nogil:
+    """Fetch the old slot of an order that is not young, or the one where a displaced order will settle."""
+    cdef uint64_t place = young(ahead.id)
+    cdef const Order *there = &m.orders[place]
+    cdef uint64_t finds = ahead.does & FINDS
+    cdef uint64_t key = either(finds, ahead.id, there.id)
+    cdef uint64_t old = (there.id != ahead.id) & (finds | (there.quantity != 0))
+    ahead.slot = either(old, home(m, key), place)
+    prefetch(&m.orders[ahead.slot])
+    if ahead.does == FINDS | CREATES:       # rare enough for a branch
+        there = &m.orders[young(ahead.created)]
+        if there.quantity != 0:
+            prefetch(&m.orders[home(m, there.id)])
+
+
+cdef inline void nearest(const Market *m, const Ahead *ahead) noexcept nogil:
+    """Fetch the levels at the touch."""
+    cdef const Side *side
+    if unlikely(ahead.book >= m.book_count):
+        return
+    side = &m.books[ahead.book].sides[either(ahead.does & FINDS, m.orders[ahead.slot].side & 1, ahead.ask)]
+    prefetch(side.keys + <int64_t>side.count - 8)
+    prefetch(side.totals + <int64_t>side.count - 1)
+
+
+# --- one message
+
+
+cdef inline void one(ItchBooks self, const Message *message, uint64_t slot) noexcept nogil:
+    """Apply a message; the order that it names lies in `slot`, most likely."""
+    cdef Market *m = self.m
+    cdef const uint8_t *p = message.data
+    cdef uint32_t length = message.length
+    cdef uint32_t book, which
+    cdef uint8_t type
+    cdef uint64_t id
+    cdef int64_t quantity
+    cdef Order *order
+    m.sequence = message.sequence
+    m.ts_recv_ns = message.ts_recv_ns
+    m.channel = <uint16_t>message.channel
+    if unlikely(length < 11):
+        m.ts_event_ns = LOWEST
+        if length != 0:
+            self.counts[p[0]] += 1
+        refuse(m, NONE, BAD_LENGTH, 0)
+        return
+    type = p[0]
+    self.counts[type] += 1
+    m.ts_event_ns = (<int64_t>be16(p + 5) << 32) | <int64_t>be32(p + 7)
+    if unlikely(SIZES[type] != length):
+        if SIZES[type] != 0:
+            refuse(m, self.by_locate[be16(p + 1)], BAD_LENGTH, 0)
+        return
+    if type == c'A' or type == c'F':
+        book = self.book_of(p, 24)
+        id = be64(p + 11)
+        if unlikely(book == NONE):
+            return
+        if unlikely(p[19] != c'B' and p[19] != c'S'):
+            refuse(m, book, BAD_VALUE, id)
+            return
+        which = p[19] == c'S'
+        if unlikely(try_add(m, book, id, which, be32(p + 32), be32(p + 20), m.arrivals) != 0):
+            return
+        m.arrivals += 1
+    elif type == c'D' or type == c'X' or type == c'E' or type == c'C':
+        book = self.by_locate[be16(p + 1)]
+        id = be64(p + 11)
+        order = find_in(m, book, id, slot)
+        if unlikely(order == NULL):
+            return
+        which = order.side
+        quantity = order.quantity
+        if type != c'D':
+            quantity = be32(p + 19)
+            if unlikely(quantity == 0 or quantity > order.quantity):
+                refuse(m, book, BAD_QUANTITY, id)
+                return
+            if type == c'E':
+                trade(m, book, <uint8_t>which, key_of(which, order.key), quantity, be64(p + 23), 0)
+            elif type == c'C':
+                trade(m, book, <uint8_t>which, be32(p + 32), quantity, be64(p + 23), UNPRINTED if p[31] == c'N' else 0)
+        lower(m, order, quantity)
+    elif type == c'U':
+        book = self.by_locate[be16(p + 1)]
+        order = find_in(m, book, be64(p + 11), slot)
+        if unlikely(order == NULL):
+            return
+        which = order.side
+        if unlikely(try_replace(m, book, order, be64(p + 19), be32(p + 31), be32(p + 27), m.arrivals) != 0):
+            return
+        m.arrivals += 1
+    else:
+        self.other(p, type)
+        return
+    tell_side(m, book, which)
+    judge_cross(m, book)
 
 
 @cython.final
@@ -148,136 +306,23 @@ cdef class ItchBooks:
         return at, next_sequence, how
 
     cdef void apply_batch(self, const Message *messages, uint64_t count) noexcept nogil:
+        cdef Ahead ring[RING]
         cdef uint64_t k
-        cdef uint64_t ahead = NEAR if NEAR < count else count
-        for k in range(ahead):
-            self.near(&messages[k])
+        memset(ring, 0, sizeof(ring))
+        for k in range(min(<uint64_t>NEAR, count)):
+            near(self, &messages[k], &ring[k])
+        for k in range(min(<uint64_t>NEARER, count)):
+            nearer(self.m, &ring[k])
+        for k in range(min(<uint64_t>NEAREST, count)):
+            nearest(self.m, &ring[k])
         for k in range(count):
             if k + NEAR < count:
-                self.near(&messages[k + NEAR])
+                near(self, &messages[k + NEAR], &ring[(k + NEAR) % RING])
             if k + NEARER < count:
-                self.nearer(&messages[k + NEARER])
-            self.one(&messages[k])
-
-    # --- fetching ahead: no effect but on the caches
-
-    cdef void near(self, const Message *message) noexcept nogil:
-        cdef const uint8_t *p = message.data
-        cdef uint64_t id
-        cdef Book *book
-        if message.length < 19:
-            return
-        id = be64(p + 11)
-        prefetch(&self.m.orders[young(id)])
-        if p[0] == c'U':
-            if message.length >= 27:
-                prefetch(&self.m.orders[young(be64(p + 19))])
-        elif p[0] != c'A' and id <= self.m.old_most:
-            prefetch(&self.m.orders[home(self.m, id)])
-        book = &self.m.books[self.by_locate[be16(p + 1)]]
-        prefetch(&book.sides[0])
-        prefetch(&book.sides[1])
-
-    cdef void nearer(self, const Message *message) noexcept nogil:
-        cdef const uint8_t *p = message.data
-        cdef uint32_t book, which
-        cdef const Side *side
-        if message.length < 19:
-            return
-        book = self.by_locate[be16(p + 1)]
-        if book >= self.m.book_count:
-            return
-        if (p[0] == c'A' or p[0] == c'F') and message.length >= 20:
-            which = p[19] == c'S'
-            self.settle_ahead(be64(p + 11))
-        else:
-            which = self.m.orders[young(be64(p + 11))].side & 1
-            if p[0] == c'U' and message.length >= 27:
-                self.settle_ahead(be64(p + 19))
-        side = &self.m.books[book].sides[which]
-        prefetch(side.keys + <int64_t>side.count - 8)
-        prefetch(side.totals + <int64_t>side.count - 1)
-
-    cdef void settle_ahead(self, uint64_t id) noexcept nogil:
-        """Fetch where the order that lies in the nursery place of `id` will go."""
-        cdef const Order *order = &self.m.orders[young(id)]
-        cdef uint64_t slot
-        if order.quantity != 0:
-            slot = home(self.m, order.id)
-            prefetch(&self.m.orders[slot])
-            prefetch(&self.m.priorities[slot])
-
-    # --- one message
-
-    cdef void one(self, const Message *message) noexcept nogil:
-        cdef Market *m = self.m
-        cdef const uint8_t *p = message.data
-        cdef uint32_t length = message.length
-        cdef uint32_t book, which
-        cdef uint8_t type
-        cdef uint64_t id
-        cdef int64_t quantity
-        cdef Order *order
-        m.sequence = message.sequence
-        m.ts_recv_ns = message.ts_recv_ns
-        m.channel = <uint16_t>message.channel
-        if unlikely(length < 11):
-            m.ts_event_ns = LOWEST
-            if length != 0:
-                self.counts[p[0]] += 1
-            refuse(m, NONE, BAD_LENGTH, 0)
-            return
-        type = p[0]
-        self.counts[type] += 1
-        m.ts_event_ns = (<int64_t>be16(p + 5) << 32) | <int64_t>be32(p + 7)
-        if unlikely(SIZES[type] != length):
-            if SIZES[type] != 0:
-                refuse(m, self.by_locate[be16(p + 1)], BAD_LENGTH, 0)
-            return
-        if type == c'A' or type == c'F':
-            book = self.book_of(p, 24)
-            id = be64(p + 11)
-            if unlikely(book == NONE):
-                return
-            if unlikely(p[19] != c'B' and p[19] != c'S'):
-                refuse(m, book, BAD_VALUE, id)
-                return
-            which = p[19] == c'S'
-            if unlikely(try_add(m, book, id, which, be32(p + 32), be32(p + 20), m.arrivals) != 0):
-                return
-            m.arrivals += 1
-        elif type == c'D' or type == c'X' or type == c'E' or type == c'C':
-            book = self.by_locate[be16(p + 1)]
-            id = be64(p + 11)
-            order = find_in(m, book, id)
-            if unlikely(order == NULL):
-                return
-            which = order.side
-            quantity = order.quantity
-            if type != c'D':
-                quantity = be32(p + 19)
-                if unlikely(quantity == 0 or quantity > order.quantity):
-                    refuse(m, book, BAD_QUANTITY, id)
-                    return
-                if type == c'E':
-                    trade(m, book, <uint8_t>which, key_of(which, order.key), quantity, be64(p + 23), 0)
-                elif type == c'C':
-                    trade(m, book, <uint8_t>which, be32(p + 32), quantity, be64(p + 23), UNPRINTED if p[31] == c'N' else 0)
-            lower(m, order, quantity)
-        elif type == c'U':
-            book = self.by_locate[be16(p + 1)]
-            order = find_in(m, book, be64(p + 11))
-            if unlikely(order == NULL):
-                return
-            which = order.side
-            if unlikely(try_replace(m, book, order, be64(p + 19), be32(p + 31), be32(p + 27), m.arrivals) != 0):
-                return
-            m.arrivals += 1
-        else:
-            self.other(p, type)
-            return
-        tell_side(m, book, which)
-        judge_cross(m, book)
+                nearer(self.m, &ring[(k + NEARER) % RING])
+            if k + NEAREST < count:
+                nearest(self.m, &ring[(k + NEAREST) % RING])
+            one(self, &messages[k], ring[k % RING].slot)
 
     cdef void other(self, const uint8_t *p, uint8_t type) noexcept nogil:
         """What is not about a displayed order: the directory, trading states, trades against hidden orders, crosses."""

@@ -17,24 +17,39 @@ thousands of levels that grows at its far end pays for it.
 """
 
 from libc.stdint cimport int64_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memmove
+from libc.string cimport memcpy, memmove
 
 cdef extern from * nogil:
     """
+    #include <stdint.h>
+    #include <string.h>
+    #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    #error "netfeed's core lays changes out as little-endian words: build it on a little-endian machine"
+    #endif
     /* the empty asm keeps GCC from dropping a function that only prefetches as one without effect */
     #define NF_PREFETCH(p) do { __builtin_prefetch((const void *)(p), 1, 3); __asm__ volatile(""); } while (0)
+    static inline void nf_set_pair(uint32_t *at, uint32_t low, uint32_t high) {
+        uint64_t both = (uint64_t)high << 32 | low;   /* one store instead of two or more; little-endian */
+        memcpy(at, &both, 8);
+    }
     #define NF_LIKELY(x) __builtin_expect(!!(x), 1)
     #define NF_UNLIKELY(x) __builtin_expect(!!(x), 0)
     """
     void prefetch "NF_PREFETCH"(const void *address) noexcept
+    void set_pair "nf_set_pair"(uint32_t *at, uint32_t low, uint32_t high) noexcept
     bint likely "NF_LIKELY"(bint x) noexcept
     bint unlikely "NF_UNLIKELY"(bint x) noexcept
+
+
+cdef extern from *:
+    int64_t LOWEST "INT64_MIN"
 
 
 cdef enum:
     NONE = 0xFFFFFFFF           # no book
     NURSERY = 262144             # slots of the nursery
     SENTINELS = 8               # rungs with the lowest key that stand below the worst level
+    SLACK = 8                   # rungs of room above the best one, for moves of a fixed size
     KIND_BBO = 1
     KIND_TRADE = 2
     KIND_STATE = 3
@@ -79,8 +94,8 @@ cdef struct Side:
     uint32_t count
     uint32_t capacity
     uint32_t next_dirty
-    uint8_t state               # of the book, like the next two; kept in its bid side
-    uint8_t judged
+    uint8_t state               # of the book; kept in both sides, so that a message needs one of them only
+    uint8_t judged              # of the book, like the next one; kept in its bid side
     uint8_t dirty
     uint8_t reserved[9]
 
@@ -179,6 +194,14 @@ cdef inline Order *find(const Market *m, uint64_t id) noexcept nogil:
     return NULL
 
 
+cdef inline Order *find_at(const Market *m, uint64_t slot, uint64_t id) noexcept nogil:
+    """Find an order that most likely lies in `slot`."""
+    cdef Order *order = &m.orders[slot]
+    if likely(order.id == id and order.quantity != 0):
+        return order
+    return find(m, id)
+
+
 cdef inline void move(Market *m, uint64_t to, uint64_t slot) noexcept nogil:
     m.orders[to] = m.orders[slot]
     m.priorities[to] = m.priorities[slot]
@@ -234,14 +257,30 @@ cdef inline int32_t at_or_below(const Side *side, int64_t key) noexcept nogil:
     return search(side, key)
 
 
+cdef inline void shift(Side *side, int32_t to, int32_t at) noexcept nogil:
+    """Move the levels from index `at` on to index `to`, one up or one down.
+
+    Near the touch it always moves eight, what stands there or not: so it is a few moves of registers, and no branch
+    asks how many there are.
+    """
+    cdef int64_t keys[SLACK]
+    cdef Total totals[SLACK]
+    cdef int32_t behind = <int32_t>side.count - at
+    if likely(behind <= SLACK):
+        memcpy(keys, &side.keys[at], sizeof(keys))
+        memcpy(totals, &side.totals[at], sizeof(totals))
+        memcpy(&side.keys[to], keys, sizeof(keys))
+        memcpy(&side.totals[to], totals, sizeof(totals))
+    else:
+        memmove(&side.keys[to], &side.keys[at], <size_t>behind * sizeof(int64_t))
+        memmove(&side.totals[to], &side.totals[at], <size_t>behind * sizeof(Total))
+
+
 cdef inline int insert_level(Side *side, int64_t key, int32_t at) noexcept nogil:
     """Make an empty level at index `at`. Returns FULL when memory is short."""
-    cdef size_t behind = side.count - <uint32_t>at
     if unlikely(side.count == side.capacity) and grow_side(side) != 0:
         return FULL
-    if behind:
-        memmove(&side.keys[at + 1], &side.keys[at], behind * sizeof(int64_t))
-        memmove(&side.totals[at + 1], &side.totals[at], behind * sizeof(Total))
+    shift(side, at + 1, at)
     side.keys[at] = key
     side.totals[at].quantity = 0
     side.totals[at].orders = 0
@@ -250,12 +289,8 @@ cdef inline int insert_level(Side *side, int64_t key, int32_t at) noexcept nogil
 
 
 cdef inline void remove_level(Side *side, int32_t at) noexcept nogil:
-    cdef size_t behind
+    shift(side, at, at + 1)
     side.count -= 1
-    behind = side.count - <uint32_t>at
-    if behind:
-        memmove(&side.keys[at], &side.keys[at + 1], behind * sizeof(int64_t))
-        memmove(&side.totals[at], &side.totals[at + 1], behind * sizeof(Total))
 
 
 cdef inline void touch(Market *m, uint32_t index) noexcept nogil:
@@ -325,7 +360,8 @@ cdef inline void lower(Market *m, Order *order, int64_t by) noexcept nogil:
 # --- operations that check; each returns 0 or the reason why it refused
 
 cdef inline int64_t key_of(uint32_t which, int64_t price) noexcept nogil:
-    return price if which == 0 else <int64_t>(0 - <uint64_t>price)
+    """Negate the price of an ask (`which` is 1), without a branch on the side: nothing predicts it."""
+    return <int64_t>((<uint64_t>price ^ (0 - <uint64_t>which)) + which)
 
 
 cdef inline int wrong(const Market *m, uint32_t book, uint32_t which, int64_t price, int64_t quantity) noexcept nogil:
@@ -351,9 +387,9 @@ cdef inline int try_add(
     return reason if likely(reason == 0) else refuse(m, book, reason, id)
 
 
-cdef inline Order *find_in(Market *m, uint32_t book, uint64_t id) noexcept nogil:
-    """Find an order that must rest in `book`; refuses and returns NULL otherwise."""
-    cdef Order *order = find(m, id)
+cdef inline Order *find_in(Market *m, uint32_t book, uint64_t id, uint64_t slot) noexcept nogil:
+    """Find an order that must rest in `book`, most likely in `slot`; refuses and returns NULL otherwise."""
+    cdef Order *order = find_at(m, slot, id)
     if unlikely(order == NULL):
         refuse(m, book, UNKNOWN_ORDER, id)
         return NULL
@@ -422,7 +458,7 @@ cdef inline void tell_side(Market *m, uint32_t index, uint32_t which) noexcept n
     cdef int64_t key = side.keys[best]
     cdef int64_t quantity = side.totals[best].quantity
     cdef int64_t orders = side.totals[best].orders
-    m.change_count += ((key != side.told_key) | (quantity != side.told_quantity) | (orders != side.told_orders))
+    m.change_count += ((key ^ side.told_key) | (quantity ^ side.told_quantity) | (orders ^ side.told_orders)) != 0
     side.told_key = key
     side.told_quantity = quantity
     side.told_orders = orders
@@ -432,22 +468,15 @@ cdef inline void tell_side(Market *m, uint32_t index, uint32_t which) noexcept n
     change.price = key_of(which, key)       # an empty side's lowest key is NO_PRICE on both sides
     change.quantity = quantity
     change.reference = 0
-    change.book = index
-    change.orders = <uint32_t>orders
-    change.kind = KIND_BBO
-    change.side = <uint8_t>which
-    change.state = m.books[index].sides[0].state
-    change.flags = 0
-    change.channel = m.channel
-    change.reserved = 0
+    set_pair(&change.book, index, <uint32_t>orders)
+    set_pair(<uint32_t *>&change.kind, KIND_BBO | which << 8 | <uint32_t>side.state << 16, m.channel)
 
 
 cdef inline void judge_cross(Market *m, uint32_t index) noexcept nogil:
-    """Refuse a book whose best bid is not below its best ask, while it is traded and LIVE."""
+    """Refuse a book whose best bid is not below its best ask, as they were told, while it is traded and LIVE."""
     cdef const Side *bid = &m.books[index].sides[0]
-    cdef const Side *ask = &m.books[index].sides[1]
-    cdef int64_t best = bid.keys[<int32_t>bid.count - 1]
-    if unlikely(best >= key_of(1, ask.keys[<int32_t>ask.count - 1]) and bid.count != 0 and ask.count != 0):
+    cdef int64_t ask = m.books[index].sides[1].told_key
+    if unlikely(bid.told_key >= key_of(1, ask) and ask != LOWEST):     # LOWEST: the side is empty
         if bid.judged and bid.state == LIVE:
             refuse(m, index, CROSSED, 0)
 
@@ -464,5 +493,5 @@ cdef inline void end_transaction(Market *m) noexcept nogil:
 
 cdef inline void set_state(Market *m, uint32_t index, uint8_t state) noexcept nogil:
     if m.books[index].sides[0].state != state:
-        m.books[index].sides[0].state = state
+        m.books[index].sides[0].state = m.books[index].sides[1].state = state
         announce(m, KIND_STATE, index)

@@ -250,7 +250,7 @@ cdef class StarbaseBooks:
         if unlikely(book == NONE):
             refuse(self.m, NONE, UNKNOWN_BOOK, id)
             return NULL
-        order = find_in(self.m, book, id)
+        order = find_in(self.m, book, id, young(id))
         if unlikely(order != NULL and order.side != which):
             refuse(self.m, book, WRONG_BOOK, id)
             return NULL

@@ -74,15 +74,18 @@ class Fast:
             self.path.forget_firsts(self._channels[id(lane)])
 
     def locate(self, lane: Lane, data: Any, packets: Rows, sequence: int) -> Any:
-        """Find the packet of a batch that brought a message; None when it is not among them."""
-        for packet in packets[::-1]:
+        """Find the packet of a batch that brought a message first; None when it is not among them."""
+        found, nearest = None, -1
+        for packet in packets:
             key = packet["destination"].tobytes(), int(packet["destination_port"])
             start = int(packet["payload_offset"])
             payload = data[start : start + int(packet["payload_length"])]
             first = lane.protocol.sequence_of(payload) if key in self._flows else None
-            if first is not None and first <= sequence and lane.protocol.identity(payload) == lane.identity:
-                return packet
-        return None
+            if first is None or not nearest < first <= sequence:
+                continue  # the first copy of the nearest packet that begins at the message or before it
+            if lane.protocol.identity(payload) == lane.identity:
+                found, nearest = packet, first
+        return found
 
     def _number(self, lane: Lane) -> int | None:
         number = self._channels.get(id(lane))

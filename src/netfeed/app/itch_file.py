@@ -1,7 +1,8 @@
 """Read a file of ITCH messages into a feed: records one after the other, in windows, with the place of each fault.
 
-`walk` is the plain loop; the books of `ItchFeed` have a `run` of their own, compiled or not, and are handed whole windows
-instead. Both stop in the same words, so that what follows - more bytes, the end marker, a torn tail - is written once.
+`walk` is the plain loop; the books of `ItchFeed` have a `run` of their own, compiled or not, and are handed whole
+windows instead. Both stop in the same words, so that what follows - more bytes, the end marker, a torn tail - is
+written once.
 """
 
 from enum import IntEnum

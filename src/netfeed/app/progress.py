@@ -30,7 +30,7 @@ class Progress:
         self._bar: Any = None
         self._task: Any = None
         if self._pace is not None:
-            replay.batch_packets, replay.batch_bytes = PACED_PACKETS, PACED_BYTES
+            replay.batch_packets, replay.batch_bytes, replay.paced = PACED_PACKETS, PACED_BYTES, True
         if self._shown or self._pace is not None:
             replay.after.append(self._step)
 

@@ -93,6 +93,7 @@ class Replay:
         self.batch_bytes = WINDOW
         self.elapsed_ns = 0
         self.stopped = False
+        self.paced = False  # its time is that of whoever watches
         self.flows = Flows(
             self.findings, new_feed=new_feed, protocol=options.protocol, declared=options.channels, wanted=self._wanted
         )

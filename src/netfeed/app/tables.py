@@ -51,7 +51,7 @@ def print_report(replay: Replay, out: Console, *, depth: int | None, verbose: in
 def _headline(replay: Replay) -> str:
     tally, build = replay.tally, "compiled core" if netfeed.BUILD == "compiled" else "pure Python twins"
     count = messages(replay)
-    rate = f", {replay.elapsed_ns / count:,.0f} ns a message" if count else ""
+    rate = f", {replay.elapsed_ns / count:,.0f} ns a message" if count and not replay.paced else ""
     took = f"in {duration_text(replay.elapsed_ns)}{rate} ({build})"
     span = f"from {time_text(tally.first_ns)} to {time_text(tally.last_ns)}, " if tally.first_ns is not None else ""
     packets = f"{tally.packets:,} packets, " if tally.records else ""

@@ -56,7 +56,7 @@ class LiveView:
         replay.changes.consumers.append(self)
         replay.after.append(self._step)
         if pace is not None or spread:
-            replay.batch_packets, replay.batch_bytes = _BATCH_PACKETS, _BATCH_BYTES
+            replay.batch_packets, replay.batch_bytes, replay.paced = _BATCH_PACKETS, _BATCH_BYTES, True
 
     def __enter__(self) -> "LiveView":
         self._live.start()
@@ -124,7 +124,7 @@ class Lines:
         self._printed = 0
         replay.changes.consumers.append(self)
         if pace is not None:
-            replay.batch_packets, replay.batch_bytes = _BATCH_PACKETS, _BATCH_BYTES
+            replay.batch_packets, replay.batch_bytes, replay.paced = _BATCH_PACKETS, _BATCH_BYTES, True
             replay.after.append(lambda inputs: pace.wait(replay.now_ns))
 
     def __enter__(self) -> "Lines":
