@@ -50,7 +50,8 @@ files are still those. Do not edit them; this page is written by the tool, too.
 {rows}
 
 *Packets* are the records of the file. *Messages* are those of the sequenced stream, each counted once, whichever line
-or answer brought it; a lost one is not counted, nor are those of a snapshot channel. *Exit* is the exit code of
+or answer brought it; a lost one is not counted, and those of a snapshot channel stand in `truth.json` by themselves
+(a replay's `messages` and `by_type` have both). *Exit* is the exit code of
 `netfeed replay`: 3 when there was a gap or damage.
 
 ## What a replay must report

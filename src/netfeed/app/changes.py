@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 
 from netfeed.book.change import NO_BOOK, NO_TIME, Kind, Refusal
+from netfeed.book.state import BookState
 
 Rows = np.ndarray[Any, Any]
 NO_LANE: Final = 0xFFFF
@@ -86,6 +87,11 @@ class Catalogue:
         return np.array(numbers, "<u4")
 
 
+Refused = Callable[[int, int, Refusal, int], None]
+"""Is told (lane, sequence, reason, order id) of a message that was refused: all that do not decode, and of every book
+the one that made it SUSPECT."""
+
+
 class Changes:
     """Collect the changes of feeds and hand them on."""
 
@@ -98,13 +104,8 @@ class Changes:
         self.since_ns: int | None = None
         self.until_ns: int | None = None
 
-    def collect(
-        self, feeds: Sequence[Any], lane_of: Callable[[int, int], int], malformed: Callable[[int, int], None]
-    ) -> None:
-        """Take what the feeds have. `lane_of(feed, channel)` numbers the lane; `malformed(lane, sequence)` is told.
-
-        Every message that did not fit its specification is told to `malformed`.
-        """
+    def collect(self, feeds: Sequence[Any], lane_of: Callable[[int, int], int], refused: Refused) -> None:
+        """Take what the feeds have. `lane_of(feed, channel)` numbers the lane; `refused` is told every refusal."""
         batches = []
         for which, feed in enumerate(feeds):
             numbers = self.catalogue.numbers(which, feed)
@@ -116,7 +117,7 @@ class Changes:
         rows = batches[0] if len(batches) == 1 else np.concatenate(batches)
         if len(batches) > 1:
             rows = rows[np.argsort(rows["ts_recv_ns"], kind="stable")]
-        self._account(rows, malformed)
+        self._account(rows, refused)
         if self.consumers:
             rows = self._chosen(rows)
             for consumer in self.consumers if len(rows) else ():
@@ -130,7 +131,7 @@ class Changes:
         rows["channel"] = lanes[np.searchsorted(channels, rows["channel"])]
         return rows
 
-    def _account(self, rows: Rows, malformed: Callable[[int, int], None]) -> None:
+    def _account(self, rows: Rows, tell: Refused) -> None:
         self.count += len(rows)
         moved = rows["book"][(rows["kind"] == Kind.BBO) | (rows["kind"] == Kind.TRADE)]
         if len(moved):
@@ -141,8 +142,9 @@ class Changes:
         for reason in np.unique(refused["flags"]) if len(refused) else ():
             name = Refusal(int(reason)).name
             self.refused[name] = self.refused.get(name, 0) + int((refused["flags"] == reason).sum())
-        for row in refused[refused["flags"] == Refusal.BAD_LENGTH]:
-            malformed(int(row["channel"]), int(row["sequence"]))
+        # on a book that is in doubt already, nonsense is what has to be expected: the reason of the doubt was told
+        for row in refused[(refused["flags"] == Refusal.BAD_LENGTH) | (refused["state"] == BookState.LIVE)]:
+            tell(int(row["channel"]), int(row["sequence"]), Refusal(int(row["flags"])), int(row["reference"]))
 
     def _chosen(self, rows: Rows) -> Rows:
         """Leave out what is of other instruments or times; what concerns a whole channel stays."""

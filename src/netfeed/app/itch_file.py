@@ -119,10 +119,16 @@ class ItchFile:
         elif how == Stop.BAD:
             found = bytes(buffer[offset : offset + 3]).hex()
             self._findings.add(self.place, f"a record that begins with {found}", "0000 and a known message type")
+            self._lose()
         elif how == Stop.MARKER:
             self._offset += _PREFIX
             if self._more() or left > _PREFIX:
                 self._findings.add(self.place, "bytes after the end marker", "the end of the file")
+                self._lose()
+
+    def _lose(self) -> None:
+        """What follows cannot be read: no book is known to be right any more."""
+        self.feed.gap(self.sequence, self.sequence, _NO_TIME, 0)
 
     def _wanted(self) -> int:
         view, offset = self._source.buffer, self._offset

@@ -17,19 +17,25 @@ from typing import Any
 from netfeed.app.changes import NO_LANE, Catalogue, Changes, Rows, Selection
 from netfeed.app.clock import Moment
 from netfeed.app.fast import Fast
-from netfeed.app.findings import Findings, Place
+from netfeed.app.findings import MAX_FINDINGS, Findings, Place
 from netfeed.app.flows import Declared, Flow, Flows
 from netfeed.app.inputs import BATCH, Capture, Inputs
 from netfeed.app.itch_file import WINDOW, ItchFile
 from netfeed.app.lane import Lane
 from netfeed.app.protocols import PROTOCOLS, Protocol
 from netfeed.app.recognise import is_request
+from netfeed.book.change import Refusal
 from netfeed.feed.path import Status
 from netfeed.machine import NEVER
+from netfeed.wire import itch
 from netfeed.wire.capture import NO_TIME, Kind
 
 _RECORD, _TS, _AT, _LENGTH, _CAPTURED, _ORIGINAL, _KIND = 0, 1, 2, 3, 4, 5, 7
 _PORT, _GROUP = 11, 13  # fields of a PACKET
+
+
+_NEVER_CROSSED = frozenset({"itch50", "starbase"})
+"""Where a crossed book is damage. IEX's recorded books do cross; there the book's state says it, and no error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +139,18 @@ class Replay:
                     self._itch(inputs, ItchFile(name, kind, source, feed, self.findings))
         finally:  # a run that is broken off has its report too
             self._account()
-            self.elapsed_ns = perf_counter_ns() - began
+            self._report_unknown_types()
+        self.elapsed_ns = perf_counter_ns() - began
+
+    def _report_unknown_types(self) -> None:
+        """Report ITCH types that the specification does not have: a new revision, or bytes that are no messages."""
+        holders = [(lane.name, lane.feed) for lane in self.lanes] + [(file.name, file.feed) for file in self.itch_files]
+        for name, feed in holders:
+            types: dict[str, int] = feed.by_type if getattr(feed, "protocol", "") == "itch50" else {}
+            for kind, count in types.items():
+                if kind not in itch.LAYOUTS:
+                    where = Place(self.options.files[0] if len(self.options.files) == 1 else "", 0)
+                    self.findings.add(where, f"{count} messages of type {kind!r} on {name}", "a type of ITCH 5.0")
 
     # --- captures
 
@@ -145,6 +162,7 @@ class Replay:
             self._call_after(inputs)
             if self._over or self._ask():
                 break
+        self._walked = None  # what is delivered from here on comes from memory: its buffer may be gone
         if not self.stopped:
             for flow, held in self.flows.settle():
                 self._deliver(flow, held.payload, held.place)
@@ -330,7 +348,7 @@ class Replay:
         def lane_of(feed: int, channel: int) -> int:
             return lanes.get((id(feeds[feed]), channel), NO_LANE)
 
-        self.changes.collect(feeds, lane_of, self._malformed)
+        self.changes.collect(feeds, lane_of, self._refused)
         for lane in self.lanes:
             lane.placed.clear()
             lane.heal(self._now)
@@ -346,11 +364,26 @@ class Replay:
         for call in self.after:
             call(inputs)
 
-    def _malformed(self, index: int, sequence: int) -> None:
-        """Report a message that does not fit its specification, where it stands."""
+    def _refused(self, index: int, sequence: int, reason: Refusal, order_id: int) -> None:
+        """Report a message that was refused, where it stands."""
         lane = self.lanes[index] if index != NO_LANE else None
-        if lane is not None:
-            place = self._locate(lane, sequence)
+        if reason is Refusal.CROSSED and lane is not None and lane.protocol.name not in _NEVER_CROSSED:
+            return
+        known = self.findings.count < MAX_FINDINGS  # beyond that they are only counted, and not looked for
+        if reason is not Refusal.BAD_LENGTH:
+            name = f"channel {lane.name}" if lane is not None else "the file"
+            found, wanted = (
+                f"message {sequence} on {name}: {reason.name}, order {order_id}",
+                "a message that makes sense",
+            )
+            place = Place("", 0)
+            if known and lane is not None:
+                place = self._locate(lane, sequence)
+            elif known and self._file is not None:
+                place = self._file.locate(sequence)
+            self.findings.add(place, found, wanted)
+        elif lane is not None:
+            place = self._locate(lane, sequence) if known else Place("", 0)
             self.findings.add(place, f"message {sequence} on channel {lane.name} does not decode", "its specification")
         elif self._file is not None:
             self.findings.add(self._file.locate(sequence), f"message {sequence} of another size", "that of its type")

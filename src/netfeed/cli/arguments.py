@@ -98,7 +98,7 @@ def positive(text: str) -> int:
     """Read a count of one or more."""
     if not (text.isascii() and text.isdecimal() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"not a count of 1 or more: {text!r}")
-    return int(text)
+    return min(int(text), 2**31)
 
 
 def duration(text: str) -> int:
