@@ -1,6 +1,7 @@
 """Frames and captures for the tests of the capture modules: built here with struct, on purpose not with the package."""
 
 import struct
+from typing import Literal
 
 from hypothesis import strategies as st
 
@@ -165,7 +166,7 @@ def pcapngs(draw: st.DrawFn) -> bytes:
 @st.composite
 def _sections(draw: st.DrawFn) -> bytes:
     order = draw(ORDERS)
-    name = "little" if order == "<" else "big"
+    name: Literal["little", "big"] = "little" if order == "<" else "big"
     data = section(order)
     for link in draw(st.lists(st.sampled_from(LINKS), max_size=3)):
         pairs = []
