@@ -463,3 +463,17 @@ def test_two_lines_of_one_session_are_one_channel_and_two_sessions_are_two(
     found = {one["channel"]: [(line["line"], line["first"]) for line in one["lines"]] for one in report["channels"]}
     assert found == {"233.252.0.1:26400": [("A", 0), ("B", 20)], "233.252.0.9:26400": [("A", 20)]}
     assert [book["instrument"] for book in report["books"]] == ["AAA", "ZZZ"]
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (["--instrument", "NOPE"], "no book matches --instrument NOPE (12 books were seen)"),
+        (["--group", "233.252.0.77:1"], "no packet that was recognised went to --group 233.252.0.77:1"),
+    ],
+)
+def test_a_filter_that_nothing_matches_is_said(
+    capsys: pytest.CaptureFixture[str], option: list[str], said: str
+) -> None:
+    main(["replay", str(PCAPS / "itch-ab.pcap"), "--json", *option])
+    assert said in capsys.readouterr().err

@@ -36,6 +36,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and give its exit code."""
+    if sys.stdout is None:  # Python's word for a closed one
+        return _say("standard output is closed: send it to a file or to /dev/null", FAILED)
     _never_choke()
     try:
         arguments = parser().parse_args(argv)

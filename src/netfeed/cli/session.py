@@ -68,3 +68,14 @@ def note_unknown(replay: "Replay", *, quiet: bool) -> bool:
     if replay.flows.overflowed:
         note(f"{replay.flows.overflowed:,} packets were passed over: too many flows or channels for one run")
     return nothing
+
+
+def note_unmatched(replay: "Replay") -> None:
+    """Say which of the filters nothing matched: a misspelt name should not look like an empty market."""
+    options = replay.options
+    if options.instruments and not any(True for _ in replay.catalogue.chosen()):
+        seen = len(replay.catalogue.books)
+        note(f"no book matches --instrument {' '.join(options.instruments)} ({seen} books were seen)")
+    if options.groups and not replay.lanes:
+        groups = " ".join(group if port is None else f"{group}:{port}" for group, port in options.groups)
+        note(f"no packet that was recognised went to --group {groups}")
