@@ -128,7 +128,9 @@ class ItchFile:
 
     def _lose(self) -> None:
         """What follows cannot be read: no book is known to be right any more."""
-        self.feed.gap(self.sequence, self.sequence, _NO_TIME, 0)
+        gap = getattr(self.feed, "gap", None)  # whoever only looks at messages has no books
+        if gap is not None:
+            gap(self.sequence, self.sequence, _NO_TIME, 0)
 
     def _wanted(self) -> int:
         view, offset = self._source.buffer, self._offset
