@@ -37,7 +37,8 @@ def test_the_python_examples_run_one_after_the_other(path: Path, monkeypatch: py
 )
 def test_the_commands_run(document: str, command: str) -> None:
     program = [sys.executable, "-m", "netfeed.cli.main", *shlex.split(command)[1:]]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    paths = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH", ""), str(ROOT / "src"))))
+    environment = {**os.environ, "PYTHONPATH": paths}
     done = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode in (0, DATA_CHECK_FAILED), done.stderr
     assert done.stdout
