@@ -16,15 +16,17 @@ BUILD = "pure" if PURE else "compiled"
 def select(core: str, twin: str, name: str) -> Any:
     """Give `name` from the compiled module `netfeed._core.<core>`, or from the module `twin` when PURE is set.
 
+    A compiled module of another room is named with it: `transport.mmsg`.
     Raises: ImportError with the remedy when the compiled module is wanted and cannot be loaded.
     """
     if PURE:
         return getattr(import_module(twin), name)
+    compiled = f"netfeed.{core}" if "." in core else f"netfeed._core.{core}"
     try:
-        module = import_module(f"netfeed._core.{core}")
+        module = import_module(compiled)
     except ImportError as error:
         raise ImportError(
-            f"the compiled core netfeed._core.{core} cannot be loaded ({error}); build it with `pip install -e .` "
+            f"the compiled core {compiled} cannot be loaded ({error}); build it with `pip install -e .` "
             "(needs gcc and the Python headers), or set NETFEED_PURE=1 to run the slow plain Python twins"
         ) from error
     return getattr(module, name)
