@@ -20,6 +20,10 @@ class ConfigurationError(NetfeedError):
     """An option or a configuration file cannot be used as given. The command line exits with 4 or 2."""
 
 
+class ConfigurationFileError(ConfigurationError):
+    """A configuration file is wrong. The message has one line for each mistake; the command line exits with 4."""
+
+
 class WireError(NetfeedError, ValueError):
     """Bytes from outside do not fit their specification.
 

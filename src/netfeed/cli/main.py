@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from netfeed import BUILD, __version__
-from netfeed.cli import decode, replay, verify
-from netfeed.errors import ConfigurationError, NetfeedError
+from netfeed.cli import config, decode, replay, verify
+from netfeed.errors import ConfigurationError, ConfigurationFileError, NetfeedError
 
-OK, FAILED, USAGE, DATA = 0, 1, 2, 3
+OK, FAILED, USAGE, DATA, CONFIGURATION = 0, 1, 2, 3, 4
 INTERRUPTED = 130
 
 
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     core = "compiled core" if BUILD == "compiled" else "pure Python twins"
     top.add_argument("--version", action="version", version=f"netfeed {__version__} ({core})")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
-    for module in (replay, decode, verify):
+    for module in (replay, decode, verify, config):
         module.add(verbs)
     return top
 
@@ -60,6 +60,8 @@ def _guarded(run: Callable[[argparse.Namespace], int], arguments: argparse.Names
         sys.stdout.flush()
     except BrokenPipeError:
         return _quietly()
+    except ConfigurationFileError as error:
+        return _say(str(error).replace("\n", "\nnetfeed: "), CONFIGURATION)
     except ConfigurationError as error:
         return _say(error, USAGE)
     except (NetfeedError, ImportError) as error:

@@ -1,0 +1,150 @@
+"""What a configuration of `netfeed run` may say: the sections, their keys, defaults and bounds, as types.
+
+A key is a field here and nowhere else; `reads` names how a text becomes a value (`app.config`). `RELOADED` names the
+keys that SIGHUP changes while the handler runs; all others need a restart.
+"""
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+SCHEMA_VERSION: Final = 1
+
+Duration = Annotated[int, Meta(ge=0, extra={"reads": "duration"})]
+Size = Annotated[int, Meta(ge=0, extra={"reads": "size"})]
+Endpoint = Annotated[str, Meta(extra={"reads": "endpoint"})]
+Network = Annotated[str, Meta(extra={"reads": "network"})]
+Count = Annotated[int, Meta(ge=1)]
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Policy = Literal["drop", "coalesce", "block", "halt"]
+
+_S: Final = 10**9
+_MS: Final = 10**6
+
+
+class Line(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One group (or unicast address) that carries the whole stream. `source` makes the join source-specific."""
+
+    group: Endpoint
+    interface: str | None = None
+    source: Annotated[str, Meta(extra={"reads": "host"})] | None = None
+
+
+class Retransmit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One server that sends again what is asked for, over unicast UDP."""
+
+    address: Endpoint
+    bind: Endpoint | None = None
+    max_messages: Annotated[int, Meta(ge=1, le=65535)] | None = None
+
+
+class Glimpse(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The GLIMPSE server of an ITCH channel. The password stands in a file or in a variable, never here."""
+
+    address: Endpoint
+    username: Annotated[str, Meta(max_length=6)] = ""
+    password_file: str | None = None
+    password_env: str | None = None
+    timeout: Duration = 5 * _S
+
+
+class Recovery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long what is missing is waited for, and how often it is asked for."""
+
+    reorder_window: Duration = 1 * _MS
+    window: Duration = 1 * _S
+    retry: Duration = 20 * _MS
+    max_held: Size = 16 * 2**20
+    requests_per_second: Count = 200
+    burst: Count = 32
+
+
+class Channel(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One sequenced stream: its lines, its snapshots, and whom to ask for what is missing."""
+
+    name: Name
+    protocol: Literal["itch50", "starbase", "deribit", "cme", "iex"]
+    id: Annotated[int, Meta(ge=0, lt=2**32)] | None = None
+    start: Annotated[int, Meta(ge=0)] | None = None
+    interface: str | None = None
+    sources: list[Network] = []
+    lines: Annotated[list[Line], Meta(min_length=1, max_length=16)]
+    snapshots: Annotated[list[Line], Meta(max_length=2)] = []
+    snapshot_join: Literal["always", "needed"] = "always"
+    retransmit: Annotated[list[Retransmit], Meta(max_length=4)] = []
+    glimpse: Glimpse | None = None
+    recovery: Recovery = Recovery()
+    heartbeat: Duration | None = None
+    stale_after: Annotated[int, Meta(ge=1, le=1000)] = 3
+
+
+class Receive(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How packets are taken from the kernel."""
+
+    how: Literal["thread", "loop"] = "thread"
+    spin: bool = False
+    cpu: Annotated[int, Meta(ge=0, lt=4096)] | None = None
+    buffer: Size = 8 * 2**20
+    batch: Annotated[int, Meta(ge=1, le=1024)] = 64
+    packet_size: Annotated[int, Meta(ge=64, le=65535)] = 2048
+    hardware_stamps: bool = False
+    busy_poll: Duration = 0
+
+
+class Books(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which books are shown, streamed and published."""
+
+    instruments: list[str] = []
+
+
+class Stream(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The JSON Lines of every change, and what happens when their reader is slow."""
+
+    path: str | None = None
+    queue: Annotated[int, Meta(ge=1, le=2**24)] = 65_536
+    policy: Policy = "drop"
+
+
+class Journal(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The pcapng file of every packet that was received."""
+
+    path: str | None = None
+    queue: Size = 64 * 2**20
+    policy: Literal["drop", "halt"] = "drop"
+    rotate_size: Size | None = None
+    rotate_every: Duration | None = None
+    files: Count | None = None
+
+
+class Ring(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The shared memory through which other processes read changes; a slow reader loses with evidence."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
+    changes: Annotated[int, Meta(ge=1024, le=2**26)] = 2**17
+
+
+class Endpoints(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where /metrics, /healthz and /readyz are served; the empty text serves none."""
+
+    listen: Annotated[str, Meta(extra={"reads": "endpoint"})] = "127.0.0.1:9464"
+
+
+class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All of it."""
+
+    schema_version: Literal[1]
+    name: Name = "netfeed"
+    channels: Annotated[list[Channel], Meta(min_length=1, max_length=64)]
+    receive: Receive = Receive()
+    books: Books = Books()
+    stream: Stream = Stream()
+    journal: Journal = Journal()
+    ring: Ring = Ring()
+    endpoints: Endpoints = Endpoints()
+
+
+RELOADED: Final = frozenset({"books.instruments", "channels.sources", "channels.heartbeat", "channels.stale_after"})
+"""What SIGHUP changes while the handler runs."""
+
+HEARTBEATS: Final = {"itch50": 1 * _S, "starbase": 5 * _S, "deribit": 10 * _S, "cme": 30 * _S, "iex": 1 * _S}
+"""How often each protocol's sender says that it is alive; Deribit's legacy feed does not, there it is a guess."""
