@@ -1,0 +1,325 @@
+"""Drive machines from sockets: epoll, or spinning without sleep. It knows no protocol and keeps the driver's law:
+
+    one input, hand over its events, drain every port, read the deadline, wait
+
+A machine is added with its ports, each of which is an endpoint:
+
+    loop = Loop()
+    task = loop.add(machine, {Port.LINE_A: incoming(...), Port.RETRANSMIT: exchange(...)}, events=take)
+    task.kick()                   after a command: hand nothing over, but drain and read the deadline anew
+    loop.run()                    until loop.stop(), which a signal handler or another thread may call
+
+What is no machine is watched (`watch`: a descriptor and a callback) or timed (`every`: a period and a callback).
+An error of one endpoint ends that endpoint and is told to `failed`; the others go on.
+
+Precision: a wait shorter than 10 ms is in microseconds, a longer one in milliseconds (epoll_wait rounds up), and it
+never ends before the deadline. The longest turn - from waking up to waiting again - is measured: it is how late
+everything else was. Leaves out: threads of its own; the hot path of a feed is `receiver`.
+"""
+
+import contextlib
+import os
+import select
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from netfeed.errors import MisuseError
+from netfeed.machine import NEVER, Machine
+from netfeed.transport.endpoint import Endpoint
+from netfeed.transport.network import NetworkError
+
+MAX_READY: Final = 64
+"""Descriptors that are looked at in a turn."""
+PRECISE_NS: Final = 10_000_000
+_FD_SETSIZE: Final = 1024
+
+Events = Callable[[Sequence[Any], int], None]
+"""Who takes a machine's events, with the time at which they happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopStatistics:
+    """The account of a loop. Units: ns."""
+
+    turns: int
+    longest_turn_ns: int
+    late_wakes: int
+    worst_lateness_ns: int
+
+
+def nothing(events: Sequence[Any], now: int) -> None:
+    """Take events and do nothing with them."""
+
+
+def raise_error(endpoint: Endpoint, error: NetworkError) -> None:
+    """Let the error of an endpoint end the loop: for those who did not say what else to do."""
+    raise error
+
+
+class Task:
+    """A machine on a loop. Made by `Loop.add`."""
+
+    def __init__(
+        self, loop: "Loop", machine: Machine, ports: Mapping[int, Endpoint], events: Events,
+        failed: Callable[[Endpoint, NetworkError], None],
+    ) -> None:  # fmt: skip
+        self.machine = machine
+        self.ports = dict(ports)
+        self.deadline = NEVER
+        self._loop, self._events, self._failed = loop, events, failed
+
+    def receive(self, port: int, now: int) -> None:
+        """Take what waits at an endpoint, one input after the other."""
+        endpoint = self.ports[port]
+        try:
+            inputs = endpoint.receive()
+        except NetworkError as error:
+            self._end(port, error)
+            return
+        for data in inputs:
+            self.take(self.machine.receive(data, now, port), now)
+        if endpoint.ended and self.ports.get(port) is endpoint:
+            self._finish(port, endpoint, now)
+
+    def wake(self, now: int) -> None:
+        """Tell the machine that its deadline has passed."""
+        self.take(self.machine.wake(now), now)
+
+    def kick(self) -> None:
+        """Drain and read the deadline, after a command to the machine."""
+        self.take((), self._loop.clock())
+
+    def take(self, events: Sequence[Any], now: int) -> None:
+        """Hand over events, drain every port, read the deadline."""
+        if events:
+            self._events(events, now)
+        for port, endpoint in list(self.ports.items()):
+            out = self.machine.transmit(port)
+            if out:
+                try:
+                    endpoint.send(out)
+                except NetworkError as error:
+                    self._end(port, error)
+                self._loop.interest(endpoint)
+        self.deadline = self.machine.deadline
+
+    def close(self) -> None:
+        """Take the machine off the loop and close its endpoints."""
+        self._loop.remove(self)
+
+    def flush(self, port: int) -> None:
+        """Send on what an endpoint could not send before."""
+        endpoint = self.ports[port]
+        try:
+            endpoint.flush()
+        except NetworkError as error:
+            self._end(port, error)
+        self._loop.interest(endpoint)
+
+    def _finish(self, port: int, endpoint: Endpoint, now: int) -> None:
+        """The peer closed."""
+        self._loop.release(endpoint)
+        self.ports.pop(port, None)
+        end = getattr(self.machine, "end", None)
+        if end is not None:
+            self.take(end(now), now)
+        endpoint.close()
+
+    def _end(self, port: int, error: NetworkError) -> None:
+        endpoint = self.ports.pop(port, None)
+        if endpoint is not None:
+            self._loop.release(endpoint)
+            endpoint.close()
+            self._failed(endpoint, error)
+
+
+class Loop:
+    """Machines, descriptors and timers, on one thread."""
+
+    def __init__(
+        self, *, spin: bool = False, cpu: int | None = None, clock: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        """Make a loop; `spin` never sleeps and takes a whole core; `cpu` is the core that `run` binds itself to."""
+        self.clock = clock
+        self.tasks: list[Task] = []
+        self._spin, self._cpu = spin, cpu
+        self._poll = select.epoll()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poll.register(self._bell, select.EPOLLIN)
+        self._ready: dict[int, tuple[Callable[[int], None], Callable[[], None]]] = {}
+        self._masks: dict[int, int] = {}
+        self._endpoints: dict[int, Endpoint] = {}
+        self._timers: list[_Timer] = []
+        self._posted: deque[Callable[[], None]] = deque()
+        self._stopped = False
+        self._turns = self._longest = self._late = self._worst = 0
+
+    def add(
+        self, machine: Machine, ports: Mapping[int, Endpoint], *, events: Events = nothing,
+        failed: Callable[[Endpoint, NetworkError], None] = raise_error,
+    ) -> Task:  # fmt: skip
+        """Drive a machine; what it wants to say at once is sent before this returns."""
+        task = Task(self, machine, ports, events, failed)
+        self.tasks.append(task)
+        for port, endpoint in ports.items():
+            self._register(endpoint, task, port)
+        task.kick()
+        return task
+
+    def open_port(self, task: Task, port: int, endpoint: Endpoint) -> None:
+        """Give a machine that runs an endpoint for one more port, or another one for a port whose endpoint ended."""
+        if port in task.ports:
+            raise MisuseError(f"port {port} has an endpoint")
+        task.ports[port] = endpoint
+        self._register(endpoint, task, port)
+        task.kick()
+
+    def close_port(self, task: Task, port: int) -> None:
+        """Close one endpoint of a machine."""
+        endpoint = task.ports.pop(port, None)
+        if endpoint is not None:
+            self.release(endpoint)
+            endpoint.close()
+
+    def remove(self, task: Task) -> None:
+        """Take a machine off and close its endpoints."""
+        if task in self.tasks:
+            self.tasks.remove(task)
+            for port in list(task.ports):
+                self.close_port(task, port)
+
+    def watch(self, fd: int, ready: Callable[[int], None]) -> None:
+        """Call `ready(now)` whenever a descriptor can be read."""
+        self._poll.register(fd, select.EPOLLIN)
+        self._ready[fd] = (ready, lambda: None)
+
+    def forget(self, fd: int) -> None:
+        """Watch a descriptor no more."""
+        if self._ready.pop(fd, None) is not None:
+            with contextlib.suppress(OSError):
+                self._poll.unregister(fd)
+
+    def every(self, period_ns: int, call: Callable[[int], None]) -> None:
+        """Call `call(now)` every period; a period that was missed is left out."""
+        self._timers.append(_Timer(period_ns, self.clock() + period_ns, call))
+
+    def post(self, call: Callable[[], None]) -> None:
+        """Call something on the loop's thread, from any thread or a signal handler."""
+        self._posted.append(call)
+        self._ring()
+
+    def stop(self) -> None:
+        """End `run`, from any thread or a signal handler."""
+        self._stopped = True
+        self._ring()
+
+    def run(self, until_ns: int = NEVER) -> None:
+        """Turn until `stop`, or until a moment. Units: monotonic ns."""
+        if self._cpu is not None:
+            os.sched_setaffinity(0, {self._cpu})
+        while not self._stopped and self.clock() < until_ns:
+            self.turn(until_ns)
+        self._stopped = False
+
+    def turn(self, until_ns: int = NEVER) -> None:
+        """Wait once and handle what is ready; returns at `until_ns` at the latest."""
+        deadline = min(self.deadline, until_ns)
+        ready = self._poll.poll(0, MAX_READY) if self._spin else self._wait(deadline)
+        now = begun = self.clock()
+        self._turns += 1
+        for fd, mask in ready:
+            self._handle(fd, mask, now)
+        while self._posted:
+            self._posted.popleft()()
+        now = self.clock()
+        self._wake(now)
+        self._longest = max(self._longest, self.clock() - begun)
+
+    @property
+    def deadline(self) -> int:
+        """Give the earliest deadline of all machines and timers. Units: monotonic ns; NEVER."""
+        tasks = min((task.deadline for task in self.tasks), default=NEVER)
+        return min(tasks, min((timer.deadline for timer in self._timers), default=NEVER))
+
+    def statistics(self) -> LoopStatistics:
+        """Give the account."""
+        return LoopStatistics(self._turns, self._longest, self._late, self._worst)
+
+    def close(self) -> None:
+        """Close all endpoints and the loop itself."""
+        for task in list(self.tasks):
+            self.remove(task)
+        self._poll.close()
+        os.close(self._bell)
+
+    def interest(self, endpoint: Endpoint) -> None:
+        """Wait for room to write only while something waits to be written."""
+        fd = endpoint.fileno()
+        mask = self._mask(endpoint)
+        if fd >= 0 and self._endpoints.get(fd) is endpoint and self._masks.get(fd) != mask:
+            self._poll.modify(fd, mask)
+            self._masks[fd] = mask
+
+    def release(self, endpoint: Endpoint) -> None:
+        """Wait for an endpoint no more."""
+        fd = endpoint.fileno()
+        if fd >= 0 and self._endpoints.get(fd) is endpoint:
+            del self._endpoints[fd], self._masks[fd]
+            self.forget(fd)
+
+    def _register(self, endpoint: Endpoint, task: Task, port: int) -> None:
+        fd = endpoint.fileno()
+        if fd < 0 or not endpoint.receives:
+            return
+        mask = self._mask(endpoint)
+        self._poll.register(fd, mask)
+        self._masks[fd], self._endpoints[fd] = mask, endpoint
+        self._ready[fd] = (lambda now: task.receive(port, now), lambda: task.flush(port))
+
+    @staticmethod
+    def _mask(endpoint: Endpoint) -> int:
+        return select.EPOLLIN | (select.EPOLLOUT if endpoint.wants_write else 0)
+
+    def _handle(self, fd: int, mask: int, now: int) -> None:
+        if fd == self._bell:
+            with contextlib.suppress(BlockingIOError):
+                os.eventfd_read(self._bell)
+            return
+        if mask & select.EPOLLOUT and fd in self._ready:
+            self._ready[fd][1]()
+        if mask & ~select.EPOLLOUT and fd in self._ready:  # an endpoint that another one's events closed is gone
+            self._ready[fd][0](now)
+
+    def _wake(self, now: int) -> None:
+        for task in [task for task in self.tasks if task.deadline <= now]:
+            self._late += 1
+            self._worst = max(self._worst, now - task.deadline)
+            task.wake(now)
+        for timer in [timer for timer in self._timers if timer.deadline <= now]:
+            timer.deadline += (1 + (now - timer.deadline) // timer.period_ns) * timer.period_ns
+            timer.call(now)
+
+    def _wait(self, deadline: int) -> list[tuple[int, int]]:
+        if deadline == NEVER:
+            return self._poll.poll(None, MAX_READY)
+        left = max(0, deadline - self.clock())
+        if left and left < PRECISE_NS and self._poll.fileno() < _FD_SETSIZE:
+            select.select([self._poll], [], [], (left + 999) // 1000 / 1e6)
+            left = 0
+        return self._poll.poll(left / 1e9, MAX_READY)
+
+    def _ring(self) -> None:
+        with contextlib.suppress(BlockingIOError, OSError):
+            os.eventfd_write(self._bell, 1)
+
+
+class _Timer:
+    """A callback and when it is due."""
+
+    __slots__ = ("call", "deadline", "period_ns")
+
+    def __init__(self, period_ns: int, deadline: int, call: Callable[[int], None]) -> None:
+        self.period_ns, self.deadline, self.call = period_ns, deadline, call
