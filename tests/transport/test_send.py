@@ -4,7 +4,7 @@ import pytest
 
 from netfeed.errors import ConfigurationError, MisuseError
 from netfeed.transport.network import NetworkError
-from netfeed.transport.send import Lateness, Pacer, Sender
+from netfeed.transport.send import Pacer, Sender
 from netfeed.transport.udp import open_unicast
 
 
@@ -30,7 +30,7 @@ def test_a_sleep_that_is_too_long_does_not_move_the_later_deadlines() -> None:
         assert pacer.wait(deadline)
         times.append(wrist.now)
     assert times == list(range(1030, 11_030, 1000))
-    assert pacer.lateness.statistics().max_ns == 30
+    assert pacer.statistics().max_ns == 30
 
 
 def test_a_pacer_that_is_behind_catches_up_without_sleeping() -> None:
@@ -45,28 +45,7 @@ def test_a_wait_is_broken_off_when_it_is_stopped() -> None:
     wrist = Wrist()
     pacer = Pacer(clock=wrist.read, sleep=wrist.sleep, stop=lambda: wrist.now > 0)
     assert not pacer.wait(10**12)
-    assert pacer.lateness.statistics().count == 0
-
-
-def test_a_percentile_is_at_most_an_eighth_too_high() -> None:
-    lateness = Lateness()
-    for late in range(1, 100_001):
-        lateness.add(late)
-    for percent in (1, 50, 90, 99):
-        exact = percent * 1000
-        found = lateness.percentile(percent)
-        assert found is not None
-        assert exact <= found <= exact * 1.125
-    assert lateness.percentile(100) == 100_000
-
-
-def test_nothing_has_no_percentile_and_early_is_on_time() -> None:
-    lateness = Lateness()
-    assert lateness.statistics().p50_ns is None
-    lateness.add(-5)
-    assert lateness.statistics().max_ns == 0
-    lateness.add(2**63)
-    assert lateness.percentile(100) == 2**63
+    assert pacer.statistics().count == 0
 
 
 def test_a_sender_needs_a_port_and_an_address() -> None:

@@ -24,7 +24,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from netfeed.errors import MisuseError
 from netfeed.machine import NEVER, Machine
@@ -59,11 +59,28 @@ def raise_error(endpoint: Endpoint, error: NetworkError) -> None:
     raise error
 
 
+class Driving(Protocol):
+    """What a task needs of the loop that it is on."""
+
+    @property
+    def clock(self) -> Callable[[], int]:
+        """Give the clock."""
+
+    def interest(self, endpoint: Endpoint) -> None:
+        """Wait for room to write only while something waits to be written."""
+
+    def release(self, endpoint: Endpoint) -> None:
+        """Wait for an endpoint no more."""
+
+    def remove(self, task: "Task") -> None:
+        """Take a machine off and close its endpoints."""
+
+
 class Task:
-    """A machine on a loop. Made by `Loop.add`."""
+    """A machine on a loop, and the driver's law. Made by `Loop.add`."""
 
     def __init__(
-        self, loop: "Loop", machine: Machine, ports: Mapping[int, Endpoint], events: Events,
+        self, loop: Driving, machine: Machine, ports: Mapping[int, Endpoint], events: Events,
         failed: Callable[[Endpoint, NetworkError], None],
     ) -> None:  # fmt: skip
         self.machine = machine

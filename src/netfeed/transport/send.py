@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from netfeed.errors import MisuseError
-from netfeed.transport.network import Interface, NetworkError, address, endpoint_text, find_interface, told
+from netfeed.latency import Histogram
+from netfeed.transport.network import Interface, address, endpoint_text, find_interface, told
 
 SPIN_NS: Final = 200_000
 """The end of a wait that is spent asking the clock: a sleep comes back 50 us late and more."""
@@ -162,37 +163,6 @@ class Punctuality:
     max_ns: int | None
 
 
-class Lateness:
-    """Count how late packets were, in 8 steps an octave: a percentile is at most an eighth too high."""
-
-    def __init__(self) -> None:
-        self._counts = [0] * (8 * 64)
-        self._total = self._max = 0
-
-    def add(self, late_ns: int) -> None:
-        """Count one; what was early counts as on time."""
-        late = max(0, late_ns)
-        shift = max(0, late.bit_length() - 4)
-        self._counts[8 * shift + (late >> shift)] += 1
-        self._total += 1
-        self._max = max(self._max, late)
-
-    def percentile(self, percent: float) -> int | None:
-        """Give the lateness that `percent` of the packets did not exceed. Units: ns; None without any."""
-        wanted, seen = percent / 100 * self._total, 0
-        for at, count in enumerate(self._counts):
-            seen += count
-            if count and seen >= wanted:
-                shift = max(0, at // 8 - 1)
-                return min(self._max, ((at - 8 * shift + 1) << shift) - 1)
-        return None
-
-    def statistics(self) -> Punctuality:
-        """Give the percentiles."""
-        p50, p90, p99 = (self.percentile(one) for one in (50, 90, 99))
-        return Punctuality(self._total, p50, p90, p99, self._max if self._total else None)
-
-
 class Pacer:
     """Wait for absolute moments; `clock` gives and `sleep` takes what the kernel's do, so that a test can be both."""
 
@@ -200,12 +170,17 @@ class Pacer:
         self, *, stop: Callable[[], bool] = lambda: False, clock: Callable[[], int] = time.monotonic_ns,
         sleep: Callable[[float], None] = time.sleep, spin_ns: int = SPIN_NS,
     ) -> None:  # fmt: skip
-        self.lateness = Lateness()
+        self.lateness = Histogram()
         self._stop, self._clock, self._sleep, self._spin_ns = stop, clock, sleep, spin_ns
 
     def now(self) -> int:
         """Read the clock. Units: monotonic ns."""
         return self._clock()
+
+    def statistics(self) -> Punctuality:
+        """Say how late the packets were so far."""
+        p50, p90, p99 = (self.lateness.percentile(percent) for percent in (50, 90, 99))
+        return Punctuality(self.lateness.count, p50, p90, p99, self.lateness.max_ns)
 
     def wait(self, deadline_ns: int) -> bool:
         """Wait until a moment and count how late it became; False when it was stopped instead.
@@ -215,12 +190,9 @@ class Pacer:
         while True:
             left = deadline_ns - self._clock()
             if left <= 0:
-                self.lateness.add(-left)
+                self.lateness.record(-left)
                 return True
             if left > self._spin_ns:
                 if self._stop():
                     return False
                 self._sleep(min(left - self._spin_ns, NAP_NS) / 1e9)
-
-
-__all__ = ["Lateness", "NetworkError", "Pacer", "Punctuality", "Sender"]
