@@ -1,8 +1,10 @@
 """Configurations: every mistake is named at once, and what stands over what."""
 
+from pathlib import Path
+
 import pytest
 
-from netfeed.app.config import load, parse, settable
+from netfeed.app.config import SECTIONS, load, parse, settable
 from netfeed.app.configuration import Configuration
 from netfeed.cli.main import main
 from netfeed.errors import ConfigurationFileError
@@ -103,6 +105,26 @@ def test_every_key_of_a_section_can_be_set_and_none_of_a_channel() -> None:
     keys = set(settable())
     assert {"receive.cpu", "journal.path", "endpoints.listen"} <= keys
     assert not any(key.startswith("channels") for key in keys)
+
+
+def test_every_key_stands_in_the_document() -> None:
+    import re
+
+    import msgspec
+
+    from netfeed.app import configuration
+
+    text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    structs = [one for one in vars(configuration).values() if isinstance(one, type) and issubclass(one, msgspec.Struct)]
+    names = {field.name for one in structs for field in msgspec.structs.fields(one)} - set(SECTIONS)
+    assert len(names) > 40
+    assert sorted(name for name in names if not re.search(rf"`{name}`", text)) == []
+
+
+def test_the_example_of_the_document_is_right() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    config = read(text.split("```toml")[1].split("```")[0])
+    assert config.channels[0].glimpse is not None
 
 
 def test_a_bad_file_ends_the_command_with_4(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""The fast lane of a replay: what is expected goes through `feed.path`, and everybody else's account stays true.
+"""The fast lane: what is expected goes through `feed.path`, and everybody else's account stays true.
 
     path.take      takes the expected packets of a batch and stops at the first that is not
     give_way       before plain Python touches a channel: what the path did is written into it
@@ -24,6 +24,7 @@ class Fast:
     def __init__(self) -> None:
         self.path = Path()
         self.packets = 0
+        self.skew_ns = 0  # what stamps are ahead of the time of channels
         self._channels: dict[int, int] = {}
         self._armed: set[int] = set()
         self._flows: set[tuple[bytes, int]] = set()
@@ -45,10 +46,11 @@ class Fast:
             return
         position, ts_ns, send_ns = self.path.position(number)
         if position > (lane.channel.next_sequence or 0):
-            lane.channel.advance(position, ts_ns, ts_send_ns=send_ns)
+            lane.channel.advance(position, ts_ns - self.skew_ns, ts_send_ns=send_ns)
             lane.feed.advance(position - 1)
         for line, packets, first, duplicates, size, last_ts, behind in self.path.drain_lines(number):
-            lane.channel.merge_line(_port(line), packets, first, duplicates, size, last_ts, behind)
+            heard = last_ts - self.skew_ns
+            lane.channel.merge_line(_port(line), packets, first, duplicates, size, heard, behind)
             self.packets += packets
 
     def take_over(self, lane: Lane, port: int, destination: bytes, at: int) -> None:

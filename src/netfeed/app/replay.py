@@ -16,17 +16,16 @@ from typing import Any
 
 from netfeed.app.changes import NO_LANE, Catalogue, Changes, Rows, Selection
 from netfeed.app.clock import Moment
-from netfeed.app.fast import Fast
 from netfeed.app.findings import MAX_FINDINGS, Findings, Place
 from netfeed.app.flows import Declared, Flow, Flows
 from netfeed.app.inputs import BATCH, Capture, Inputs
 from netfeed.app.itch_file import WINDOW, ItchFile
 from netfeed.app.lane import Lane
+from netfeed.app.lanes import Lanes
 from netfeed.app.protocols import PROTOCOLS, Protocol
 from netfeed.app.recognise import is_request
 from netfeed.book.change import Refusal
 from netfeed.feed.path import Status
-from netfeed.machine import NEVER
 from netfeed.wire import itch
 from netfeed.wire.capture import NO_TIME, Kind
 
@@ -106,11 +105,10 @@ class Replay:
         self._new_feed = new_feed or (lambda row: row.new_feed())
         self._stop = stop
         self._now = NO_TIME
-        self._soonest = NEVER
         self._last: dict[str, int] = {}
         self._over = False
         self._file: ItchFile | None = None
-        self._fast = Fast()
+        self._drive = Lanes(self.flows.lanes, self.feeds, self.changes, self._refused)
         self._walked: tuple[Capture, Rows] | None = None
 
     @property
@@ -179,7 +177,7 @@ class Replay:
         place = Place(name, base)
         at, count = 0, len(packets)
         while at < count:
-            if not self._fast.idle:
+            if not self._drive.fast.idle:
                 at, status = self._expected(name, buffer, packets, at)
                 if status == Status.FULL:
                     self._collect()
@@ -195,8 +193,7 @@ class Replay:
 
     def _expected(self, name: str, buffer: memoryview, packets: Rows, at: int) -> tuple[int, int]:
         """Let the path take what it can, and move the time on."""
-        until_ns = min(self._soonest, 2**63 - 1)
-        end, status = self._fast.take(buffer, packets, at, until_ns, self._last.get(name, NO_TIME))
+        end, status = self._drive.expected(buffer, packets, at, self._last.get(name, NO_TIME))
         if end > at:
             last = int(packets["ts_ns"][end - 1])
             if self.tally.first_ns is None:
@@ -217,7 +214,7 @@ class Replay:
             self._deliver(flow, buffer[row[_AT] : row[_AT] + row[_LENGTH]], place)
             if flow.route is not None:
                 lane, port = flow.route
-                self._fast.take_over(lane, port, row[_GROUP], row[_PORT])
+                self._drive.fast.take_over(lane, port, row[_GROUP], row[_PORT])
         return place
 
     def _deliver(self, flow: Flow, payload: memoryview | bytes, place: Place) -> None:
@@ -237,14 +234,7 @@ class Replay:
             for held in self.flows.release(flow):
                 self._deliver(flow, held.payload, held.place)
         lane, port = route
-        self._fast.give_way(lane)
-        resets = lane.resets
-        lane.receive(payload, self._now if place.ts_ns is None else place.ts_ns, port, place)
-        if lane.resets != resets:
-            self._fast.reset(lane)
-        self.tally.packets += 1
-        if lane.deadline < self._soonest:
-            self._soonest = lane.deadline
+        self._drive.deliver(lane, payload, self._now if place.ts_ns is None else place.ts_ns, port, place)
 
     def _clock(self, ts_ns: int, file: str, offset: int) -> int | None:
         """Move the time on, and wake the channels whose deadlines it has passed."""
@@ -255,8 +245,8 @@ class Replay:
         if ts_ns < last:
             self._fell(last - ts_ns, Place(file, offset, ts_ns))
         if ts_ns > self._now:
-            if ts_ns > self._soonest:
-                self._wake(ts_ns, Place(file, offset, ts_ns))
+            if ts_ns > self._drive.soonest:
+                self._drive.wake(ts_ns, Place(file, offset, ts_ns))
             self._now = ts_ns
             if self.tally.first_ns is None:
                 self._begin(ts_ns)
@@ -269,15 +259,6 @@ class Replay:
         since, until = self.options.since, self.options.until
         self.changes.since_ns = since.at(ts_ns) if since else None
         self.changes.until_ns = until.at(ts_ns) if until else None
-
-    def _wake(self, ts_ns: int, place: Place) -> None:
-        while True:
-            lane = min(self.lanes, key=lambda lane: lane.deadline)
-            self._soonest = lane.deadline
-            if self._soonest >= ts_ns:
-                return
-            self._fast.give_way(lane)
-            lane.wake(self._soonest, place)
 
     def _fell(self, by_ns: int, place: Place) -> None:
         falls = self.tally.falls.setdefault(place.file, Falls())
@@ -341,24 +322,17 @@ class Replay:
         return [*self.flows.feeds, *(file.feed for file in self.itch_files)]
 
     def _collect(self) -> None:
-        self._account()
-        feeds = self.feeds()
-        lanes = {(id(lane.feed), lane.number): index for index, lane in enumerate(self.lanes)}
-
-        def lane_of(feed: int, channel: int) -> int:
-            return lanes.get((id(feeds[feed]), channel), NO_LANE)
-
-        self.changes.collect(feeds, lane_of, self._refused)
-        for lane in self.lanes:
-            lane.placed.clear()
-            lane.heal(self._now)
+        self._drive.collect(self._now)
+        self._count()
 
     def _account(self) -> None:
         """Write what the path did into the channels."""
-        for lane in self.lanes:
-            self._fast.give_way(lane)
-        self.tally.packets += self._fast.packets
-        self._fast.packets = 0
+        self._drive.account()
+        self._count()
+
+    def _count(self) -> None:
+        self.tally.packets += self._drive.packets
+        self._drive.packets = 0
 
     def _call_after(self, inputs: Inputs) -> None:
         for call in self.after:
@@ -394,7 +368,7 @@ class Replay:
         if self._walked is None:
             return known or Place("", 0)
         capture, packets = self._walked
-        packet = self._fast.locate(lane, capture.source.buffer, packets, sequence)
+        packet = self._drive.fast.locate(lane, capture.source.buffer, packets, sequence)
         if packet is None:
             return known or Place("", 0)
         offset, at = int(packet["record_offset"]), int(packet["payload_offset"])

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from netfeed import BUILD, __version__
-from netfeed.cli import config, decode, replay, verify
+from netfeed.cli import config, decode, replay, run, verify
 from netfeed.errors import ConfigurationError, ConfigurationFileError, NetfeedError
 
 OK, FAILED, USAGE, DATA, CONFIGURATION = 0, 1, 2, 3, 4
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     core = "compiled core" if BUILD == "compiled" else "pure Python twins"
     top.add_argument("--version", action="version", version=f"netfeed {__version__} ({core})")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
-    for module in (replay, decode, verify, config):
+    for module in (replay, decode, verify, run, config):
         module.add(verbs)
     return top
 

@@ -1,0 +1,142 @@
+"""The account of a live run, as plain numbers: what SIGUSR1 prints, what the summary says, what metrics are made of.
+
+Counters are since the start; `books` counts books by state. Times and counts are integers; absent is None.
+"""
+
+from collections import Counter
+from typing import Any, Final
+
+import netfeed
+from netfeed.app.live import Live
+from netfeed.app.slots import Slot
+from netfeed.book.state import BookState
+from netfeed.machine import NEVER
+
+Json = dict[str, Any]
+RECOVERIES: Final = ("line", "retransmit", "snapshot")
+
+
+def account(live: Live) -> Json:
+    """Give the whole account."""
+    live.drive.account()
+    channels = [channel_account(live, slot) for slot in live.slots]
+    return {
+        "netfeed": netfeed.__version__,
+        "build": netfeed.BUILD,
+        "name": live.config.name,
+        "elapsed_ns": live.now - live.began,
+        "packets": sum(line["packets"] for channel in channels for line in channel["lines"]),
+        "messages": sum(channel["messages"] for channel in channels),
+        "changes": live.changes.count,
+        "gaps": sum(channel["gaps"] for channel in channels),
+        "recovered": {by: sum(channel["recovered"][by] for channel in channels) for by in RECOVERIES},
+        "messages_lost": sum(channel["messages_lost"] for channel in channels),
+        "duplicates": sum(channel["duplicates"] for channel in channels),
+        "kernel_drops": sum(line["kernel_drops"] for channel in channels for line in channel["lines"]),
+        "channels": channels,
+        "books": book_states(live),
+        "refused": dict(live.changes.refused),
+        "errors": live.findings.count,
+        "loop": {
+            "turns": live.turns, "longest_turn_ns": live.longest_turn_ns, "clock_steps": live.clock_steps,
+        },
+        "queues": [queue.account() for queue in live.queues],
+    }  # fmt: skip
+
+
+def channel_account(live: Live, slot: Slot) -> Json:
+    """Give the account of one channel."""
+    told = slot.lane.statistics()
+    known = {line.port: line for line in told.lines}
+    lines = []
+    for inlet in slot.inlets:
+        line = known.get(inlet.port)
+        behind = line.behind if line else None
+        lines.append({
+            "line": inlet.line,
+            "group": inlet.name,
+            "packets": inlet.received,
+            "first": line.first if line else 0,
+            "duplicates": line.duplicates if line else 0,
+            "late": line.late if line else 0,
+            "malformed": line.malformed if line else 0,
+            "foreign": inlet.foreign,
+            "kernel_drops": inlet.kernel_drops,
+            "behind_ns": {"count": behind.count, "sum": behind.sum_ns, "max": behind.max_ns} if behind else None,
+            "silent_ns": live.now - line.last_heard if line and line.last_heard is not None else None,
+        })  # fmt: skip
+    return {
+        "channel": slot.name,
+        "protocol": slot.protocol.label,
+        "session": told.session.decode("latin-1").strip() if told.session else None,
+        "next_sequence": told.next_sequence,
+        "silent": live.is_silent(slot),
+        "silences": live.silences(slot),
+        "messages": told.messages,
+        "snapshot_messages": told.snapshot_messages,
+        "gaps": told.gaps_opened,
+        "recovered": {by: slot.recovered[by] for by in RECOVERIES},
+        "messages_lost": told.lost_messages,
+        "reordered": told.reordered,
+        "duplicates": told.duplicates,
+        "heartbeats": told.heartbeats,
+        "malformed": told.malformed,
+        "ignored": told.ignored,
+        "held_bytes": told.held_bytes,
+        "resets": slot.lane.resets,
+        "only": only(lines),
+        "lines": lines,
+        "servers": [
+            {"server": one.name, "asked": one.asked, "answered": one.answered, "timeouts": one.timeouts,
+             "rejects": one.rejects, "unasked": one.unasked}
+            for one in getattr(told, "servers", ())
+        ],
+    }  # fmt: skip
+
+
+def only(lines: list[Json]) -> Json:
+    """Count the packets that one line alone brought: its first copies that no other line repeated."""
+    named = [line for line in lines if not line["line"].startswith("SNAPSHOT")]
+    copies = sum(line["duplicates"] for line in named)
+    return {line["line"]: max(0, line["first"] - (copies - line["duplicates"])) for line in named}
+
+
+def book_states(live: Live) -> dict[str, int]:
+    """Count books by their state, every state named."""
+    states = Counter(int(book.state) for slot in live.slots for book in slot.feed.books)
+    return {state.name: states[state] for state in BookState}
+
+
+def is_ready(live: Live) -> bool:
+    """Say whether every channel is heard, in order, and has LIVE books only; connected is not ready."""
+    for slot in live.slots:
+        lane = slot.lane
+        if live.is_silent(slot) or lane.channel.next_sequence is None or lane.deadline != NEVER:
+            return False
+        states = {int(book.state) for book in slot.feed.books}
+        if states - {BookState.LIVE, BookState.EMPTY} or BookState.LIVE not in states:
+            return False
+    return True
+
+
+def summary(told: Json) -> str:
+    """Say on exit what happened, in the manner of tcpdump."""
+    lines: Counter[str] = Counter()
+    alone: Counter[str] = Counter()
+    for channel in told["channels"]:
+        alone.update(channel["only"])
+        for line in channel["lines"]:
+            lines[line["line"]] += line["packets"]
+    recovered = ", ".join(f"{told['recovered'][by]} by {by}" for by in RECOVERIES)
+    states = ", ".join(f"{count} {state}" for state, count in told["books"].items() if count) or "none"
+    parts = [
+        f"{told['packets']} packets received ({', '.join(f'{name} {count}' for name, count in lines.items())})",
+        f"{told['messages']} messages",
+        f"{told['gaps']} gaps (recovered: {recovered})",
+        f"{told['messages_lost']} messages lost",
+        f"{told['duplicates']} duplicates",
+        f"{told['kernel_drops']} packets dropped by kernel",
+        *(f"{count} {name}-only" for name, count in alone.items()),
+        f"books: {states}",
+    ]
+    return "\n".join(parts)

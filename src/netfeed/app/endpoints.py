@@ -1,0 +1,175 @@
+"""/metrics, /healthz and /readyz over HTTP/1.1, on the loop of the handler: h11 for the protocol, sockets here.
+
+    GET /metrics    Prometheus' text                       200
+    GET /healthz    the loop turns                         200 ok
+    GET /readyz     every channel is heard, in order, and its books are LIVE: 200, else 503 and why not
+    GET /account    the account as JSON                    200
+
+One request at a time for each connection, MAX_CONNECTIONS of them; the oldest makes room for one more. A request that
+is longer than MAX_REQUEST is refused, a peer that does not read its answer is closed by the next who comes.
+Loopback by default: nothing here asks who is there.
+"""
+
+import contextlib
+import json
+import select
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import h11
+
+from netfeed.app.account import account, is_ready
+from netfeed.app.live import Live
+from netfeed.app.metrics import CONTENT_TYPE, Metrics
+from netfeed.errors import NetfeedError
+
+MAX_CONNECTIONS: Final = 16
+MAX_REQUEST: Final = 16_384
+_CHUNK: Final = 65_536
+
+Answer = tuple[int, str, bytes]
+
+
+class EndpointError(NetfeedError):
+    """The address cannot be listened on."""
+
+
+class Exchange:
+    """One connection, without its socket: bytes in, bytes out; `closed` when it has no more to say."""
+
+    def __init__(self, answer: Callable[[str], Answer]) -> None:
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_REQUEST)
+        self._answer = answer
+        self.closed = False
+
+    def receive(self, data: bytes) -> bytes:
+        """Take bytes (none at the end of the stream) and give what is to be sent."""
+        out = b""
+        try:
+            self._h11.receive_data(data)
+            while not self.closed:
+                event = self._h11.next_event()
+                if isinstance(event, h11.Request):
+                    out += self._respond(event)
+                elif event is h11.PAUSED:
+                    self._h11.start_next_cycle()
+                elif isinstance(event, h11.ConnectionClosed):
+                    self.closed = True
+                elif event is h11.NEED_DATA:
+                    break
+        except h11.RemoteProtocolError as error:
+            out += self._refuse(error.error_status_hint)
+        return out
+
+    def _respond(self, request: h11.Request) -> bytes:
+        path = request.target.split(b"?")[0].decode("latin-1")
+        if request.method not in (b"GET", b"HEAD"):
+            return self._send((405, "text/plain", b"GET only\n"), close=True)
+        return self._send(self._answer(path), head=request.method == b"HEAD")
+
+    def _refuse(self, status: int) -> bytes:
+        self.closed = True
+        if self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            return b""
+        return self._send((status, "text/plain", b"not a request\n"), close=True)
+
+    def _send(self, answer: Answer, *, close: bool = False, head: bool = False) -> bytes:
+        status, kind, body = answer
+        headers = [("content-type", kind), ("content-length", str(len(body)))]
+        if close:
+            headers.append(("connection", "close"))
+        out = self._h11.send(h11.Response(status_code=status, headers=headers)) or b""
+        if body and not head:
+            out += self._h11.send(h11.Data(data=body)) or b""
+        out += self._h11.send(h11.EndOfMessage()) or b""
+        self.closed = self._h11.our_state is h11.MUST_CLOSE
+        return out
+
+
+class Endpoints:
+    """Listen on an address and answer, on the loop of `live`."""
+
+    def __init__(self, live: Live, metrics: Metrics, host: str, port: int) -> None:
+        """Listen. Raises: EndpointError."""
+        self._live = live
+        self._metrics = metrics
+        self._open: dict[socket.socket, tuple[Exchange, bytearray]] = {}
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._listener.bind((host, port))
+            self._listener.listen(MAX_CONNECTIONS)
+        except OSError as error:
+            self._listener.close()
+            raise EndpointError(
+                f"cannot listen on {host}:{port}: {error.strerror}; --set endpoints.listen=ADDRESS:PORT names another "
+                "one, --set endpoints.listen= none"
+            ) from None
+        self.port: int = self._listener.getsockname()[1]
+        live.watch(self._listener.fileno(), self._accept)
+
+    def answer(self, path: str) -> Answer:
+        """Answer a path."""
+        if path == "/metrics":
+            return 200, CONTENT_TYPE, self._metrics.text()
+        if path == "/healthz":
+            return 200, "text/plain", b"ok\n"
+        if path == "/readyz":
+            ready = is_ready(self._live)
+            return (200, "text/plain", b"ready\n") if ready else (503, "text/plain", self._why_not())
+        if path == "/account":
+            return 200, "application/json", json.dumps(account(self._live)).encode() + b"\n"
+        return 404, "text/plain", b"/metrics /healthz /readyz /account\n"
+
+    def close(self) -> None:
+        """Stop listening and hang up."""
+        for one in list(self._open):
+            self._hang_up(one)
+        self._live.forget(self._listener.fileno())
+        self._listener.close()
+
+    def _why_not(self) -> bytes:
+        told = account(self._live)
+        lines = []
+        for channel in told["channels"]:
+            if channel["next_sequence"] is None:
+                lines.append(f"{channel['channel']}: nothing heard yet")
+            elif channel["silent"]:
+                lines.append(f"{channel['channel']}: all lines are silent")
+        states = ", ".join(f"{count} {state}" for state, count in told["books"].items() if count)
+        return "\n".join([*lines, f"books: {states or 'none'}", ""]).encode()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            one, _ = self._listener.accept()
+            one.setblocking(False)
+            if len(self._open) >= MAX_CONNECTIONS:
+                self._hang_up(next(iter(self._open)))
+            self._open[one] = Exchange(self.answer), bytearray()
+            self._live.watch(one.fileno(), lambda: self._serve(one))
+
+    def _serve(self, one: socket.socket) -> None:
+        exchange, waiting = self._open[one]
+        try:
+            if not waiting:
+                waiting += exchange.receive(one.recv(_CHUNK))
+            while waiting:
+                del waiting[: one.send(waiting)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._hang_up(one)
+            return
+        if not waiting and exchange.closed:
+            self._hang_up(one)
+            return
+        self._live.watch(
+            one.fileno(), lambda: self._serve(one), select.EPOLLOUT if waiting else select.EPOLLIN
+        )  # fmt: skip
+
+    def _hang_up(self, one: socket.socket) -> None:
+        self._open.pop(one, None)
+        self._live.forget(one.fileno())
+        one.close()

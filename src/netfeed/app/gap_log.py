@@ -1,0 +1,62 @@
+"""What an operator is told of a channel's order: gaps, how each was closed, sessions, ends; so many lines a second."""
+
+from collections import deque
+from typing import Any, Final
+
+from netfeed.app.slots import Slot
+from netfeed.feed.events import EndOfSession, Event, GapClosed, GapLost, GapOpened, SequenceReset, SessionChanged
+from netfeed.units import duration_text
+
+MOST_A_SECOND: Final = 20
+KEPT: Final = 200
+
+
+class GapLog:
+    """Listen to slots; `tell` is given a line at a time, `recent` keeps the newest for a view."""
+
+    def __init__(self, tell: Any) -> None:
+        self.recent: deque[str] = deque(maxlen=KEPT)
+        self.passed_over = 0
+        self._tell = tell
+        self._second = 0
+        self._told = 0
+
+    def hear(self, slot: Slot, event: Event, now: int) -> None:
+        """Take an event. Units: monotonic ns."""
+        text = words(event)
+        if text is None:
+            return
+        line = f"{slot.name}: {text}"
+        self.recent.append(line)
+        second = now // 10**9
+        if second != self._second:
+            if self.passed_over:
+                self._tell(f"and {self.passed_over} more gaps and the like; metrics count all")
+            self._second, self._told, self.passed_over = second, 0, 0
+        if self._told < MOST_A_SECOND:
+            self._told += 1
+            self._tell(line)
+        else:
+            self.passed_over += 1
+
+
+def words(event: Event) -> str | None:
+    """Say an event in words; None when an operator need not know."""
+    match event:
+        case GapOpened(first, last):
+            return f"gap: sequence {first} to {last} is missing"
+        case GapClosed(first, last, by, opened_at, closed_at):
+            return f"gap {first} to {last} closed by {by} after {duration_text(closed_at - opened_at)}"
+        case GapLost(first, last, why):
+            return f"LOST: sequence {first} to {last} ({why}); the books it can have touched are SUSPECT"
+        case SessionChanged(old, new):
+            return f"session {_text(old)} is over, {_text(new)} begins"
+        case SequenceReset(old_next, new):
+            return f"the count begins anew at {new} (it was at {old_next})"
+        case EndOfSession(session, next_sequence):
+            return f"end of session {_text(session)} at {next_sequence}"
+    return None
+
+
+def _text(session: bytes) -> str:
+    return ascii(session.decode("latin-1").strip())

@@ -1,0 +1,121 @@
+"""`--record`: every packet that was received, as pcapng with the kernel's stamps, one interface for each inlet.
+
+The sockets gave no link or IP headers: they are made up from the addresses that the kernel told (TTL 1, checksums
+right), and the interface descriptions say so. What the queue had no room for is counted as drops in the interface
+statistics that end the file. A file gets its name when it is complete.
+
+    rotate_size, rotate_every   begin another file; strftime in the name tells them apart, else a number is added
+    files                       only so many are kept, the oldest is removed
+"""
+
+import os
+import time
+from collections import deque
+from collections.abc import Sequence
+from ipaddress import IPv6Address
+from typing import Any, Final
+
+from netfeed.app.changes import Rows
+from netfeed.app.configuration import Journal
+from netfeed.app.inlet import Inlet
+from netfeed.app.queue import Queue
+from netfeed.transport.sink import Sink, open_sink
+from netfeed.wire.headers import udp_frame
+from netfeed.wire.pcapng import Interface, Writer
+
+_ETHERNET: Final = 1
+_OVERHEAD: Final = 160
+"""What a packet costs in the queue beside its bytes."""
+_TS, _AT, _LENGTH, _ORIGINAL, _SPORT, _DPORT, _SOURCE, _DESTINATION = 1, 2, 3, 5, 10, 11, 12, 13
+
+_Packet = tuple[int, int, bytes, bytes, int, bytes, int, int]
+
+
+class JournalWriter:
+    """Take batches on the loop, write them on a thread."""
+
+    def __init__(self, config: Journal, path: str, inlets: Sequence[Inlet]) -> None:
+        self._config = config
+        self._path = path
+        self._interfaces = [
+            Interface(_ETHERNET, name=f"{inlet.slot.name}/{inlet.line} {inlet.name} (headers made up)")
+            for inlet in inlets
+        ]  # fmt: skip
+        self._drops = [0] * len(inlets)
+        self._written: deque[str] = deque()
+        self._size = self._count = 0
+        self._until: float | None = None
+        self._sink: Sink
+        self._writer: Writer
+        self._begin()
+        self.queue = Queue("journal", config.queue, config.policy, self._write)
+
+    def take(self, inlet: Inlet, data: Any, packets: Rows) -> None:
+        """Copy a batch, before anything is done with it."""
+        if inlet.number >= len(self._interfaces):
+            return
+        batch: list[_Packet] = [
+            (inlet.number, row[_TS], bytes(data[row[_AT] : row[_AT] + row[_LENGTH]]), row[_SOURCE], row[_SPORT],
+             row[_DESTINATION], row[_DPORT], row[_ORIGINAL])
+            for row in packets.tolist()
+        ]  # fmt: skip
+        size = sum(len(packet[2]) + _OVERHEAD for packet in batch)
+        if batch and not self.queue.put(batch, size):
+            self._drops[inlet.number] += len(batch)
+
+    def close(self) -> bool:
+        """Write what waits, and close the file; say whether all could be written."""
+        done = self.queue.close()
+        if done and self.queue.error is None:
+            self._end()
+        return done
+
+    @property
+    def files(self) -> list[str]:
+        """List the files that are complete."""
+        return list(self._written)
+
+    def _write(self, batch: list[_Packet], lost: int) -> None:
+        if self._is_full():
+            self._end()
+            self._begin()
+        blocks = b"".join(self._block(packet) for packet in batch)
+        self._size += len(blocks)
+        self._sink.write(blocks)
+
+    def _block(self, packet: _Packet) -> bytes:
+        number, ts_ns, payload, source, source_port, destination, port, original = packet
+        frame = udp_frame(payload, (_text(source), source_port), (_text(destination), port))
+        return self._writer.packet(max(ts_ns, 0), frame, number, len(frame) + original - len(payload))
+
+    def _is_full(self) -> bool:
+        config = self._config
+        too_long = config.rotate_size is not None and self._size >= config.rotate_size
+        return too_long or (self._until is not None and time.monotonic() >= self._until)
+
+    def _begin(self) -> None:
+        name = time.strftime(self._path) if "%" in self._path else self._path
+        rotates = self._config.rotate_size is not None or self._config.rotate_every is not None
+        if rotates and name == self._path:
+            stem, dot, ending = name.rpartition(".")
+            name = f"{stem}-{self._count:05}{dot}{ending}" if dot else f"{name}-{self._count:05}"
+        self._count += 1
+        self._sink, self._writer, self._size = open_sink(name), Writer(self._interfaces), 0
+        every = self._config.rotate_every
+        self._until = None if every is None else time.monotonic() + every / 1e9
+        self._sink.write(self._writer.start())
+
+    def _end(self) -> None:
+        self._sink.write(self._writer.close(self._drops))
+        self._sink.close()
+        if self._sink.name in self._written:
+            self._written.remove(self._sink.name)
+        self._written.append(self._sink.name)
+        self._drops = [0] * len(self._drops)
+        while self._config.files is not None and len(self._written) > self._config.files:
+            os.unlink(self._written.popleft())
+
+
+def _text(packed: bytes) -> str:
+    address = IPv6Address(packed)
+    return str(address.ipv4_mapped or address)

@@ -1,0 +1,231 @@
+"""`netfeed run`: open what a configuration names, turn the loop until it is told to stop, and leave everything behind
+in order: groups left, files complete, the account told.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from netfeed.app import configuration as conf
+from netfeed.app.account import account, summary
+from netfeed.app.config import load, split_endpoint
+from netfeed.app.endpoints import Endpoints
+from netfeed.app.gap_log import GapLog
+from netfeed.app.inlet import Inlet
+from netfeed.app.journal import JournalWriter
+from netfeed.app.live import Live
+from netfeed.app.metrics import Metrics
+from netfeed.app.signals import Signals
+from netfeed.app.stream import JsonStream
+from netfeed.errors import ConfigurationFileError
+from netfeed.feed.ports import Port
+from netfeed.machine import NEVER
+from netfeed.transport.udp import UdpSocket, open_multicast, open_unicast
+
+OK, DATA, UNAVAILABLE = 0, 3, 69
+FRAME_NS: Final = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says beside the configuration. Units: ns."""
+
+    path: str
+    flags: dict[str, str]
+    json: bool = False
+    duration: int | None = None
+    view: bool = False
+    quiet: bool = False
+
+
+class Run:
+    """One run of the live handler."""
+
+    def __init__(self, config: conf.Configuration, options: Options, stop: Callable[[], bool]) -> None:
+        self.config = config
+        self.options = options
+        self.live = Live(config, self.tell)
+        self.metrics = Metrics(self.live)
+        self.live.stamped.append(self.metrics.latencies.note)
+        self.view: Any = None
+        self.gaps = GapLog(self.tell)
+        for slot in self.live.slots:
+            slot.listeners.append(lambda slot, event: self.gaps.hear(slot, event, self.live.now))
+        self._stop = stop
+        self._closing: list[Callable[[], Any]] = []
+        self._stream: JsonStream | None = None
+
+    def run(self) -> None:
+        """Run until `stop`, or for as long as asked for.
+
+        Raises: NetworkError and its like when something cannot be opened.
+        """
+        with Signals() as signals:
+            try:
+                self._open()
+                self.live.watch(signals.fileno(), signals.drain)
+                self._loop(signals)
+                self.live.forget(signals.fileno())
+            finally:
+                self._close()
+
+    def tell(self, text: str) -> None:
+        """Tell the operator one line, with the time."""
+        now = time.time_ns()
+        stamp = time.strftime("%H:%M:%S", time.gmtime(now // 10**9))
+        line = f"{stamp}.{now % 10**9 // 1000:06} {text}"
+        if self.view is not None:
+            self.view.log(line)
+        elif not self.options.quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    def exit_code(self) -> int:
+        """Choose the code of a run that came to its end: nothing heard, something lost or wrong, or fine."""
+        told = account(self.live)
+        if not told["packets"]:
+            return UNAVAILABLE
+        return DATA if told["messages_lost"] or told["errors"] else OK
+
+    # --- the loop
+
+    def _loop(self, signals: Signals) -> None:
+        end = NEVER if self.options.duration is None else time.monotonic_ns() + self.options.duration
+        frame = self.live.now
+        while not self._stop() and self.live.now < end:
+            self.live.turn(min(end, frame) if self.view is not None else end)
+            if self.view is not None and self.live.now >= frame:
+                frame = self.live.now + FRAME_NS
+                self.view.draw()
+            if signals.dump():
+                print(json.dumps(account(self.live)), file=sys.stderr, flush=True)
+            if signals.reload():
+                self._reload()
+
+    def _reload(self) -> None:
+        """Take what may change from the file; what may not is told, and stays."""
+        try:
+            config = load(self.options.path, os.environ, self.options.flags)
+        except ConfigurationFileError as error:
+            self.tell(f"the configuration is kept as it was: {error}")
+            return
+        kept = differences(self.config, config)
+        if kept:
+            self.tell(f"these need a restart and are kept as they were: {', '.join(kept)}")
+            config = merged(self.config, config)
+        self.config = config
+        self.live.reload(config)
+        self.tell("the configuration was read again")
+
+    # --- what is opened, and closed in the opposite order
+
+    def _open(self) -> None:
+        config, live = self.config, self.live
+        if config.receive.cpu is not None:
+            os.sched_setaffinity(0, {config.receive.cpu})
+        if config.journal.path is not None:
+            journal = JournalWriter(config.journal, config.journal.path, [one for one, _, _ in live.inlets])
+            live.journals.append(journal.take)
+            live.queues.append(journal.queue)
+            self._closing.append(lambda: self._finished(journal.close(), "the journal"))
+        path = "-" if self.options.json else config.stream.path
+        if path is not None:
+            self._stream = stream = JsonStream(config.stream, live.catalogue, lambda: live.drive.lanes, path)
+            live.changes.consumers.append(stream)
+            live.queues.append(stream.queue)
+            self._closing.append(self._end_stream)
+        if config.ring.name is not None:
+            self._open_ring(config.ring)
+        if config.endpoints.listen:
+            endpoints = Endpoints(live, self.metrics, *split_endpoint(config.endpoints.listen))
+            self._closing.append(endpoints.close)
+        if self.options.view:
+            from netfeed.app.live_view import LiveView
+
+            self.view = LiveView(live)
+            self.view.start()
+            self._closing.append(self.view.stop)
+        live.open(self._open_line)
+        for slot in live.slots:
+            for index, server in enumerate(slot.config.retransmit):
+                peer = split_endpoint(server.address)
+                host, port = split_endpoint(server.bind) if server.bind else ("0.0.0.0", 0)
+                live.serve(slot, Port.RETRANSMIT + index, open_unicast(host, port, peer=peer))
+
+    def _open_line(self, inlet: Inlet, line: conf.Line, channel: conf.Channel) -> UdpSocket:
+        receive = self.config.receive
+        host, port = split_endpoint(line.group)
+        stamps = "hardware" if receive.hardware_stamps else "software"
+        interface = line.interface or channel.interface
+        if interface is None:
+            one = UdpSocket(host, port, buffer_bytes=receive.buffer, stamps=stamps)
+        else:
+            one = open_multicast(
+                host, port, interface=interface, source=line.source, buffer_bytes=receive.buffer, stamps=stamps,
+                busy_poll_us=receive.busy_poll // 1000,
+            )  # fmt: skip
+        for warning in one.warnings:
+            self.tell(f"{channel.name}/{inlet.line}: {warning}")
+        return one
+
+    def _open_ring(self, config: conf.Ring) -> None:
+        from netfeed.app.ring import RingOutput
+
+        ring = RingOutput(config, self.live.catalogue)
+        self.live.changes.consumers.append(ring)
+        self._closing.append(ring.close)
+
+    def _close(self) -> None:
+        self.live.drive.collect(self.live.now)
+        for close in reversed(self._closing):
+            close()
+        self._closing.clear()
+        self.live.close()
+
+    def _end_stream(self) -> None:
+        assert self._stream is not None
+        self._stream.say({"kind": "SUMMARY", **account(self.live)})
+        self._finished(self._stream.close(), "the stream")
+
+    def _finished(self, done: bool, what: str) -> None:
+        if not done:
+            self.tell(f"{what} could not be written to its end: whoever reads it stands still")
+
+    def summary(self) -> str:
+        """Say what happened."""
+        return summary(account(self.live))
+
+
+def differences(old: conf.Configuration, new: conf.Configuration) -> list[str]:
+    """Name the keys that differ and cannot be changed while the handler runs."""
+    if [one.name for one in old.channels] != [one.name for one in new.channels]:
+        return ["channels"]
+    found = [f"channels.{key}" for a, b in zip(old.channels, new.channels, strict=True) for key in _fields(a, b)]
+    for field in msgspec.structs.fields(conf.Configuration):
+        a, b = getattr(old, field.name), getattr(new, field.name)
+        if field.name != "channels" and a != b:
+            found += (
+                [f"{field.name}.{key}" for key in _fields(a, b)] if hasattr(a, "__struct_fields__") else [field.name]
+            )
+    return sorted({key for key in found if key not in conf.RELOADED})
+
+
+def merged(old: conf.Configuration, new: conf.Configuration) -> conf.Configuration:
+    """Give the old configuration with what may change from the new one."""
+    if [one.name for one in old.channels] != [one.name for one in new.channels]:
+        return old
+    replace = msgspec.structs.replace
+    channels = [
+        replace(a, sources=b.sources, heartbeat=b.heartbeat, stale_after=b.stale_after)
+        for a, b in zip(old.channels, new.channels, strict=True)
+    ]
+    return replace(old, channels=channels, books=new.books)
+
+
+def _fields(a: Any, b: Any) -> list[str]:
+    return [name for name in a.__struct_fields__ if getattr(a, name) != getattr(b, name)]

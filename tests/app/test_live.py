@@ -1,0 +1,154 @@
+"""The live handler against real sockets on loopback: whatever the lines do, the books are the exchange's."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from netfeed.app.account import account, is_ready, summary
+from tests.app.live_venue import books_of, both, configured, day, free_port, opened, send, sender, settle, truth_of
+
+pytestmark = pytest.mark.net
+
+NOTHING = lambda index: False  # noqa: E731
+
+
+def test_both_lines_give_the_books_of_the_exchange() -> None:
+    made, port = day(), free_port()
+    run = opened(configured(port))
+    with sender() as out:
+        send(run.live, out, port, both(made, (lambda k: k % 7 == 3, lambda k: k % 5 == 1 and k % 7 != 3)))
+        settle(run.live)
+    told = account(run.live)
+    run._close()
+    assert books_of(run.live) == truth_of(made)
+    assert told["messages"] == len(made.stream)
+    assert told["messages_lost"] == 0
+    assert told["channels"][0]["only"]["A"] > 0
+    assert told["channels"][0]["only"]["B"] > 0
+    assert "messages lost" in summary(told)
+
+
+def test_what_both_lines_lose_is_lost_and_the_books_say_so() -> None:
+    made, port = day(), free_port()
+    run = opened(configured(port, channel='recovery = { window = "20ms" }'))
+    with sender() as out:
+        send(run.live, out, port, both(made, (lambda k: k == 50, lambda k: k == 50)))
+        settle(run.live)
+        told = account(run.live)
+        ready = is_ready(run.live)
+    run._close()
+    assert told["gaps"] == 1
+    assert told["messages_lost"] > 0
+    assert told["books"]["SUSPECT"] > 0
+    assert not ready
+    assert run.exit_code() == 3
+
+
+def test_packets_of_senders_that_are_not_named_are_not_believed() -> None:
+    made, port = day(600), free_port()
+    run = opened(configured(port, channel='sources = ["127.0.0.9/32"]'))
+    with sender() as out:
+        send(run.live, out, port, both(made, (NOTHING, NOTHING)))
+        settle(run.live)
+    told = account(run.live)
+    run._close()
+    assert told["messages"] == 0
+    assert sum(line["foreign"] for line in told["channels"][0]["lines"]) == 2 * len(made.sent)
+
+
+def test_a_channel_that_falls_silent_has_stale_books_until_it_is_heard_again() -> None:
+    made, port, said = day(600), free_port(), []
+    run = opened(configured(port, channel='heartbeat = "20ms"\nstale_after = 2'), said.append)
+    packets = list(both(made, (NOTHING, NOTHING)))
+    with sender() as out:
+        send(run.live, out, port, packets[:-40])
+        settle(run.live)
+        assert account(run.live)["books"]["LIVE"] > 0
+        while not run.live.is_silent(run.live.slots[0]):
+            run.live.turn()
+        silent = account(run.live)
+        send(run.live, out, port, packets[-40:])
+        while run.live.is_silent(run.live.slots[0]):
+            run.live.turn()
+        again = account(run.live)
+    run._close()
+    assert silent["books"]["STALE"] > 0
+    assert silent["books"]["LIVE"] == 0
+    assert again["books"]["STALE"] == 0
+    assert again["books"]["LIVE"] == silent["books"]["STALE"]
+    assert any("silent" in text for text in said)
+
+
+def test_the_journal_replays_to_the_same_books(tmp_path: Path) -> None:
+    from netfeed.app.replay import Options, Replay
+    from netfeed.app.report import book_json, shown_books
+
+    made, port, path = day(1_000), free_port(), tmp_path / "run.pcapng"
+    run = opened(configured(port, f'[journal]\npath = "{path}"'))
+    with sender() as out:
+        send(run.live, out, port, both(made, (lambda k: k % 9 == 2, NOTHING)))
+        settle(run.live)
+    run._close()
+    replay = Replay(Options([str(path)]))
+    replay.run()
+    described = sorted((book_json(book) for book in shown_books(replay)), key=lambda book: book["instrument"])
+    assert described == books_of(run.live)
+    assert replay.tally.packets == account(run.live)["packets"]
+
+
+def test_the_stream_has_every_change_and_ends_with_the_account(tmp_path: Path) -> None:
+    made, port, path = day(600), free_port(), tmp_path / "changes.jsonl"
+    run = opened(configured(port, f'[stream]\npath = "{path}"'))
+    with sender() as out:
+        send(run.live, out, port, both(made, (NOTHING, NOTHING)))
+        settle(run.live)
+    run._close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines[-1]["kind"] == "SUMMARY"
+    assert len(lines) - 1 == run.live.changes.count
+    assert {line["channel"] for line in lines[:-1]} == {"equities"}
+    stamps = [line["ts_recv_ns"] for line in lines[:-1]]
+    assert all(abs(stamp - lines[0]["ts_recv_ns"]) < 600 * 10**9 for stamp in stamps)
+    assert stamps[0] > 1_600_000_000 * 10**9
+
+
+def test_metrics_and_readiness_are_served_on_the_same_loop() -> None:
+    made, port = day(600), free_port()
+    run = opened(_with_endpoint(port))
+    endpoints = run._closing[0].__self__
+    with sender() as out:
+        assert b"503" in _get(run, endpoints.port, "/readyz")
+        send(run.live, out, port, both(made, (NOTHING, NOTHING)))
+        settle(run.live)
+        assert b"HTTP/1.1 200" in _get(run, endpoints.port, "/readyz")
+        text = _get(run, endpoints.port, "/metrics").decode()
+        assert b"404" in _get(run, endpoints.port, "/nothing")
+    run._close()
+    assert f'netfeed_packets_received_total{{channel="equities",line="A"}} {len(made.sent)}.0' in text
+    assert 'netfeed_books{state="LIVE"}' in text
+    assert "netfeed_wire_to_app_seconds_bucket" in text
+
+
+def _with_endpoint(port: int):
+    from netfeed.app.config import parse
+    from tests.app.live_venue import toml
+
+    return parse(toml(port).replace('listen = ""', 'listen = "127.0.0.1:0"').encode(), "test.toml")
+
+
+def _get(run, port: int, path: str) -> bytes:
+    with socket.create_connection(("127.0.0.1", port)) as one:
+        one.sendall(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+        one.setblocking(False)
+        got = b""
+        while True:
+            run.live.turn()
+            try:
+                more = one.recv(65536)
+            except BlockingIOError:
+                continue
+            if not more:
+                return got
+            got += more
