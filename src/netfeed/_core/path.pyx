@@ -37,77 +37,9 @@ cdef extern from * nogil:
     uint16_t le16 "nf_path_le16"(const uint8_t *p) noexcept
     uint64_t le64 "nf_path_le64"(const uint8_t *p) noexcept
 
-cdef enum:
-    PACKETS = 256               # walked at a time
-    MAX_FLOWS = 4096
-    MAX_CHANNELS = 1024
-    MAX_LINES = 16
-    RECENT = 1024               # first copies that are remembered, to tell how far behind the second is
-    # status, after the walker's END, PARTIAL, BAD
-    PLAIN = 4                   # a packet for plain Python
-    UNKNOWN = 5                 # a packet of a flow that was not added
-    FULL = 6                    # the changes of a channel should be taken
-    LATE = 7                    # a packet later than the caller asked for
-    OUTSIDE = 8                 # a packet whose payload is not in the buffer; never told, it raises
-    # flows that are no channel's
-    TO_PLAIN = -1
-    IGNORE = -2
-    # what the channel says of a packet
-    TAKEN = 0
-    NOT_EXPECTED = 1
-    NO_ROOM = 2
-    MOLDUDP64 = 1
-    STARBASE = 2
-
-cdef struct Line:
-    uint64_t packets, first, duplicates, bytes
-    int64_t last_ts
-    uint64_t behind             # how often the other line had brought the packet before, and by how much
-    int64_t behind_min, behind_max, behind_sum
-
-cdef struct First:
-    uint64_t sequence
-    int64_t ts_ns
-    int32_t line
-
-cdef struct Flow:
-    uint8_t destination[16]
-    uint16_t port
-    uint8_t used
-    int32_t channel
-    int32_t line
-
-cdef struct Lane:               # a channel
-    int framing
-    uint32_t number             # what its changes bear as their channel
-    uint8_t armed
-    uint8_t session[10]
-    uint64_t next
-    int64_t last_ts
-    int64_t last_send
-    void *books
-    Market *m
-    uint64_t waiting
-    Message batch[BATCH]
-    Line lines[MAX_LINES]
-    First recent[RECENT]
-
 @cython.final
 cdef class Path:
     """From the bytes of a capture to changed books, for the packets that are as expected."""
-
-    cdef Walker walker
-    cdef list owners            # keeps the books alive
-    cdef Lane **lanes
-    cdef int lane_count
-    cdef Flow flows[2 * MAX_FLOWS]
-    cdef int flow_count
-    cdef Packet packets[PACKETS]
-    cdef int at, count, status
-    cdef int64_t offset
-    cdef readonly uint64_t ignored
-    cdef public int64_t newest_ns
-    cdef object record          # an array of one PACKET, for `packet`
 
     def __cinit__(self, walker=None, record=None):
         if walker is not None and not isinstance(walker, Walker):
@@ -200,13 +132,16 @@ cdef class Path:
         cdef Lane *lane = self.lane_of(channel)
         cdef Line *one
         cdef int k
+        cdef uint64_t found_beats
         found = []
         for k in range(MAX_LINES):
             one = &lane.lines[k]
             if one.packets:
                 behind = (one.behind, one.behind_min, one.behind_max, one.behind_sum)
                 found.append((k, one.packets, one.first, one.duplicates, one.bytes, one.last_ts, behind))
+                found_beats = one.heartbeats
                 memset(one, 0, sizeof(Line))
+                one.heartbeats = found_beats
         return found
 
     @property
@@ -222,6 +157,31 @@ cdef class Path:
             self.at += 1
 
     # --- the run
+
+    def accept(self, int channel, int line, const uint8_t[::1] payload, int64_t ts_ns):
+        cdef Lane *lane = self.lane_of(channel)
+        cdef const uint8_t *p = &payload[0] if payload.shape[0] else NULL
+        cdef Packet packet
+        cdef int said
+        if not 0 <= line < MAX_LINES:
+            raise ValueError("a line is below 16")
+        packet.payload_length = <uint32_t>min(payload.shape[0], <Py_ssize_t>0xFFFFFFFF)
+        packet.ts_ns = ts_ns
+        if not lane.armed:
+            return PLAIN
+        said = self.admit(lane, line, &packet, p)
+        if said == NOT_EXPECTED and self.idle(lane, line, &packet, p):
+            said = TAKEN
+        self.flush(lane)
+        return END if said == TAKEN else FULL if said == NO_ROOM else PLAIN
+
+    def heartbeats(self, int channel):
+        cdef Lane *lane = self.lane_of(channel)
+        cdef int k
+        cdef uint64_t found = 0
+        for k in range(MAX_LINES):
+            found += lane.lines[k].heartbeats
+        return found
 
     def run(self, const uint8_t[::1] data, int64_t offset, int64_t base=0, int64_t until_ns=HIGHEST):
         cdef const uint8_t *p = &data[0] if data.shape[0] else NULL
@@ -319,7 +279,7 @@ cdef class Path:
             if unlikely(packet.payload_offset < 0 or packet.payload_offset > size - <int64_t>packet.payload_length):
                 return OUTSIDE
             lane = self.lanes[flow.channel]
-            said = self.accept(lane, flow.line, packet, data + packet.payload_offset) if lane.armed else NOT_EXPECTED
+            said = self.admit(lane, flow.line, packet, data + packet.payload_offset) if lane.armed else NOT_EXPECTED
             if said != TAKEN:
                 return FULL if said == NO_ROOM else PLAIN
             self.newest_ns = packet.ts_ns
@@ -341,7 +301,7 @@ cdef class Path:
 
     # --- the channel
 
-    cdef int accept(self, Lane *lane, int32_t which, const Packet *packet, const uint8_t *p) noexcept nogil:
+    cdef int admit(self, Lane *lane, int32_t which, const Packet *packet, const uint8_t *p) noexcept nogil:
         """Take a packet that is the next one or a copy of one that was; touch nothing otherwise."""
         cdef uint64_t length = packet.payload_length
         cdef uint64_t sequence, count
@@ -372,6 +332,7 @@ cdef class Path:
                 lane.last_send = <int64_t>le64(p)
             first.sequence = sequence
             first.ts_ns = packet.ts_ns
+            first.send = lane.last_send if lane.framing == STARBASE else 0
             first.line = which
             line.first += 1
         elif first.line >= 0 and first.line != which and first.sequence == sequence and sequence + count <= lane.next:
@@ -383,6 +344,41 @@ cdef class Path:
         line.last_ts = packet.ts_ns
         lane.last_ts = packet.ts_ns
         return TAKEN
+
+    cdef bint idle(self, Lane *lane, int32_t which, const Packet *packet, const uint8_t *p) noexcept nogil:
+        """Count a packet that says nothing new and is no copy of another line's: a heartbeat, or a repetition."""
+        cdef uint64_t length = packet.payload_length
+        cdef uint64_t sequence, count
+        cdef int64_t send = 0
+        cdef Line *line = &lane.lines[which]
+        cdef const First *first
+        if lane.framing == MOLDUDP64:
+            if length < 20 or memcmp(p, lane.session, 10) != 0:
+                return False
+            sequence = be64(p + 10)
+            count = be16(p + 18)
+            length -= 20
+        else:
+            if length < 24 or memcmp(p + 16, lane.session, 4) != 0 or le16(p + 20) != 1:
+                return False
+            send = <int64_t>le64(p)
+            sequence = le64(p + 8)
+            count = le16(p + 22)
+            length -= 24
+        if count == 0:
+            if sequence != lane.next or length != 0:
+                return False
+            line.heartbeats += 1
+        else:
+            first = &lane.recent[sequence & (RECENT - 1)]
+            if first.line < 0 or first.sequence != sequence or first.send != send or sequence + count > lane.next:
+                return False
+            line.duplicates += 1
+        line.packets += 1
+        line.bytes += packet.payload_length
+        line.last_ts = packet.ts_ns
+        lane.last_ts = packet.ts_ns
+        return True
 
     cdef void note_copy(self, Line *line, int64_t behind) noexcept nogil:
         line.duplicates += 1

@@ -93,7 +93,8 @@ class _Lane:
     last_ts: int = 0
     last_send: int | None = None
     lines: dict[int, _Line] = field(default_factory=dict)
-    recent: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    heartbeats: int = 0
+    recent: dict[int, tuple[int, int, int, int | None]] = field(default_factory=dict)
 
 
 class Path:
@@ -175,6 +176,22 @@ class Path:
         """Go on behind the packet that `run` stopped at."""
         if self._at < self._count:
             self._at += 1
+
+    def accept(self, channel: int, line: int, payload: Buffer, ts_ns: int) -> int:
+        """Take a packet that came on a line of a channel, whatever its flow: END, PLAIN, or FULL when changes are due.
+
+        Besides what `take` takes, this takes what says nothing new: a heartbeat, or a packet that its line repeats.
+        """
+        lane = self._lane(channel)
+        if not 0 <= line < MAX_LINES:
+            raise ValueError("a line is below 16")
+        view = memoryview(payload)
+        taken = lane.armed and (self._accept(lane, line, view, ts_ns) or self._idle(lane, line, view, ts_ns))
+        return int(Status.END if taken else Status.PLAIN)
+
+    def heartbeats(self, channel: int) -> int:
+        """Count the heartbeats that `accept` took."""
+        return self._lane(channel).heartbeats
 
     def run(self, data: Buffer, offset: int, base: int = 0, until_ns: int = NEVER) -> tuple[int, int]:
         """Go through `data` from `offset` on until something is not as expected.
@@ -260,12 +277,34 @@ class Path:
             for k, message in enumerate(messages):
                 lane.books.apply(message, sequence + k, ts_ns, lane.number)
             lane.next, lane.last_send = sequence + count, send
-            lane.recent[sequence % RECENT] = sequence, ts_ns, which
+            lane.recent[sequence % RECENT] = sequence, ts_ns, which, send
             line.first += 1
         elif first and first[0] == sequence and first[2] != which and sequence + count <= lane.next:
             self._note_copy(line, ts_ns - first[1])
         else:
             return False
+        line.packets += 1
+        line.bytes += len(payload)
+        line.last_ts = lane.last_ts = ts_ns
+        return True
+
+    def _idle(self, lane: _Lane, which: int, payload: memoryview, ts_ns: int) -> bool:
+        """Count a packet that says nothing new and is no copy of another line's."""
+        framing = _FRAMINGS[lane.books.protocol]
+        head = framing.head(payload, lane.session)
+        if head is None:
+            return False
+        sequence, count, send = head
+        line = lane.lines.setdefault(which, _Line())
+        if not count:
+            if sequence != lane.next or len(payload) != framing.header:
+                return False
+            lane.heartbeats += 1
+        else:
+            first = lane.recent.get(sequence % RECENT)
+            if first is None or first[0] != sequence or first[3] != send or sequence + count > lane.next:
+                return False
+            line.duplicates += 1
         line.packets += 1
         line.bytes += len(payload)
         line.last_ts = lane.last_ts = ts_ns
@@ -292,6 +331,8 @@ Head = tuple[int, int, int | None]
 class _Framing(NamedTuple):
     head: Callable[[memoryview, bytes], Head | None]
     """Read the header; None when the packet is not of this session or no data of the stream."""
+    header: int
+    """Units: bytes."""
     messages: Callable[[memoryview], Sequence[memoryview] | None]
     """Cut the packet into messages; None when a length is wrong, or a message is for plain Python."""
 
@@ -331,6 +372,6 @@ def _starbase_messages(payload: memoryview) -> Sequence[memoryview] | None:
 
 
 _FRAMINGS: Final = {
-    "itch50": _Framing(_mold_head, _mold_messages),
-    "starbase": _Framing(_starbase_head, _starbase_messages),
+    "itch50": _Framing(_mold_head, moldudp64.HEADER.size, _mold_messages),
+    "starbase": _Framing(_starbase_head, starbase.PACKET_HEADER.size, _starbase_messages),
 }

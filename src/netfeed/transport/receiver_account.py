@@ -1,0 +1,63 @@
+"""What a receiver says: who owns a channel, what is left to plain Python, and its account. See `receiver`."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Owner(IntEnum):
+    """Who may touch a channel; see the module."""
+
+    PLAIN = 0
+    OFFERED = 1
+    ARMED = 2
+    RECALLED = 3
+
+
+class Diverted(NamedTuple):
+    """A packet for plain Python. `source` has 16 bytes, IPv4 as ::ffff:a.b.c.d; one that was cut is not `whole`."""
+
+    socket: int
+    ts_ns: int
+    payload: bytes
+    source: bytes
+    source_port: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SocketStatistics:
+    """The account of a socket. `drops` are the kernel's for want of room in the socket (SO_RXQ_OVFL).
+
+    `taken` went to the books, `diverted` to the queue, `overflow` nowhere, for the queue was full; `foreign` came from
+    a source that is not allowed. `last_ts_ns` is the stamp of the last packet, None before the first.
+    """
+
+    socket: int
+    packets: int
+    bytes: int
+    taken: int
+    diverted: int
+    overflow: int
+    foreign: int
+    truncated: int
+    drops: int
+    errors: int
+    error: str | None
+    last_ts_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverStatistics:
+    """The account of a receiver. `turns` brought packets; `longest_turn_ns` is that of one, from wake-up to wait."""
+
+    running: bool
+    turns: int
+    longest_turn_ns: int
+    published: int
+    queue_bytes: int
+    queue_most: int
+    journal_bytes: int
+    journal_overflow: int
+    error: str | None
+    sockets: tuple[SocketStatistics, ...]
