@@ -4,7 +4,7 @@ import argparse
 import ipaddress
 from typing import Final
 
-from netfeed.units import parse_duration
+from netfeed.units import parse_duration, parse_size
 
 PROTOCOLS: Final = ("itch50", "starbase", "deribit", "cme", "iex")
 
@@ -73,6 +73,33 @@ def channel(text: str) -> tuple[str, tuple[str, ...]]:
     return name, tuple(flow(line) for line in lines.split(","))
 
 
+def destination(text: str, port: int | None = None) -> tuple[str, int]:
+    """Read GROUP:PORT, or GROUP with the port of -p.
+
+    Raises: ConfigurationError.
+    """
+    from netfeed.errors import ConfigurationError
+
+    try:
+        host, own = group(text)
+    except argparse.ArgumentTypeError as error:
+        raise ConfigurationError(str(error)) from None
+    if own is None and port is None:
+        raise ConfigurationError(f"{text} needs a port, as in {text}:26400 or with -p")
+    return host, own if own is not None else port or 0
+
+
+def mapping(text: str) -> tuple[tuple[str, int], tuple[str, int]]:
+    """Read GROUP:PORT=GROUP:PORT."""
+    one, equals, other = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"not FROM=TO: {text!r}")
+    (host, port), (to, to_port) = group(one), group(other)
+    if port is None or to_port is None:
+        raise argparse.ArgumentTypeError(f"both sides need their port: {text!r}")
+    return (host, port), (to, to_port)
+
+
 def moment(text: str) -> object:
     """Read a time."""
     from netfeed.app.clock import parse_moment
@@ -99,6 +126,68 @@ def positive(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"not a count of 1 or more: {text!r}")
     return min(int(text), 2**31)
+
+
+def rounds(text: str) -> int:
+    """Read a count of zero or more."""
+    return 0 if text == "0" else positive(text)
+
+
+def rate(text: str) -> float:
+    """Read a rate, as in 5000, 0.5 or 20k. Units: a second."""
+    scale = {"k": 1e3, "K": 1e3, "M": 1e6}.get(text[-1:], 1.0)
+    try:
+        value = float(text[:-1] if scale > 1 else text) * scale
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e10:
+        raise argparse.ArgumentTypeError(f"not a rate such as 5000 or 20k: {text!r}")
+    return value
+
+
+def size(text: str) -> int:
+    """Read the size of a UDP payload. Units: bytes."""
+    value = int(text) if text.isascii() and text.isdecimal() else 0
+    if not 32 <= value <= 65_507:
+        raise argparse.ArgumentTypeError(f"not a payload of 32 to 65507 bytes: {text!r}")
+    return value
+
+
+def ttl(text: str) -> int:
+    """Read a time to live."""
+    value = int(text) if text.isascii() and text.isdecimal() else -1
+    if not 0 <= value <= 255:
+        raise argparse.ArgumentTypeError(f"not a TTL of 0 to 255: {text!r}")
+    return value
+
+
+def buffer(text: str) -> int:
+    """Read the size of a buffer. Units: bytes."""
+    try:
+        return min(parse_size(text), 2**31 - 1)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def address(text: str) -> str:
+    """Read an address.
+
+    Raises: ConfigurationError.
+    """
+    from netfeed.errors import ConfigurationError
+
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ConfigurationError(f"{text!r} is no IP address (names are not resolved)") from None
+
+
+def port_number(text: str) -> int:
+    """Read a port."""
+    try:
+        return _port(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not a port of 1 to 65535: {text!r}") from None
 
 
 def duration(text: str) -> int:

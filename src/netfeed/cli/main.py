@@ -1,7 +1,8 @@
 """`netfeed <verb>`: data to standard output, everything else to standard error.
 
-Exit codes: 0 ok - 1 run-time failure - 2 usage - 3 the data has gaps or is corrupt - 4 configuration - 130 SIGINT -
-143 SIGTERM. Modules are imported when their verb runs, so that `--help` and `--version` answer at once.
+Exit codes: 0 ok - 1 run-time failure - 2 usage - 3 the data has gaps or is corrupt - 4 configuration - 5 nothing came
+in time - 77 not permitted - 130 SIGINT - 143 SIGTERM. Modules are imported when their verb runs, so that `--help` and
+`--version` answer at once.
 """
 
 import argparse
@@ -12,10 +13,11 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from netfeed import BUILD, __version__
-from netfeed.cli import config, decode, replay, run, verify
+from netfeed.cli import config, decode, listen, replay, run, send, verify
 from netfeed.errors import ConfigurationError, ConfigurationFileError, NetfeedError
 
 OK, FAILED, USAGE, DATA, CONFIGURATION = 0, 1, 2, 3, 4
+DENIED = 77
 INTERRUPTED = 130
 
 
@@ -29,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     core = "compiled core" if BUILD == "compiled" else "pure Python twins"
     top.add_argument("--version", action="version", version=f"netfeed {__version__} ({core})")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
-    for module in (replay, decode, verify, run, config):
+    for module in (replay, decode, verify, run, listen, send, config):
         module.add(verbs)
     return top
 
@@ -67,7 +69,7 @@ def _guarded(run: Callable[[argparse.Namespace], int], arguments: argparse.Names
     except (NetfeedError, ImportError) as error:
         if isinstance(error, NetfeedError) and isinstance(error.__context__, BrokenPipeError):
             return _quietly()
-        return _say(error, FAILED)
+        return _say(error, DENIED if getattr(error, "denied", False) else FAILED)
     except KeyboardInterrupt:
         return INTERRUPTED
     except MemoryError:

@@ -6,6 +6,7 @@ Leaves out: resolving host names. A feed handler that waits for a name server is
 
 import contextlib
 import errno
+import fcntl
 import ipaddress
 import os
 import socket
@@ -19,6 +20,8 @@ from netfeed.errors import ConfigurationError, NetfeedError
 _RTM_NEWADDR, _RTM_GETADDR, _NLMSG_DONE, _NLMSG_ERROR = 20, 22, 3, 2
 _NLM_F_REQUEST_DUMP: Final = 0x301
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_SIOCGIFFLAGS: Final = 0x8913
+IFF_UP, IFF_RUNNING, IFF_MULTICAST = 0x1, 0x40, 0x1000
 _HEADER: Final = struct.Struct("=IHHII")
 _IFADDRMSG: Final = struct.Struct("=BBBBI")
 
@@ -78,6 +81,14 @@ def find_interface(text: str | None) -> Interface:
             return one
     known = "; ".join(f"{one.name} ({', '.join(one.addresses) or 'no address'})" for one in there)
     raise ConfigurationError(f"there is no interface {text!r}; there are: {known}")
+
+
+def interface_flags(name: str) -> int:
+    """Give the IFF_ flags of an interface; 0 when there is none. (/sys shows the namespace that it was mounted in.)"""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one, contextlib.suppress(OSError):
+        answer = fcntl.ioctl(one, _SIOCGIFFLAGS, struct.pack("16s24x", name.encode()))
+        return int(struct.unpack_from("=H", answer, 16)[0])
+    return 0
 
 
 def told(what: str, error: OSError, remedy: str = "") -> NetworkError:

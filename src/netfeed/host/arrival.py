@@ -1,0 +1,155 @@
+"""Why multicast does not arrive: what this host knows about it, each finding with what to do.
+
+Read: /proc/net/igmp and igmp6 (who joined what, and which version the querier speaks), /proc/net/netstat (multicast
+that came in, packets that the reverse-path filter dropped), /proc/net/snmp (bad checksums), rp_filter, and whether the
+link is up. The counters are of the network namespace since it was made: what counts is how they move meanwhile.
+
+Leaves out: nftables rules, switches; the last hints say what to ask of whom.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from netfeed.transport.network import (
+    IFF_MULTICAST,
+    IFF_RUNNING,
+    IFF_UP,
+    Interface,
+    address,
+    interface_flags,
+    process_net,
+    read_setting,
+)
+from netfeed.transport.udp import UdpSocket
+
+_LOOPBACK: Final = "lo"
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What the kernel counted in this namespace."""
+
+    multicast_in: int
+    filtered: int
+    bad_checksums: int
+    no_socket: int
+
+
+def counters() -> Counters:
+    """Read the counters; what this kernel does not have is 0."""
+    netstat, snmp = _table(process_net("netstat")), _table(process_net("snmp"))
+    return Counters(
+        netstat.get("IpExt.InMcastPkts", 0), netstat.get("TcpExt.IPReversePathFilter", 0),
+        snmp.get("Udp.InCsumErrors", 0), snmp.get("Udp.NoPorts", 0),
+    )  # fmt: skip
+
+
+def memberships() -> dict[str, set[str]]:
+    """Give the groups that somebody on this host has joined, by interface."""
+    joined: dict[str, set[str]] = {}
+    name = ""
+    for line in process_net("igmp").splitlines()[1:]:
+        words = line.split()
+        if line[:1].isdigit() and len(words) > 1:
+            name = words[1].rstrip(":")
+        elif words and len(words[0]) == 8:
+            joined.setdefault(name, set()).add(".".join(str(byte) for byte in bytes.fromhex(words[0])[::-1]))
+    for line in process_net("igmp6").splitlines():
+        words = line.split()
+        if len(words) > 2:
+            joined.setdefault(words[1], set()).add(str(address(":".join(_quads(words[2])))))
+    return joined
+
+
+def findings(sockets: list[UdpSocket], before: Counters) -> list[str]:
+    """Say what may keep the groups of these sockets from arriving, the surest first."""
+    now = counters()
+    found: list[str] = []
+    if now.filtered > before.filtered:
+        found.append(
+            f"the reverse-path filter dropped {now.filtered - before.filtered} packets meanwhile: set rp_filter to 0 "
+            "(sysctl net.ipv4.conf.all.rp_filter=0 and of the interface) or give the source a route there"
+        )
+    if now.bad_checksums > before.bad_checksums:
+        found.append(
+            f"{now.bad_checksums - before.bad_checksums} UDP datagrams had a wrong checksum meanwhile: check the "
+            "sender's offloads (ethtool -K IF tx off) and whatever relays"
+        )
+    for one in {_key(socket): socket for socket in sockets}.values():
+        found += _of_socket(one)
+    if now.multicast_in > before.multicast_in:
+        arrived = now.multicast_in - before.multicast_in
+        found.append(
+            f"{arrived} multicast packets came to this host meanwhile: to other groups or ports, or other sources"
+        )
+    else:
+        found.append(
+            "no multicast packet came to this host meanwhile: is the sender up, its TTL more than 1 where routers are "
+            "between, an IGMP querier on the network, and is this no container without host networking?"
+        )
+    return found
+
+
+def _key(socket: UdpSocket) -> tuple[str, tuple[str, ...]]:
+    return socket.host, tuple(str(membership) for membership in socket.memberships)
+
+
+def _of_socket(socket: UdpSocket) -> list[str]:
+    found: list[str] = []
+    joined = memberships()
+    for one in socket.memberships:
+        where = [name for name, groups in joined.items() if one.group in groups]
+        name = one.interface.name if one.interface.index else (where[0] if where else "")
+        if not where:
+            found.append(f"{one.group} stands in no line of /proc/net/igmp: the membership is gone, join again")
+        elif not one.interface.index:
+            found.append(
+                f"{one.group} was joined on {name}, as the routes say: name the interface with -i if it is another"
+            )
+        if one.source:
+            found.append(f"only {one.source} is heard: is that the sender's address? Try the group without a source")
+        found += _of_interface(one.interface if one.interface.index else Interface(0, name))
+    return found
+
+
+def _of_interface(interface: Interface) -> list[str]:
+    name, found = interface.name, []
+    if not name:
+        return []
+    flags = interface_flags(name)
+    if not flags & IFF_UP:
+        found.append(f"the link {name} is down: ip link set dev {name} up")
+    elif not flags & IFF_RUNNING:
+        found.append(f"the link {name} has no carrier: the cable, or the port of the switch")
+    if name != _LOOPBACK and not flags & IFF_MULTICAST:
+        found.append(f"{name} is not set up for multicast: ip link set dev {name} multicast on")
+    filters = [_number(f"/proc/sys/net/ipv4/conf/{one}/rp_filter") for one in ("all", name)]
+    if max(filters) > 0:
+        found.append(
+            f"rp_filter is {max(filters)} on {name}: a source without a route through {name} is dropped in silence "
+            f"(sysctl net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.{name}.rp_filter=0)"
+        )
+    version = _number(f"/proc/sys/net/ipv4/conf/{name}/force_igmp_version")
+    if version in (1, 2):
+        found.append(f"{name} is held to IGMPv{version}: joins from one source need version 3")
+    return found
+
+
+def _table(text: str) -> dict[str, int]:
+    """Read pairs of lines: `Name: key key` and `Name: value value`."""
+    lines, values = text.splitlines(), {}
+    for head, row in zip(lines[::2], lines[1::2], strict=False):
+        name, _, keys = head.partition(":")
+        numbers = row.partition(":")[2].split()
+        for key, number in zip(keys.split(), numbers, strict=False):
+            values[f"{name}.{key}"] = int(number) if number.lstrip("-").isdigit() else 0
+    return values
+
+
+def _number(path: str) -> int:
+    text = read_setting(path).strip()
+    return int(text) if text.isdigit() else 0
+
+
+def _quads(digits: str) -> list[str]:
+    return [digits[at : at + 4] for at in range(0, 32, 4)]
