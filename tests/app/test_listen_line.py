@@ -2,8 +2,12 @@
 
 from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from netfeed.app.listen_line import Line, Lines
-from netfeed.app.listen_words import MAX_DOUBT, Words
+from netfeed.app.listen_words import MAX_DOUBT, NAMES, Words
 from netfeed.transport.resend import Resent, read_capture
 from netfeed.wire import moldudp64, numbered
 
@@ -83,6 +87,25 @@ def test_a_count_that_begins_anew_on_both_lines_is_compared_anew() -> None:
     a, b = shared.lines
     assert (a.total("restarts"), b.total("restarts")) == (1, 1)
     assert (a.total("lost"), b.total("lost"), shared.missed_by_all()) == (0, 0, 0)
+
+
+def test_lines_that_say_different_things_are_told() -> None:
+    shared = lines()
+    for sequence in (1, 2):
+        hear(shared, 0, moldudp64.encode(b"SESSION001", sequence, [b"S" + bytes(11)]), sequence)
+        hear(shared, 1, moldudp64.encode(b"SESSION001", sequence, [b"S" + bytes(10) + b"x"]), sequence)
+    assert [line.differs for line in shared.lines] == [0, 2]
+
+
+@pytest.mark.parametrize("protocol", NAMES)
+@given(data=st.binary(max_size=200), head=st.sampled_from([b"", b"NFNP\x01", b"SESSION001", b"\x01\x00\x04\x80"]))
+def test_no_bytes_raise_and_the_account_stays_sound(protocol: str, data: bytes, head: bytes) -> None:
+    shared = Lines([Line(0, Quiet("233.252.0.1"), protocol), Line(1, Quiet("233.252.0.2"))])  # type: ignore[arg-type]
+    for at in (0, 1, 0):
+        hear(shared, at, head + data, 1)
+        shared.lines[at].words.check(memoryview(head + data))
+    assert all(line.total("lost") >= 0 for line in shared.lines)
+    assert shared.missed_by_all() >= 0
 
 
 def test_a_new_session_is_a_stream_of_its_own_not_a_loss() -> None:

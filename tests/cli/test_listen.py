@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -131,7 +132,22 @@ def test_nothing_at_all_is_exit_5_and_says_what_to_check(
 
 
 @pytest.mark.net
-def test_the_commands_speak_to_each_other_and_the_last_line_is_the_summary(tmp_path: Path) -> None:
+def test_a_signal_dumps_the_counters_and_another_one_ends_it_with_the_summary() -> None:
+    program = [sys.executable, "-m", "netfeed.cli.main", "listen", f"{A}:{free_port()}", "-i", "lo", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src")}
+    listen = subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert listen.stderr is not None
+    assert "listening to" in listen.stderr.readline()
+    listen.send_signal(signal.SIGUSR1)
+    assert json.loads(listen.stderr.readline().removeprefix("netfeed: "))["type"] == "summary"
+    listen.send_signal(signal.SIGINT)
+    out, _ = listen.communicate(timeout=60)
+    assert listen.returncode == 130
+    assert json.loads(out.splitlines()[-1])["type"] == "summary"
+
+
+@pytest.mark.net
+def test_the_commands_speak_to_each_other_and_the_last_line_is_the_summary() -> None:
     port = free_port()
     program = [sys.executable, "-m", "netfeed.cli.main"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src")}

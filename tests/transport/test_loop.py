@@ -138,6 +138,19 @@ def test_timers_come_back_and_posted_calls_run_on_the_loop() -> None:
     loop.close()
 
 
+def test_a_timer_ends_when_it_is_told_to() -> None:
+    now = 0
+    loop = Loop(clock=lambda: now)
+    end = loop.every(S, lambda now: None)
+    assert loop.deadline == S
+    end()
+    end()
+    assert loop.deadline == NEVER
+    with pytest.raises(MisuseError):
+        loop.every(0, lambda now: None)
+    loop.close()
+
+
 @pytest.mark.net
 def test_a_watched_descriptor_is_told_of_until_it_is_forgotten() -> None:
     loop = Loop()

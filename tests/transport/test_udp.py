@@ -89,6 +89,17 @@ def test_groups_are_joined_and_left_at_any_time() -> None:
 
 
 @pytest.mark.net
+def test_groups_are_joined_again() -> None:
+    port = free_port()
+    with open_multicast(GROUP, port, interface="lo", source="127.0.0.1") as one, sender(GROUP, port) as venue:
+        before = list(one.memberships)
+        one.rejoin()
+        assert one.memberships == before
+        venue.send(b"again")
+        assert heard(one) == [b"again"]
+
+
+@pytest.mark.net
 def test_with_a_source_only_that_source_is_heard() -> None:
     port = free_port()
     with (

@@ -1,5 +1,6 @@
 """Listen to groups without any configuration: join, recognise, count, compare lines, and say why nothing comes."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -59,17 +60,20 @@ class _Before:
 
     packets: int = 0
     bytes: int = 0
-    lost: int = 0
 
 
 @dataclass(slots=True)
 class Listen:
-    """A run of listening. `tell` takes the report of every interval, `note` what a person should know."""
+    """A run of listening. `tell` takes the report of every interval, `note` what a person should know.
+
+    `stop` and `dump` are asked several times a second; a dump is the summary so far, as a note in JSON.
+    """
 
     options: Options
     tell: Callable[[Json], None] = lambda report: None
     note: Callable[[str], None] = lambda text: None
     stop: Callable[[], bool] = lambda: False
+    dump: Callable[[], bool] = lambda: False
     timed_out: bool = False
     elapsed_ns: int = 0
     _lines: Lines = field(default_factory=lambda: Lines([]))
@@ -101,6 +105,8 @@ class Listen:
                 sockets.append(_open(target, options))
             self._start(sockets)
             self._loop.run(self._begun + options.duration_ns if options.duration_ns else 2**63 - 1)
+            for line in self.lines:
+                line.words.settle()
             return self._summary()
         finally:
             self._loop.close()
@@ -145,6 +151,8 @@ class Listen:
         elif self.options.timeout_ns is not None and now - self._heard >= self.options.timeout_ns:
             self.timed_out = True
             self._loop.stop()
+        if self.dump():
+            self.note(json.dumps(self._summary()))
         if now - self._begun >= PATIENCE_NS:
             silent = [line for line in self.lines if not line.packets and line.number not in self._doubted]
             if silent:
@@ -172,8 +180,6 @@ class Listen:
 
     def _summary(self) -> Json:
         self.elapsed_ns = self._loop.clock() - self._begun
-        for line in self.lines:
-            line.words.settle()
         loop = self._loop.statistics()
         return {
             "type": "summary", "netfeed": netfeed.__version__, "build": netfeed.BUILD, "elapsed_ns": self.elapsed_ns,
@@ -202,7 +208,7 @@ def line_report(line: Line, lines: list[Line], shared: Lines) -> Json:
         "line": line.name, "group": line.text, "protocol": line.words.name, "packets": line.packets,
         "bytes": line.bytes, **{name: line.total(name) for name in sums}, "malformed": line.words.malformed,
         "unordered": line.words.unordered, "truncated": line.truncated, "first": line.first, "only": only,
-        "behind_ns": percentiles(line.behind), "one_way_ns": percentiles(line.one_way),
+        "differs": line.differs, "behind_ns": percentiles(line.behind), "one_way_ns": percentiles(line.one_way),
         "clock_behind": line.one_way.negative, "kernel_drops": line.socket.drops(),
         "buffer_bytes": line.socket.granted_bytes,
         "sources": [endpoint_text(_host(source), port) for source, port in line.sources],
@@ -219,7 +225,7 @@ def percentiles(histogram: Histogram) -> Json | None:
 
 def is_lossy(summary: Json) -> bool:
     """Say whether a line lost something, brought what is no packet of its protocol, or was silent beside others."""
-    bad = ("lost", "malformed", "truncated", "kernel_drops")
+    bad = ("lost", "malformed", "truncated", "differs", "kernel_drops")
     silent = any(not line["packets"] for line in summary["lines"]) and summary["packets"] > 0
     return silent or any(line[name] for line in summary["lines"] for name in bad)
 

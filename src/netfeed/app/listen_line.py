@@ -1,7 +1,8 @@
 """Lines that are listened to, and what they carry: an account for each, and one for all that carry the same stream.
 
 A stream is (protocol, name of the stream in its packets). The same stream on two lines is compared: who brought a
-packet first, by how much the other was behind (by the kernel's stamps), and what neither brought.
+packet first, by how much the other was behind (by the kernel's stamps), and what neither brought. Lines that say
+different things under one number (`differs`) are no lines of one stream, or one of them is corrupt.
 """
 
 from collections import Counter
@@ -31,21 +32,23 @@ class Together:
 
     def __init__(self) -> None:
         self.sequence = Sequence(one_line=False)
-        self._firsts: dict[int, tuple[int, Line]] = {}
+        self._firsts: dict[int, tuple[int, Line, int]] = {}
 
     def take(self, line: "Line", place: Place, ts_ns: int | None) -> None:
         """Note a packet of one of the lines."""
         if self.sequence.take(place.sequence, place.numbers):
             line.first += 1
             if ts_ns is not None:
-                self._firsts[place.sequence] = (ts_ns, line)
+                self._firsts[place.sequence] = (ts_ns, line, place.digest)
                 if len(self._firsts) > MAX_FIRSTS:
                     del self._firsts[next(iter(self._firsts))]
         elif place.numbers and ts_ns is not None and place.sequence in self._firsts:
-            self._compare(line, place.sequence, ts_ns)
+            self._compare(line, place, ts_ns)
 
-    def _compare(self, line: "Line", sequence: int, ts_ns: int) -> None:
-        first_ns, other = self._firsts[sequence]
+    def _compare(self, line: "Line", place: Place, ts_ns: int) -> None:
+        first_ns, other, digest = self._firsts[place.sequence]
+        if place.digest != digest:
+            line.differs += 1
         if other is line:
             return
         if ts_ns >= first_ns:
@@ -53,7 +56,7 @@ class Together:
         else:  # read later, but there before
             other.first, line.first = other.first - 1, line.first + 1
             other.behind.record(first_ns - ts_ns)
-            self._firsts[sequence] = (ts_ns, line)
+            self._firsts[place.sequence] = (ts_ns, line, digest)
 
 
 class Line:
@@ -65,7 +68,7 @@ class Line:
         self.socket = socket
         self.text = endpoint_text(socket.host, socket.port)
         self.words = Words(protocol)
-        self.packets = self.bytes = self.truncated = self.first = 0
+        self.packets = self.bytes = self.truncated = self.first = self.differs = 0
         self.first_ns: int | None = None
         self.last_ns: int | None = None
         self.streams: dict[Key, Sequence] = {}

@@ -19,12 +19,16 @@ MAX_DOUBT: Final = 64
 
 
 class Place(NamedTuple):
-    """Where a packet stands. `stream` names it among the streams of a protocol; `numbers` 0: it names the next."""
+    """Where a packet stands. `stream` names it among the streams of a protocol; `numbers` 0: it names the next.
+
+    `digest` is the same on every line for the packet with that number.
+    """
 
     stream: bytes
     sequence: int
     numbers: int
     sent_ns: int | None = None
+    digest: int = 0
 
 
 class Words:
@@ -59,7 +63,7 @@ class Words:
             return None
         sequence = row.sequence_of(payload)
         assert sequence is not None
-        return Place(row.identity(payload), sequence, _COUNTS[row.name](payload))
+        return Place(row.identity(payload), sequence, _COUNTS[row.name](payload), digest=row.digest(payload))
 
     def check(self, payload: memoryview) -> None:
         """Look at a whole packet: count it as malformed when it is not what the line speaks."""
@@ -96,7 +100,7 @@ class Words:
         header = numbered.HEADER.decode(payload)
         data = header.kind == numbered.Kind.DATA
         stream = header.stream.to_bytes(8, "big")
-        return Place(stream, header.sequence, int(data), header.sent_ns if data else None)
+        return Place(stream, header.sequence, int(data), header.sent_ns if data else None, header.sent_ns)
 
 
 def _mold(payload: Buffer) -> int:

@@ -25,8 +25,8 @@ _EXAMPLES = """examples:
 With `netfeed send` on another host it measures loss and one-way latency; the latter is as good as both clocks are
 synchronised. Protocols are recognised: itch50 (MoldUDP64), starbase, deribit, cme, iex, and netfeed's numbered packets.
 
-exit codes: 0 ok, 1 failure, 2 usage, 3 a line lost something or was silent beside others, 5 nothing arrived at all,
-77 not permitted, 130/143 interrupted
+exit codes: 0 ok, 1 failure, 2 usage, 3 a line lost something or was silent beside others (also when interrupted),
+5 nothing arrived at all, 77 not permitted, 130/143 interrupted. SIGUSR1: the counters so far, as JSON on stderr
 """
 
 
@@ -71,6 +71,7 @@ def add(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the verb."""
     from netfeed.app.listen import Listen, is_lossy
+    from netfeed.app.signals import Signals
 
     def tell(report: dict[str, Any]) -> None:
         if arguments.json:
@@ -83,8 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.quiet:
             session.note(text)
 
-    with Stop() as stop:
-        summary = Listen(_options(arguments), tell=tell, note=note, stop=stop).run()
+    with Stop() as stop, Signals() as signals:
+        summary = Listen(_options(arguments), tell=tell, note=note, stop=stop, dump=signals.dump).run()
         interrupted = stop()
     _say(summary, as_json=arguments.json)
     if is_lossy(summary):
@@ -128,7 +129,12 @@ def line_text(line: dict[str, Any]) -> str:
     ]  # fmt: skip
     if line["protocol"]:
         parts += [f"lost {line['lost']:,}", f"duplicates {line['duplicates']:,}"]
-    for key, name in (("reordered", "reordered"), ("restarts", "restarts"), ("malformed", "malformed")):
+    for key, name in (
+        ("reordered", "reordered"),
+        ("restarts", "restarts"),
+        ("malformed", "malformed"),
+        ("differs", "differs from another line"),
+    ):
         if line[key]:
             parts.append(f"{name} {line[key]:,}")
     for key, name in (("behind_ns", "behind"), ("one_way_ns", "one-way")):

@@ -219,9 +219,16 @@ class Loop:
             with contextlib.suppress(OSError):
                 self._poll.unregister(fd)
 
-    def every(self, period_ns: int, call: Callable[[int], None]) -> None:
-        """Call `call(now)` every period; a period that was missed is left out."""
-        self._timers.append(_Timer(period_ns, self.clock() + period_ns, call))
+    def every(self, period_ns: int, call: Callable[[int], None]) -> Callable[[], None]:
+        """Call `call(now)` every period; a period that was missed is left out. Gives what ends it.
+
+        Raises: MisuseError.
+        """
+        if period_ns <= 0:
+            raise MisuseError(f"no period: {period_ns} ns")
+        timer = _Timer(period_ns, self.clock() + period_ns, call)
+        self._timers.append(timer)
+        return lambda: self._timers.remove(timer) if timer in self._timers else None
 
     def post(self, call: Callable[[], None]) -> None:
         """Call something on the loop's thread, from any thread or a signal handler."""

@@ -123,6 +123,15 @@ class UdpSocket:
         self._change(_MCAST_LEAVE_SOURCE if membership.source else _MCAST_LEAVE_GROUP, membership)
         self.memberships.remove(membership)
 
+    def rejoin(self) -> None:
+        """Leave all groups and join them again: the host's reports go out anew.
+
+        What helps when a switch has forgotten a member because no querier reminded it. Raises: NetworkError.
+        """
+        for membership in list(self.memberships):
+            self.leave(membership)
+            self.join(membership.group, interface=membership.interface, source=membership.source)
+
     def drops(self) -> int:
         """Count what the kernel dropped because the buffer was full, since the socket was made."""
         size = struct.calcsize("=I") * _SK_MEMINFO_VARS
