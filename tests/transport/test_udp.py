@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -49,13 +48,12 @@ def test_an_interface_is_found_by_name_and_by_address() -> None:
 def test_a_joined_group_is_heard_with_a_stamp(interface: str) -> None:
     port = free_port()
     with open_multicast(GROUP, port, interface=interface) as one, sender(GROUP, port) as venue:
-        before = time.time_ns()
         venue.send(b"hello")
         (datagram,) = one.receive()
         assert datagram.data == b"hello"
         assert datagram.source == venue.local
         assert datagram.ts_ns is not None
-        assert abs(datagram.ts_ns - before) < 3600 * 10**9  # the same clock; how soon is nobody's promise
+        assert datagram.ts_ns > 1_500_000_000 * 10**9  # since 1970, in ns
 
 
 @pytest.mark.net

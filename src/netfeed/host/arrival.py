@@ -44,6 +44,16 @@ def counters() -> Counters:
     )  # fmt: skip
 
 
+def queriers() -> dict[str, int]:
+    """Give the IGMP version that is spoken on each interface: a querier of an older version lowers it."""
+    found: dict[str, int] = {}
+    for line in process_net("igmp").splitlines()[1:]:
+        words = line.split()
+        if line[:1].isdigit() and words[-1][:1] == "V" and words[-1][1:].isdigit():
+            found[words[1].rstrip(":")] = int(words[-1][1:])
+    return found
+
+
 def memberships() -> dict[str, set[str]]:
     """Give the groups that somebody on this host has joined, by interface."""
     joined: dict[str, set[str]] = {}
@@ -77,17 +87,19 @@ def findings(sockets: list[UdpSocket], before: Counters) -> list[str]:
         )
     for one in {_key(socket): socket for socket in sockets}.values():
         found += _of_socket(one)
-    if now.multicast_in > before.multicast_in:
-        arrived = now.multicast_in - before.multicast_in
-        found.append(
-            f"{arrived} multicast packets came to this host meanwhile: to other groups or ports, or other sources"
-        )
-    else:
-        found.append(
-            "no multicast packet came to this host meanwhile: is the sender up, its TTL more than 1 where routers are "
-            "between, an IGMP querier on the network, and is this no container without host networking?"
-        )
+    if any(one.memberships for one in sockets):
+        found.append(_of_host(now.multicast_in - before.multicast_in))
+    found.append("a firewall is not looked into: nft list ruleset, iptables -S")
     return found
+
+
+def _of_host(arrived: int) -> str:
+    if arrived > 0:
+        return f"{arrived} multicast packets came to this host meanwhile: to other groups or ports, or other sources"
+    return (
+        "no multicast packet came to this host meanwhile: is the sender up, its TTL more than 1 where routers are "
+        "between, an IGMP querier on the network, and is this no container without host networking?"
+    )
 
 
 def _key(socket: UdpSocket) -> tuple[str, tuple[str, ...]]:
@@ -97,6 +109,8 @@ def _key(socket: UdpSocket) -> tuple[str, tuple[str, ...]]:
 def _of_socket(socket: UdpSocket) -> list[str]:
     found: list[str] = []
     joined = memberships()
+    if not socket.memberships:
+        found.append(f"{socket.host}:{socket.port} is an address of this host: does the sender send to it?")
     for one in socket.memberships:
         where = [name for name, groups in joined.items() if one.group in groups]
         name = one.interface.name if one.interface.index else (where[0] if where else "")
@@ -106,6 +120,8 @@ def _of_socket(socket: UdpSocket) -> list[str]:
             found.append(
                 f"{one.group} was joined on {name}, as the routes say: name the interface with -i if it is another"
             )
+        if one.source and queriers().get(name, 3) < 3:
+            found.append(f"IGMPv{queriers()[name]} is spoken on {name}: switches keep no source filter there")
         if one.source:
             found.append(f"only {one.source} is heard: is that the sender's address? Try the group without a source")
         found += _of_interface(one.interface if one.interface.index else Interface(0, name))
@@ -129,9 +145,6 @@ def _of_interface(interface: Interface) -> list[str]:
             f"rp_filter is {max(filters)} on {name}: a source without a route through {name} is dropped in silence "
             f"(sysctl net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.{name}.rp_filter=0)"
         )
-    version = _number(f"/proc/sys/net/ipv4/conf/{name}/force_igmp_version")
-    if version in (1, 2):
-        found.append(f"{name} is held to IGMPv{version}: joins from one source need version 3")
     return found
 
 
