@@ -1,5 +1,7 @@
 """The driver's law, timers, and machines that talk over loopback."""
 
+import os
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -136,6 +138,22 @@ def test_timers_come_back_and_posted_calls_run_on_the_loop() -> None:
     assert calls[0] == "posted"
     assert calls.count("tick") >= 3
     loop.close()
+
+
+def test_a_loop_runs_on_the_core_that_it_is_given() -> None:
+    cores: list[set[int]] = []
+    core = min(os.sched_getaffinity(0))
+
+    def run() -> None:
+        loop = Loop(cpu=core)
+        loop.post(lambda: (cores.append(os.sched_getaffinity(0)), loop.stop())[1])
+        loop.run()
+        loop.close()
+
+    thread = threading.Thread(target=run)  # the affinity is the thread's and ends with it
+    thread.start()
+    thread.join()
+    assert cores == [{core}]
 
 
 def test_a_timer_ends_when_it_is_told_to() -> None:

@@ -150,6 +150,8 @@ def test_hardware_stamps_and_busy_polling_may_be_asked_for_anywhere() -> None:
     with UdpSocket("127.0.0.1", 0, stamps="hardware", busy_poll_us=50) as one, Sender("127.0.0.1", one.port) as here:
         here.send(b"x")
         assert one.receive()[0].ts_ns is not None  # the kernel's, where the card makes none
+    with open_multicast(GROUP, free_port(), interface="lo", stamps="hardware") as one:
+        assert any("lo does not stamp in hardware" in warning for warning in one.warnings)
 
 
 @pytest.mark.net

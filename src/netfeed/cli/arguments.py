@@ -89,6 +89,18 @@ def destination(text: str, port: int | None = None) -> tuple[str, int]:
     return host, own if own is not None else port or 0
 
 
+def interfaces(given: list[str], count: int) -> list[str | None]:
+    """Spread the values of -i over `count` groups: none, one for all, or one for each.
+
+    Raises: ConfigurationError.
+    """
+    from netfeed.errors import ConfigurationError
+
+    if len(given) not in (0, 1, count):
+        raise ConfigurationError(f"-i stands once, or once for each of the {count} groups")
+    return list(given) if len(given) == count else [given[0] if given else None] * count
+
+
 def mapping(text: str) -> tuple[tuple[str, int], tuple[str, int]]:
     """Read GROUP:PORT=GROUP:PORT."""
     one, equals, other = text.partition("=")

@@ -100,13 +100,11 @@ def _options(arguments: argparse.Namespace) -> "Options":
     from netfeed.errors import ConfigurationError
     from netfeed.transport.udp import BUFFER_BYTES
 
-    on: list[str | None] = [*arguments.interface] or [None]
-    if len(on) not in (1, len(arguments.groups)):
-        raise ConfigurationError(f"-i stands once, or once for each of the {len(arguments.groups)} groups")
+    on = args.interfaces(arguments.interface, len(arguments.groups))
     if arguments.interval < 1_000_000:
         raise ConfigurationError("--interval is at least 1ms")
     targets = []
-    for text, interface in zip(arguments.groups, on * len(arguments.groups) if len(on) == 1 else on, strict=False):
+    for text, interface in zip(arguments.groups, on, strict=True):
         source, comma, rest = text.partition(",")
         host, port = args.destination(rest if comma else text, arguments.port)
         targets.append(Target(host, port, args.address(source) if comma else None, interface))

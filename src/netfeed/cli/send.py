@@ -19,7 +19,7 @@ TOP_BURST: Final = 32
 
 _EXAMPLES = """examples:
   netfeed send 233.252.0.1:5000 -i eth0                        1,000 numbered packets a second until interrupted
-  netfeed send 233.252.0.1:5000 233.252.0.2:5000 -i eth0 -c 10000 --pps 20000 --size 300
+  netfeed send 233.252.0.1:5000 233.252.0.2:5000 -i eth0 -i eth1 -c 10000 --pps 20000 --size 300
                                                                the same numbers on two lines; `netfeed listen` with
                                                                both groups compares them
   netfeed send 233.252.0.1:5000 -i lo --topspeed --duration 2s
@@ -48,7 +48,10 @@ def add(verbs: Any) -> None:
         help="where to; several get the same numbers. With -r: one, for everything that is not mapped",
     )  # fmt: skip
     parser.add_argument("-p", "--port", type=args.port_number, help="the port of destinations that name none")
-    parser.add_argument("-i", "--interface", metavar="IF", help="the interface to send from, by name or address")
+    parser.add_argument(
+        "-i", "--interface", action="append", default=[], metavar="IF",
+        help="where to send from, by name or address; once, or (numbered packets) once for each destination in order",
+    )  # fmt: skip
     parser.add_argument(
         "-t", "--ttl", type=args.ttl, default=1, metavar="N", help="routers to pass, plus one (default 1)"
     )
@@ -104,11 +107,12 @@ def _numbered(arguments: argparse.Namespace, stop: Stop) -> int:
     from netfeed.app.send import Numbered, sent_report
 
     destinations = [args.destination(text, arguments.port) for text in arguments.destinations]
+    on = args.interfaces(arguments.interface, len(destinations))
     pps = None if arguments.topspeed else arguments.pps or DEFAULT_PPS
     burst = arguments.burst or (TOP_BURST if arguments.topspeed else 1)
     stream = secrets.randbits(63)
     with contextlib.ExitStack() as stack:
-        senders = [stack.enter_context(_open(arguments, *one)) for one in destinations]
+        senders = [stack.enter_context(_open(arguments, *one, at)) for one, at in zip(destinations, on, strict=True)]
         numbered = Numbered(
             senders, stream=stream, size=arguments.size or 100, pps=pps, burst=burst, count=arguments.count,
             duration_ns=arguments.duration, stop=stop,
@@ -132,9 +136,10 @@ def _resend(arguments: argparse.Namespace, stop: Stop) -> int:
 
     timed = not (arguments.pps or arguments.topspeed)
     pace = Pace(speed=(arguments.speed or 1.0) if timed else None, pps=arguments.pps)
+    on = args.interfaces(arguments.interface, 1)[0]
     to = args.destination(arguments.destinations[0], arguments.port) if arguments.destinations else None
     resend = Resend(
-        arguments.read, lambda host, port: _open(arguments, host, port), pace=pace, rounds=arguments.loop,
+        arguments.read, lambda host, port: _open(arguments, host, port, on), pace=pace, rounds=arguments.loop,
         moved=dict(arguments.map), everything_to=to, wanted=wanted, count=arguments.count,
         duration_ns=arguments.duration, stop=stop,
     )  # fmt: skip
@@ -148,10 +153,10 @@ def _resend(arguments: argparse.Namespace, stop: Stop) -> int:
     return session.FAILED if resent.not_taken or resent.faults else session.OK
 
 
-def _open(arguments: argparse.Namespace, host: str, port: int) -> "Sender":
+def _open(arguments: argparse.Namespace, host: str, port: int, interface: str | None) -> "Sender":
     from netfeed.transport.send import Sender
 
-    return Sender(host, port, interface=arguments.interface, ttl=arguments.ttl)
+    return Sender(host, port, interface=interface, ttl=arguments.ttl)
 
 
 def _say(report: dict[str, Any], arguments: argparse.Namespace) -> None:

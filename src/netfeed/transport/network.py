@@ -5,6 +5,7 @@ Leaves out: resolving host names. A feed handler that waits for a name server is
 """
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import ipaddress
@@ -20,7 +21,7 @@ from netfeed.errors import ConfigurationError, NetfeedError
 _RTM_NEWADDR, _RTM_GETADDR, _NLMSG_DONE, _NLMSG_ERROR = 20, 22, 3, 2
 _NLM_F_REQUEST_DUMP: Final = 0x301
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
-_SIOCGIFFLAGS: Final = 0x8913
+_SIOCGIFFLAGS, _SIOCGHWTSTAMP = 0x8913, 0x89B1
 IFF_UP, IFF_RUNNING, IFF_MULTICAST = 0x1, 0x40, 0x1000
 _HEADER: Final = struct.Struct("=IHHII")
 _IFADDRMSG: Final = struct.Struct("=BBBBI")
@@ -89,6 +90,16 @@ def interface_flags(name: str) -> int:
         answer = fcntl.ioctl(one, _SIOCGIFFLAGS, struct.pack("16s24x", name.encode()))
         return int(struct.unpack_from("=H", answer, 16)[0])
     return 0
+
+
+def stamps_in_hardware(name: str) -> bool:
+    """Say whether the card of an interface stamps all packets that it receives: SIOCGHWTSTAMP, linux/net_tstamp.h."""
+    settings = ctypes.create_string_buffer(struct.calcsize("=iii"))
+    request = struct.pack("@16sP16x", name.encode(), ctypes.addressof(settings))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one, contextlib.suppress(OSError):
+        fcntl.ioctl(one, _SIOCGHWTSTAMP, request)
+        return bool(struct.unpack("=iii", settings.raw)[2])
+    return False
 
 
 def told(what: str, error: OSError, remedy: str = "") -> NetworkError:

@@ -33,6 +33,7 @@ from netfeed.transport.network import (
     endpoint_text,
     find_interface,
     is_multicast,
+    stamps_in_hardware,
     told,
 )
 
@@ -88,6 +89,7 @@ class UdpSocket:
         self.memberships: list[Membership] = []
         self.warnings: list[str] = []
         self.requested_bytes = buffer_bytes
+        self._room = memoryview(bytearray(MAX_DATAGRAM))
         self.socket = socket.socket(self.family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
         try:
             self._set_up(reuse, busy_poll_us)
@@ -111,6 +113,7 @@ class UdpSocket:
         membership = Membership(group, _interface(interface), source)
         self._change(_MCAST_JOIN_SOURCE if source else _MCAST_JOIN_GROUP, membership)
         self.memberships.append(membership)
+        self._check_card(membership.interface)
         return membership
 
     def leave(self, membership: Membership) -> None:
@@ -158,14 +161,14 @@ class UdpSocket:
         datagrams: list[Datagram] = []
         while len(datagrams) < limit:
             try:
-                data, control, _, source = self.socket.recvmsg(MAX_DATAGRAM, 256)
+                length, control, _, source = self.socket.recvmsg_into([self._room], 256)
             except BlockingIOError:
                 break
             except ConnectionRefusedError:  # nobody listens at the peer's port; a later request may find somebody
                 continue
             except OSError as error:
                 raise told(f"cannot receive on {endpoint_text(self.host, self.port)}", error) from None
-            datagrams.append(Datagram(data, source[:2], _stamp(control)))
+            datagrams.append(Datagram(bytes(self._room[:length]), source[:2], _stamp(control)))
         return datagrams
 
     def send(self, data: bytes, to: tuple[str, int] | None = None) -> bool:
@@ -232,6 +235,16 @@ class UdpSocket:
                 self.warnings.append(f"no hardware stamps ({error.strerror}): the kernel's are used")
         self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         return False
+
+    def _check_card(self, interface: Interface) -> None:
+        """Warn where hardware stamps were asked for and the card makes none: switching them on is the host's matter."""
+        if self.hardware and interface.index and not stamps_in_hardware(interface.name):
+            warning = (
+                f"{interface.name} does not stamp in hardware: the kernel's stamps are used. Where the card can "
+                f"(ethtool -T {interface.name}), `hwstamp_ctl -i {interface.name} -r 1` switches it on"
+            )
+            if warning not in self.warnings:
+                self.warnings.append(warning)
 
     def _bind(self, host: str, port: int, scope: int) -> None:
         try:
