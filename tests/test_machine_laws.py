@@ -10,7 +10,7 @@ final     (machines that close) nothing is told after the end
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, NamedTuple
 
@@ -19,12 +19,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netfeed.feed.channel import Channel
+from netfeed.feed.delivery import Delivery
 from netfeed.feed.framing import FRAMINGS
+from netfeed.feed.glimpse import Glimpse
 from netfeed.feed.ports import Port
+from netfeed.feed.recovery import Pace, Recovery
+from netfeed.feed.requests import REQUESTS
 from netfeed.feed.splice import Splice
 from netfeed.machine import NEVER, Machine, StreamMachine
 from netfeed.proto import soupbintcp
 from netfeed.wire import soupbintcp as soup_wire
+from netfeed.wire import starbase
+from netfeed.wire.glimpse import encode_end_of_snapshot
 from tests.feed.packets import BUILD
 from tests.picture import picture, weight
 
@@ -74,21 +80,31 @@ def damaged(data: bytes, random: Random) -> bytes:
 # --- the machines
 
 
-def channel(framing: str) -> Law:
+def channel(framing: str, *, asks: bool = False) -> Law:
     """Give the law of a channel over one framing: two packets in three go on, the others jump about."""
 
     def make() -> Channel:
-        return Channel(FRAMINGS[framing], name=framing, max_held_bytes=50_000, splice=Splice(max_bytes=50_000))
+        servers = (Port.RETRANSMIT, Port.RETRANSMIT_B)
+        recovery = Recovery(REQUESTS[framing], servers=servers, pace=Pace(page=20, burst=3)) if asks else None
+        return Channel(
+            FRAMINGS[framing], name=framing, max_held_bytes=50_000, splice=Splice(max_bytes=50_000), recovery=recovery
+        )
 
     def packet(random: Random) -> bytes:
         number = random.choice([random.randrange(1, 60), random.randrange(1, 4), 2**31, 10**5 + random.randrange(9)])
         messages = [bytes(random.choice([8, 16, 400])) for _ in range(random.randrange(4))]
         session = random.choice([b"S000000001"] * 9 + [b"S000000002"])
         session = session[-1:] if framing == "iex" else session
+        if framing == "starbase" and asks and random.random() < 0.2:
+            delay = random.choice([0, 10**7, 2**62, -5])
+            no = starbase.encode(202, retryDelayNanos=delay, details="no", reason=random.randrange(-1, 6))
+            return starbase.encode_packet(random.randrange(9), [no], channel_id=7, type=0)
         return BUILD[framing](number, messages, session=session, ts=random.choice([1, 2, 10**10, 10**11]))
 
     ports = (*[Port.LINE_A, Port.LINE_B] * 3, Port.RETRANSMIT, Port.SNAPSHOT_A, Port.SNAPSHOT_B, 8)
-    return Law(f"channel/{framing}", make, packet, ports, bound=1_500_000)
+    if asks:
+        ports = (*ports, Port.RETRANSMIT, Port.RETRANSMIT_B)
+    return Law(f"channel/{framing}" + " asking" * asks, make, packet, ports, bound=1_500_000)
 
 
 def soup_client() -> soupbintcp.Client:
@@ -124,8 +140,48 @@ LOGIN = soup_packet(
     soup_wire.ClientHeartbeat(), soup_wire.Debug("hello"), soup_wire.LoginRequest("user", "password", "", 1, 3000)
 )
 
+
+def glimpse() -> Glimpse:
+    client = Glimpse("user", "password", max_bytes=10_000)
+    client.want(0)
+    client.opened(0)
+    return client
+
+
+FROM_GLIMPSE = soup_packet(
+    soup_wire.LoginAccepted("SESSION", 1), *[soup_wire.SequencedData(b"abc")] * 9, soup_wire.ServerHeartbeat(),
+    soup_wire.SequencedData(encode_end_of_snapshot(7)), soup_wire.SequencedData(b"G"), soup_wire.EndOfSession(),
+)  # fmt: skip
+
+
+class PlainFeed:
+    """Books that count: a feed whose whole state can be looked into."""
+
+    def __init__(self) -> None:
+        self.books: list[Any] = []
+        self.told: dict[str, int] = {}
+
+    def apply(self, message: Any, sequence: int, ts_recv_ns: int = 0, channel: int = 0) -> None:
+        self.told["apply"] = sequence
+
+    def gap(self, first: int, last: int, ts_recv_ns: int = 0, channel: int = 0) -> None:
+        self.told["gap"] = last
+
+    def reset(self, channel: int = 0) -> None:
+        self.told.clear()
+
+
+def delivery() -> Delivery:
+    made = channel("moldudp64", asks=True).make()
+    assert isinstance(made, Channel)
+    return Delivery(made, PlainFeed())
+
+
 MACHINES = [
     *[channel(name) for name in FRAMINGS],
+    *[channel(name, asks=True) for name in REQUESTS],
+    replace(channel("moldudp64", asks=True), name="delivery", make=delivery),
+    Law("glimpse", glimpse, FROM_GLIMPSE),
     Law("soupbintcp client", soup_client, FROM_SERVER, is_closed=soup_over),
     Law("soupbintcp server", soup_server, FROM_CLIENT, is_closed=soup_over),
     Law("soupbintcp server at login", lambda: soupbintcp.Server(0), LOGIN, is_closed=soup_over),

@@ -109,6 +109,10 @@ class Twins(RuleBasedStateMachine):
     def clear(self, book: int) -> None:
         self.both("clear", book)
 
+    @rule()
+    def clear_all(self) -> None:
+        self.both("clear_all")
+
     # --- the rest
 
     @rule(
@@ -137,6 +141,23 @@ class Twins(RuleBasedStateMachine):
     @rule(first=ids, last=ids)
     def suspect_all(self, first: int, last: int) -> None:
         self.both("suspect_all", first, last)
+
+    @rule()
+    def doubt_all(self) -> None:
+        self.both("doubt_all")
+
+    @rule()
+    def trust_all(self) -> None:
+        self.both("trust_all")
+
+    @rule(count=st.integers(0, 3))
+    def retell(self, count: int) -> None:
+        self.both("end")
+        self.both("retell")
+        self.both("end")
+        self.both("pending")
+        self.both("drop", count)
+        self.both("pending")
 
     @rule(book=books, judged=st.booleans())
     def judge(self, book: int, judged: bool) -> None:

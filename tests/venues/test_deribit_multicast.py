@@ -244,13 +244,15 @@ def test_only_a_snapshot_of_a_cycle_after_the_gap_proves_a_silent_book(venue):
     assert venue.state == BookState.LIVE
 
 
-def test_a_gap_of_the_snapshot_channel_touches_no_book_but_drops_half_a_snapshot(venue):
+def test_a_gap_of_the_snapshot_channel_touches_no_book_but_drops_both_halves_of_a_snapshot(venue):
     venue.update(5, 6, (BID, 100.0, 10.0))
     venue.snapshot(6, (BID, 100.0, 10.0), last=False)
     venue.gap(SNAPSHOTS)
-    venue.snapshot(6, (ASK, 101.0, 10.0), cycle=False)
+    venue.snapshot(6, (ASK, 101.0, 10.0), cycle=False)  # the rest of it, of whose beginning a part may be lost
+    assert venue.state == BookState.SYNCING
+    venue.snapshot(6, (BID, 100.0, 10.0), (ASK, 101.0, 10.0), cycle=False)
     assert venue.state == BookState.LIVE
-    assert venue.levels() == [(1, 1010, 10)]  # half a book, as a snapshot of its own: the first part was never joined
+    assert venue.levels() == [(0, 1000, 10), (1, 1010, 10)]
 
 
 def test_a_book_known_by_its_snapshot_alone_is_concerned_by_every_channel_of_updates(venue):

@@ -119,6 +119,25 @@ def test_a_snapshot_older_than_what_is_remembered_is_not_adopted(feed: StarbaseF
     assert feed.books[0].state is BookState.SUSPECT
 
 
+def test_a_snapshot_as_of_the_end_of_a_loss_is_adopted_though_nothing_has_followed(feed: StarbaseFeed) -> None:
+    feed.apply(put(1, ONE), 1)
+    feed.gap(2, 3, 0)
+    snapshot(feed, [header(3), put(9, ONE), trailer(3)], lambda _: None)
+    assert feed.books[0].state is BookState.LIVE
+
+
+def test_after_a_loss_one_whole_cycle_says_that_every_instrument_has_a_book(feed: StarbaseFeed) -> None:
+    feed.apply(put(1, ONE), 1)
+    feed.gap(2, 3, 0)
+    end = starbase.encode(119, activeInstrumentCount=1)
+    snapshot(feed, [header(3), put(9, ONE), trailer(3), end], lambda _: None)
+    assert feed.needs_snapshot  # that cycle had begun before
+    snapshot(feed, [header(3), put(9, ONE), trailer(3), end], lambda _: None)
+    assert not feed.needs_snapshot
+    feed.apply(put(5, ONE, instrument=8), 4)
+    assert feed.books[1].state is BookState.LIVE
+
+
 @pytest.mark.parametrize("torn", ["trailer", "lost"])
 def test_a_snapshot_that_is_not_whole_is_not_adopted(feed: StarbaseFeed, torn: str) -> None:
     feed.apply(put(1, ONE), 1)

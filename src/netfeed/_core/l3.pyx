@@ -11,7 +11,7 @@ import numpy as np
 
 from netfeed._core.market cimport (
     CHANGES_PER_MESSAGE, EMPTY, FULL, BAD_QUANTITY, DUPLICATE_ORDER, BAD_VALUE, WRONG_BOOK, LIVE, NONE, KIND_GAP, SUSPECT, Book,
-    Change, Market, Order, Side, announce, clear_book, end_transaction, find, find_in, key_of, lower, market_free,
+    Change, Market, Order, Side, announce, clear_book, clear_books, end_transaction, find, find_in, judge_cross, key_of, lower, market_free,
     market_init, open_book, refuse, rest, set_state, touch, trade, try_add, try_replace, wrong, REASONS, young,
 )
 
@@ -106,6 +106,7 @@ cdef class OrderBooks:
             raise ValueError(f"{state} is not a valid BookState")
         if old == EMPTY and state == STALE:
             raise Misuse("a book cannot go from EMPTY to STALE")
+        self.m.books[book].sides[0].doubted = 0
         set_state(&self.m, book, <uint8_t>state)
 
     def judge(self, int64_t book, bint judged):
@@ -120,7 +121,25 @@ cdef class OrderBooks:
         change.sequence = first
         change.reference = last
         for book in range(self.m.book_count):
+            self.m.books[book].sides[0].doubted = 0
             set_state(&self.m, book, SUSPECT)
+
+    def doubt_all(self):
+        cdef uint32_t book
+        self.room(self.m.book_count)
+        for book in range(self.m.book_count):
+            if self.m.books[book].sides[0].state == LIVE:
+                set_state(&self.m, book, SUSPECT)
+                self.m.books[book].sides[0].doubted = 1
+
+    def trust_all(self):
+        cdef uint32_t book
+        self.room(3 * <uint64_t>self.m.book_count)
+        for book in range(self.m.book_count):
+            if self.m.books[book].sides[0].doubted:
+                self.m.books[book].sides[0].doubted = 0
+                set_state(&self.m, book, LIVE)
+                judge_cross(&self.m, book)
 
     def refuse(self, int64_t book, int reason, uint64_t order_id=0):
         if reason not in Names:
@@ -213,6 +232,12 @@ cdef class OrderBooks:
             raise MemoryError("no memory to clear a book")
         return removed
 
+    def clear_all(self):
+        cdef int64_t removed = clear_books(&self.m)
+        if removed < 0:
+            raise MemoryError("no memory to clear the books")
+        return removed
+
     def trade(self, int64_t book, int64_t side, int64_t price, int64_t quantity, uint64_t match, int flags=0):
         self.check(book)
         trade(&self.m, book, <uint8_t>side, price, quantity, match, <uint8_t>flags)
@@ -220,6 +245,20 @@ cdef class OrderBooks:
     def end(self):
         self.room(4 * self.m.dirty_count + CHANGES_PER_MESSAGE)
         end_transaction(&self.m)
+
+    def retell(self):
+        cdef uint32_t book, which
+        for book in range(self.m.book_count):
+            for which in range(2):
+                self.m.books[book].sides[which].told_key = LOWEST
+                self.m.books[book].sides[which].told_quantity = self.m.books[book].sides[which].told_orders = 0
+            touch(&self.m, book)
+
+    def pending(self):
+        return self.m.change_count
+
+    def drop(self, uint64_t count):
+        self.m.change_count = min(self.m.change_count, count)
 
     # --- reading
 

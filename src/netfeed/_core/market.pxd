@@ -97,7 +97,8 @@ cdef struct Side:
     uint8_t state               # of the book; kept in both sides, so that a message needs one of them only
     uint8_t judged              # of the book, like the next one; kept in its bid side
     uint8_t dirty
-    uint8_t reserved[9]
+    uint8_t doubted             # of the book: SUSPECT for an open gap alone; kept in its bid side
+    uint8_t reserved[8]
 
 
 cdef struct Book:
@@ -159,6 +160,7 @@ cdef int grow_side(Side *side) noexcept nogil
 cdef uint32_t open_book(Market *m, uint8_t state) noexcept nogil
 cdef int refuse(Market *m, uint32_t book, int reason, uint64_t order_id) noexcept nogil
 cdef int64_t clear_book(Market *m, uint32_t book) noexcept nogil
+cdef int64_t clear_books(Market *m) noexcept nogil
 cdef int32_t search(const Side *side, int64_t key) noexcept nogil
 cdef void tell_book(Market *m, uint32_t index) noexcept nogil
 cdef bint too_big(const Side *side, int64_t key, int64_t quantity) noexcept nogil

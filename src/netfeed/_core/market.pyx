@@ -177,9 +177,17 @@ cdef int refuse(Market *m, uint32_t book, int reason, uint64_t order_id) noexcep
     change = announce(m, KIND_REFUSED, book)
     change.reference = order_id
     change.flags = <uint8_t>reason
-    if book != NONE and m.books[book].sides[0].state == LIVE:
-        set_state(m, book, SUSPECT)
+    if book != NONE:
+        m.books[book].sides[0].doubted = 0
+        if m.books[book].sides[0].state == LIVE:
+            set_state(m, book, SUSPECT)
     return reason
+
+
+cdef void empty_book(Market *m, uint32_t book) noexcept nogil:
+    if m.books[book].sides[0].count or m.books[book].sides[1].count:
+        m.books[book].sides[0].count = m.books[book].sides[1].count = 0
+        touch(m, book)
 
 
 cdef int64_t clear_book(Market *m, uint32_t book) noexcept nogil:
@@ -187,9 +195,23 @@ cdef int64_t clear_book(Market *m, uint32_t book) noexcept nogil:
     cdef uint64_t before = m.order_count
     if rebuild_orders(m, m.old_mask + 1, book) != 0:
         return -1
-    m.books[book].sides[0].count = m.books[book].sides[1].count = 0
-    touch(m, book)
+    empty_book(m, book)
     return <int64_t>(before - m.order_count)
+
+
+cdef int64_t clear_books(Market *m) noexcept nogil:
+    """Remove every order of every book and return how many; -1 when memory is short."""
+    cdef uint64_t before = m.order_count, slots = NURSERY + m.old_mask + 1
+    cdef uint32_t book
+    cdef Order *orders = <Order *>mapped(slots * sizeof(Order))
+    if orders == NULL:
+        return -1
+    unmap(m.orders, slots * sizeof(Order))
+    m.orders = orders
+    m.order_count = m.old_count = 0
+    for book in range(m.book_count):
+        empty_book(m, book)
+    return <int64_t>before
 
 
 cdef int32_t search(const Side *side, int64_t key) noexcept nogil:

@@ -1,17 +1,17 @@
 """A channel and its books: packets go in, what the channel tells goes to the feed, and each loss gets its place.
 
-Invariant: every event of the channel reaches the feed exactly once and in order.
+Invariant: every event of the channel reaches the feed exactly once and in order (`feed.delivery`).
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import Any, Final
 
 from netfeed.app.findings import Findings, Place
 from netfeed.app.protocols import Protocol
-from netfeed.book.state import BookState
 from netfeed.feed.channel import Channel, ChannelStatistics
+from netfeed.feed.delivery import Delivery
 from netfeed.feed.epoch import Verdict
 from netfeed.feed.events import (
     Event,
@@ -22,9 +22,6 @@ from netfeed.feed.events import (
     Messages,
     SequenceReset,
     SessionChanged,
-    SnapshotGap,
-    SnapshotMessages,
-    SnapshotRestarted,
 )
 from netfeed.feed.ports import LINES, MORE_LINES, Port, port_name
 from netfeed.feed.sequencer import MAX_RECORDS
@@ -55,14 +52,13 @@ class Lane:
         self._flows: dict[str, dict[str, Port]] = {"line": {}, "snapshot": {}}
         self._aside: dict[int, Place] = {}
         self._holes: deque[tuple[int, int, Place]] = deque(maxlen=MAX_RECORDS)
-        self._lossy = False
         self._doubt: tuple[int, Place] | None = None
-        self._step = 0 if protocol.framing.per_packet else 1
         self._place = Place("", 0)
+        step = 0 if protocol.framing.per_packet else 1
+        self.delivery = Delivery(channel, feed, number=number, step=step, heals=protocol.heals)
         self._tell: dict[type, Callable[[Any], None]] = {
-            Messages: self._messages, SnapshotMessages: self._snapshot, GapOpened: self._opened, GapLost: self._lost,
-            Malformed: self._malformed, SequenceReset: self._reset, SessionChanged: self._reset, Ignored: self._ignored,
-            SnapshotGap: self._snapshot_gap, SnapshotRestarted: self._snapshot_gap,
+            Messages: self._messages, GapOpened: self._opened, GapLost: self._lost, Malformed: self._malformed,
+            SequenceReset: self._reset, SessionChanged: self._reset, Ignored: self._ignored,
         }  # fmt: skip
 
     @property
@@ -109,12 +105,12 @@ class Lane:
         self._place = place
         if port in LINES:
             self._note(payload, place)
-        self._handle(self.channel.receive(payload, now, port))
+        self._handle(self.channel.receive(payload, now, port), now)
 
     def wake(self, now: int, place: Place) -> None:
         """Let a deadline pass."""
         self._place = place
-        self._handle(self.channel.wake(now))
+        self._handle(self.channel.wake(now), now)
 
     def finish(self, place: Place) -> None:
         """Let every deadline pass: nothing comes any more."""
@@ -124,9 +120,7 @@ class Lane:
 
     def heal(self, now: int) -> None:
         """Take note, once no book is SUSPECT any more, that what was lost has been made good."""
-        if self._lossy and not any(book.state == BookState.SUSPECT for book in self.feed.books):
-            self._lossy = False
-            self._handle(self.channel.heal(now))
+        self.delivery.heal(now)
 
     def hole(self, first: int) -> Place | None:
         """Say where the first packet behind a gap stands; None when that was too long ago."""
@@ -149,46 +143,26 @@ class Lane:
         if self.protocol.stays and len(payload) > self.protocol.header and sequence not in self.firsts:
             _bounded(self.firsts, sequence, self.protocol.digest(payload), MAX_FIRSTS)
 
-    def _handle(self, events: Iterable[Event]) -> None:
+    def _handle(self, events: Sequence[Event], now: int) -> None:
         for event in events:
             tell = self._tell.get(type(event))
             if tell is not None:
                 tell(event)
+            self.delivery.take(event)
+        if events:
+            self.delivery.settle(now)
 
     def _messages(self, event: Messages) -> None:
-        sequence, at = event.first_sequence, event.at
+        sequence = event.first_sequence
         if self.first_sequence is None:
             self.first_sequence = sequence
         if self._doubt is not None and self._doubt[0] == sequence:
             self._doubt = None
         self.placed.append((sequence, self._place))
-        for message in event.messages:
-            self.feed.apply(message, sequence, at, self.number)
-            sequence += self._step
-
-    def _snapshot(self, event: SnapshotMessages) -> None:
-        take = getattr(self.feed, "snapshot", None)
-        splice = self.channel.splice
-        sequence = event.sequence
-        for message in event.messages:
-            if take is None:
-                self.feed.apply(message, sequence, event.at, self.number)
-            else:
-                take(message, sequence, event.at, self.number, splice.since if splice else _nothing_since)
-            sequence += self._step
-        if splice is not None and splice.recording and not self.feed.needs_snapshot:
-            self.channel.heal(event.at)
-
-    def _snapshot_gap(self, event: SnapshotGap | SnapshotRestarted) -> None:
-        broken = getattr(self.feed, "snapshot_broken", None)
-        if broken is not None:
-            broken()
 
     def _lost(self, event: GapLost) -> None:
         if self.first_sequence is None:
             self.first_sequence = event.first
-        self.feed.gap(event.first, event.last, event.lost_at, self.number)
-        self._lossy = self.protocol.heals and bool(self.feed.books)
 
     def _opened(self, event: GapOpened) -> None:
         self._holes.append((event.first, event.last, self._aside.get(event.last + 1, self._place)))
@@ -202,10 +176,8 @@ class Lane:
         self.firsts.clear()
         self._aside.clear()
         self._doubt = None
-        self._lossy = False
         if isinstance(event, SessionChanged):
             self.identity = self.identity[: -len(event.new)] + event.new
-        self.feed.reset(self.number)
 
     def _ignored(self, event: Ignored) -> None:
         if event.reason == Verdict.DOUBT.value:
@@ -219,10 +191,6 @@ class Lane:
             wanted = f"a sequence near {self.channel.next_sequence} on channel {self.name}"
             self._findings.add(place, f"sequence {sequence} that no second packet agrees with", wanted)
         self._doubt = None
-
-
-def _nothing_since(sequence: int) -> None:
-    """Stand in for a splice where there is none: nothing is remembered."""
 
 
 def _address(flow: str) -> tuple[int, bytes, int]:

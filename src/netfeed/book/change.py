@@ -103,6 +103,10 @@ class ChangeLog:
         )  # fmt: skip
         self._count += 1
 
+    def drop(self, count: int) -> None:
+        """Forget the changes beyond the first `count`."""
+        self._count = min(self._count, count)
+
     def take(self) -> "np.ndarray[Any, Any]":
         """Return what was appended since the last call, as a view that is valid until the next `append`."""
         view = self._array[: self._count]

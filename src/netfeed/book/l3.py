@@ -36,12 +36,13 @@ _ABSENT: Final = (NO_PRICE, 0, 0)
 class _Book:
     """One instrument: its orders grouped by price, its state, and what was announced of it."""
 
-    __slots__ = ("announced", "judged", "levels", "state")
+    __slots__ = ("announced", "doubted", "judged", "levels", "state")
 
     def __init__(self, state: BookState) -> None:
         self.levels: tuple[dict[int, dict[int, Order]], dict[int, dict[int, Order]]] = ({}, {})
         self.state = state
         self.judged = True
+        self.doubted = False
         self.announced: list[tuple[int, int, int]] = [_ABSENT, _ABSENT]
 
 
@@ -105,10 +106,11 @@ class OrderBooks:
         Raises: MisuseError when the step is not one of `book.state.TRANSITIONS`.
         """
         one, new = self._at(book), BookState(state)
+        if new is not one.state and new not in TRANSITIONS[one.state]:
+            raise MisuseError(f"a book cannot go from {one.state.name} to {new.name}")
+        one.doubted = False
         if new is one.state:
             return
-        if new not in TRANSITIONS[one.state]:
-            raise MisuseError(f"a book cannot go from {one.state.name} to {new.name}")
         one.state = new
         self._announce(Kind.STATE, book)
 
@@ -125,6 +127,20 @@ class OrderBooks:
         for book in range(len(self._books)):
             self.to(book, BookState.SUSPECT)
 
+    def doubt_all(self) -> None:
+        """Make every LIVE book SUSPECT for what an open gap may hold, until `trust_all`, if nothing else befalls it."""
+        for book, one in enumerate(self._books):
+            if one.state is BookState.LIVE:
+                self.to(book, BookState.SUSPECT)
+                one.doubted = True
+
+    def trust_all(self) -> None:
+        """Make the books LIVE again that were only doubted, and judge whether they are crossed."""
+        for book, one in enumerate(self._books):
+            if one.doubted:
+                self.to(book, BookState.LIVE)
+                self._judge(book)
+
     def refuse(self, book: int, reason: Refusal | int, order_id: int = 0) -> int:
         """Count nonsense, announce it, and make the book that it names SUSPECT. Returns the reason."""
         if reason not in tuple(Refusal):
@@ -133,8 +149,10 @@ class OrderBooks:
             self._at(book)
         self._refused[reason] += 1
         self._announce(Kind.REFUSED, book, reference=order_id, flags=int(reason))
-        if book != NO_BOOK and self._books[book].state == BookState.LIVE:
-            self.to(book, BookState.SUSPECT)
+        if book != NO_BOOK:
+            self._books[book].doubted = False
+            if self._books[book].state == BookState.LIVE:
+                self.to(book, BookState.SUSPECT)
         return int(reason)
 
     # --- operations; each returns 0, or the reason why it was refused
@@ -213,6 +231,10 @@ class OrderBooks:
             self._remove(book, order)
         return len(orders)
 
+    def clear_all(self) -> int:
+        """Remove every order of every book and return how many there were."""
+        return sum(self.clear(book) for book in range(len(self._books)))
+
     def trade(self, book: int, side: int, price: int, quantity: int, match: int, flags: int = 0) -> None:
         """Announce an execution; it does not move the book."""
         self._at(book)
@@ -223,6 +245,20 @@ class OrderBooks:
         for book in self._dirty:
             self._publish(book)
         self._dirty.clear()
+
+    def retell(self) -> None:
+        """Announce the best levels of every book anew when the transaction ends, whatever was announced before."""
+        for book, one in enumerate(self._books):
+            one.announced = [_ABSENT, _ABSENT]
+            self._dirty[book] = None
+
+    def pending(self) -> int:
+        """Count the changes that wait to be taken."""
+        return len(self._log)
+
+    def drop(self, count: int) -> None:
+        """Forget the changes that wait, beyond the first `count` of them."""
+        self._log.drop(count)
 
     # --- reading
 
@@ -324,7 +360,12 @@ class OrderBooks:
             if now != one.announced[side]:
                 one.announced[side] = now
                 self._announce(Kind.BBO, book, side=side, price=now[0], quantity=now[1], orders=now[2])
-        crossed = _ABSENT not in best and best[Side.BID][0] >= best[Side.ASK][0]
+        self._judge(book)
+
+    def _judge(self, book: int) -> None:
+        one = self._books[book]
+        bid, ask = one.announced
+        crossed = _ABSENT not in (bid, ask) and bid[0] >= ask[0]
         if crossed and one.judged and one.state == BookState.LIVE:
             self.refuse(book, Refusal.CROSSED)
 

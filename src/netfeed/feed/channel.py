@@ -2,11 +2,13 @@
 
     packets on LINE_A, LINE_B, ...        -> Messages in sequence, each once; gaps; sessions; resets
     packets on SNAPSHOT_A, SNAPSHOT_B     -> SnapshotMessages in the snapshots' own sequence; SnapshotGap
-    packets on RETRANSMIT                 -> fill what is missing, and nothing else
+    packets on RETRANSMIT, ..._D          -> fill what is missing, and nothing else
+    transmit(RETRANSMIT), ..._D           -> requests, where the channel has a `Recovery`
 
 Recovery is in this order: the other line (within `reorder_window_ns` nothing is even reported), a retransmission (until
-`recovery_window_ns` after the hole was seen), a snapshot (after `GapLost`; the owner rebuilds books and uses a
-`Splice`). A channel asks for nothing itself.
+`recovery_window_ns` after the hole was seen, or until every server has refused), a snapshot (after `GapLost`; the owner
+rebuilds books and uses a `Splice`). With a `Recovery` the channel asks by itself, and believes only answers to what it
+asked; without one it asks for nothing and takes whatever fills a hole: the answers to somebody else in a capture.
 
 It shares its stream with a compiled fast path: while `in_order`, expected packets may be consumed elsewhere, which is
 told by `advance` and `merge_line`. Every packet that is not the expected one must come here, duplicates included.
@@ -29,11 +31,15 @@ from netfeed.feed.arbiter import LineStatistics
 from netfeed.feed.epoch import Epoch
 from netfeed.feed.events import (
     Event,
+    GapClosed,
     GapLost,
+    GapOpened,
     Heartbeat,
     Ignored,
     Malformed,
     Messages,
+    Rejected,
+    Requested,
     SequenceReset,
     SessionChanged,
     SnapshotGap,
@@ -41,11 +47,12 @@ from netfeed.feed.events import (
     SnapshotRestarted,
 )  # fmt: skip
 from netfeed.feed.framing import Framing, Kind, Packet
-from netfeed.feed.ports import LINES, PORTS, SNAPSHOTS, port_name
+from netfeed.feed.ports import LINES, PORTS, RETRANSMITS, SNAPSHOTS, port_name
+from netfeed.feed.recovery import Recovery, ServerStatistics
 from netfeed.feed.sequencer import GapRecord, Sequencer
 from netfeed.feed.splice import Splice
 from netfeed.feed.stream import Stream
-from netfeed.machine import Buffer
+from netfeed.machine import NEVER, Buffer
 
 MAX_HELD_BYTES: Final = 16 * 2**20
 """Half a second of a busy line."""
@@ -53,6 +60,8 @@ MAX_JUMP: Final = 10_000
 """A loss of more numbers than this at once needs a second packet to be believed."""
 
 _LINE_KINDS: Final = frozenset({Kind.DATA, Kind.HEARTBEAT, Kind.END_OF_SESSION})
+_MOVES: Final = (GapOpened, GapClosed, GapLost)
+"""What changes what has to be asked for."""
 _SNAPSHOT_KINDS: Final = frozenset({Kind.SNAPSHOT, Kind.HEARTBEAT, Kind.END_OF_SESSION})
 
 
@@ -82,6 +91,7 @@ class ChannelStatistics:
     snapshot_gaps: int
     held_bytes: int
     lines: tuple[LineStatistics, ...]
+    servers: tuple[ServerStatistics, ...] = ()
 
 
 class Channel:
@@ -90,6 +100,7 @@ class Channel:
     `start`: the first number that is wanted, None to take the first packet's (a late join). `channel_id`: the only
     channel that is listened to, None to take the first packet's. `splice`: when given, it is begun at a late join, a
     lost gap, a session change or a reset, and fed until its owner says `forget`; `in_order` is False that long.
+    `recovery`: who is asked for what is missing, None to ask nobody.
     """
 
     def __init__(
@@ -104,11 +115,13 @@ class Channel:
         start: int | None = None,
         channel_id: int | None = None,
         splice: Splice | None = None,
+        recovery: Recovery | None = None,
     ) -> None:
         if max_held_bytes < 0 or max_jump < 0:
             raise MisuseError("the bounds of a channel are not negative")
         self.name = name
         self.splice = splice
+        self.recovery = recovery
         self._framing = framing
         self._start = start
         self._now = 0
@@ -134,8 +147,9 @@ class Channel:
 
     @property
     def deadline(self) -> int:
-        """Say when a gap must be opened or given up. Units: monotonic ns, NEVER without gaps."""
-        return min(self._lines.sequencer.deadline, self._snapshots.sequencer.deadline)
+        """Say when a gap must be opened, asked for or given up. Units: monotonic ns, NEVER without gaps."""
+        asking = NEVER if self.recovery is None else self.recovery.deadline
+        return min(self._lines.sequencer.deadline, self._snapshots.sequencer.deadline, asking)
 
     @property
     def next_sequence(self) -> int | None:
@@ -144,6 +158,11 @@ class Channel:
         Where the wire's counter wraps this one goes on: modulo `framing.modulus` it is the wire's.
         """
         return self._lines.sequencer.next if self._lines.begun or self._start is not None else None
+
+    @property
+    def high_sequence(self) -> int | None:
+        """Give the end of what is known to exist, None where `next_sequence` is."""
+        return None if self.next_sequence is None else self._lines.sequencer.gaps.high
 
     @property
     def session(self) -> bytes | None:
@@ -159,6 +178,11 @@ class Channel:
     def held_bytes(self) -> int:
         """Give how much is held behind gaps, overhead included. Units: bytes."""
         return self._lines.sequencer.held_bytes + self._snapshots.sequencer.held_bytes
+
+    @property
+    def in_doubt(self) -> bool:
+        """Say whether a gap is open: what it holds may have touched any book, and has not been seen."""
+        return any(gap.opened_at is not None for gap in self._lines.sequencer.gaps.gaps)
 
     @property
     def in_order(self) -> bool:
@@ -187,21 +211,23 @@ class Channel:
             events: list[Event] = [Malformed(port, error.what, error.offset, error.found, error.wanted)]
         else:
             events = self._dispatch(packet, port, now)
-        return self._told(events + self._expire(now))
+        return self._told(self._ask(events + self._expire(now), now, answered=port in RETRANSMITS))
 
     def wake(self, now: int) -> Sequence[Event]:
-        """Open and give up the gaps that are due. A call before the deadline does nothing."""
+        """Open, ask for and give up the gaps that are due. A call before the deadline does nothing."""
         if now < self.deadline:
             return []
-        return self._told(self._expire(self._tick(now)))
+        now = self._tick(now)
+        return self._told(self._ask(self._expire(now), now))
 
     def transmit(self, port: int = 0) -> list[bytes]:
-        """Drain what must go out on `port`: nothing, until a channel makes requests."""
+        """Drain the requests that must go out to the server behind `port`."""
         return self._outbox.pop(port, [])
 
     def excuse(self, sequence: int, now: int) -> Sequence[Event]:
         """Take note that a snapshot covers all up to `sequence`: what is missing there is waited for no longer."""
-        return self._told(self._lines.excuse(sequence, self._tick(now)))
+        now = self._tick(now)
+        return self._told(self._ask(self._lines.excuse(sequence, now), now))
 
     def heal(self, now: int) -> Sequence[Event]:
         """Take note that every book has been made right by snapshots: lost gaps are closed, remembering ends."""
@@ -254,6 +280,7 @@ class Channel:
             lost_messages=sequencer.lost, heartbeats=self._counts[Heartbeat], malformed=self._counts[Malformed],
             ignored=self._counts[Ignored], snapshot_messages=snapshots.sequencer.delivered,
             snapshot_gaps=self._counts[SnapshotGap], held_bytes=self.held_bytes, lines=every,
+            servers=self.recovery.statistics() if self.recovery else (),
         )  # fmt: skip
 
     def _tick(self, now: int) -> int:
@@ -265,9 +292,43 @@ class Channel:
             return [told for event in self._snapshots.take(packet, port, now) for told in _as_snapshot(event)]
         if port in LINES and packet.kind in _LINE_KINDS:
             return self._lines.take(packet, port, now)
+        if self.recovery is not None and port in RETRANSMITS:
+            return self._answer(self.recovery, packet, port, now)
         if packet.kind is Kind.RETRANSMITTED and port not in SNAPSHOTS:
             return self._lines.answer(packet, port, now)
         return [Ignored(f"{packet.kind.value} on {port_name(port)}", port, packet.sequence)]
+
+    def _answer(self, recovery: Recovery, packet: Packet, port: int, now: int) -> list[Event]:
+        """Take from a server what was asked of it, and nothing else."""
+        if packet.kind is Kind.RETRANSMITTED:
+            if packet.session != self.session or packet.channel != self.channel_id:
+                parts = recovery.asked(port, 0, 0)
+            else:
+                parts = recovery.asked(port, packet.sequence, packet.sequence + packet.count)
+            if parts:
+                return self._lines.answer(packet, port, now, parts)
+            return [Ignored("an answer that was not asked for", port, packet.sequence)]
+        reject = recovery.requests.reject(packet)
+        if reject is not None and recovery.reject(port, reject, now):
+            told = Rejected(port, reject.tag, reject.reason.name, reject.retry_delay_ns, now)
+            return [told, *self._lines.give_up(recovery.refused, now)]
+        return [Ignored(f"{packet.kind.value} on {port_name(port)}", port, packet.sequence)]
+
+    def _ask(self, events: list[Event], now: int, *, answered: bool = False) -> list[Event]:
+        """Ask for what is missing, once something has happened to it or a request is due."""
+        recovery = self.recovery
+        if recovery is None:
+            return events
+        if any(isinstance(event, SessionChanged | SequenceReset) for event in events):
+            recovery.forget()
+        moved = answered or any(isinstance(event, _MOVES) for event in events)
+        if not moved and now < recovery.deadline:
+            return events
+        missing = self._lines.sequencer.gaps.opened()
+        for request in recovery.plan(missing, self.session or b"", self.channel_id or 0, now):
+            self._outbox.setdefault(request.port, []).append(request.data)
+            events.append(Requested(request.first, request.end - 1, request.port, now))
+        return events
 
     def _expire(self, now: int) -> list[Event]:
         snapshots = self._snapshots.expire(now)

@@ -13,7 +13,7 @@ from typing import Literal
 
 RecoveredBy = Literal["line", "retransmit"]
 ClosedBy = Literal["line", "retransmit", "snapshot"]
-LostBy = Literal["window", "bound", "session", "reset"]
+LostBy = Literal["window", "bound", "session", "reset", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +84,9 @@ class GapClosed:
 class GapLost:
     """These numbers will never be delivered: what follows them flows on.
 
-    `why`: the recovery `window` passed, the `bound` on what may be held was reached, or the `session` or its count
-    (`reset`) began anew. Only what is really missing is named; an opened gap that was filled in part gives one event
-    for each rest.
+    `why`: the recovery `window` passed, the `bound` on what may be held was reached, the `session` or its count
+    (`reset`) began anew, or every server `refused` to send them again because they are too old. Only what is really
+    missing is named; an opened gap that was filled in part gives one event for each rest.
     """
 
     first: int
@@ -94,6 +94,27 @@ class GapLost:
     why: LostBy
     opened_at: int
     lost_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """The channel asked for numbers again, of the server behind `port`."""
+
+    first: int
+    last: int
+    port: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A server will not answer the request `tag`. Units: `retry_delay_ns` is the server's wish, as it stands there."""
+
+    port: int
+    tag: int
+    reason: str
+    retry_delay_ns: int
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,5 +171,5 @@ class Ignored:
 
 Event = (
     Messages | SnapshotMessages | SnapshotGap | SnapshotRestarted | GapOpened | GapClosed | GapLost | SessionChanged
-    | SequenceReset | EndOfSession | Heartbeat | Malformed | Ignored
+    | SequenceReset | EndOfSession | Heartbeat | Malformed | Ignored | Requested | Rejected
 )  # fmt: skip

@@ -23,7 +23,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 from netfeed.errors import WireError
-from netfeed.feed.ports import SNAPSHOTS, Port
+from netfeed.feed.ports import RETRANSMITS, SNAPSHOTS
 from netfeed.machine import Buffer
 from netfeed.wire import cme, deribit, iex, moldudp64, starbase
 
@@ -108,7 +108,7 @@ class Row:
         if packet.kind is Kind.DATA:
             if port in SNAPSHOTS:
                 return replace(packet, kind=Kind.SNAPSHOT)
-            if port == Port.RETRANSMIT:
+            if port in RETRANSMITS:
                 return replace(packet, kind=Kind.RETRANSMITTED)
         return packet
 

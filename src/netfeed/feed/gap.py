@@ -85,6 +85,18 @@ class GapTracker:
         """Say whether there are more gaps than MAX_GAPS."""
         return len(self.gaps) > MAX_GAPS
 
+    @property
+    def last_missing(self) -> int:
+        """Give the last missing number of the oldest gap; there is one."""
+        return self.missing.overlap(self.gaps[0].first, self.gaps[0].end)[-1][1] - 1
+
+    def opened(self) -> list[Range]:
+        """Give what is missing in opened gaps, in rising order."""
+        ranges = [
+            part for gap in self.gaps if gap.opened_at is not None for part in self.missing.overlap(gap.first, gap.end)
+        ]
+        return sorted(ranges)
+
     def reveal(self, end: int, now: int) -> None:
         """Take note that all numbers below `end` exist: those that have not come are missing from now on."""
         if end > self.high:

@@ -1,8 +1,9 @@
 """The ports of a channel: through which of its sockets a packet came.
 
 Every line carries the whole stream; which one a copy comes from matters only for statistics. More than two lines
-count from MORE_LINES upwards, so a venue with A, B and C uses 0, 1 and 8. What comes through RETRANSMIT was asked
-for: it can fill a hole, but it never begins a session and never moves the high-water mark.
+count from MORE_LINES upwards, so a venue with A, B and C uses 0, 1 and 8. What comes through RETRANSMIT and its
+siblings, one port for each server that can be asked, was asked for: it can fill a hole, but it never begins a session
+and never moves the high-water mark.
 """
 
 from enum import IntEnum
@@ -21,11 +22,17 @@ class Port(IntEnum):
     SNAPSHOT_A = 2
     SNAPSHOT_B = 3
     RETRANSMIT = 4
+    RETRANSMIT_B = 5
+    RETRANSMIT_C = 6
+    RETRANSMIT_D = 7
 
 
 SNAPSHOTS: Final = frozenset({Port.SNAPSHOT_A, Port.SNAPSHOT_B})
 LINES: Final = frozenset({Port.LINE_A, Port.LINE_B, *range(MORE_LINES, MORE_LINES + MAX_LINES)})
-PORTS: Final = LINES | SNAPSHOTS | {Port.RETRANSMIT}
+SERVERS: Final = (Port.RETRANSMIT, Port.RETRANSMIT_B, Port.RETRANSMIT_C, Port.RETRANSMIT_D)
+"""The ports of the servers that lost messages are asked from, in the order in which they are tried."""
+RETRANSMITS: Final = frozenset(SERVERS)
+PORTS: Final = LINES | SNAPSHOTS | RETRANSMITS
 
 
 def port_name(port: int) -> str:

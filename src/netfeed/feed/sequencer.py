@@ -140,6 +140,13 @@ class Sequencer:
             events += self._lose(why, now)
         return events
 
+    def give_up(self, below: int, now: int) -> list[Event]:
+        """Give up the oldest gaps of which everything that is missing lies below a number: nobody has it any more."""
+        events: list[Event] = []
+        while self.gaps.gaps and self.gaps.last_missing < below:
+            events += self._lose("refused", now)
+        return events
+
     def excuse(self, sequence: int, now: int) -> list[Event]:
         """Take note that a snapshot covers everything up to `sequence`: what is missing there is not needed."""
         start = self.gaps.next

@@ -4,6 +4,8 @@ Each packet is first judged (`epoch`: does it belong, can it be believed), then 
 accounted for (`arbiter`). A channel has two streams: its incrementals and its snapshots.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from netfeed.feed.arbiter import Arbiter, Part
@@ -20,6 +22,7 @@ from netfeed.feed.events import (
 )
 from netfeed.feed.framing import Framing, Kind, Packet
 from netfeed.feed.gap import unwrap
+from netfeed.feed.ranges import Range
 from netfeed.feed.sequencer import Arrival, Sequencer
 
 _BEGINS: Final[dict[Verdict, LostBy]] = {Verdict.SESSION: "session", Verdict.RESET: "reset"}
@@ -57,10 +60,14 @@ class Stream:
         events += self._accept(self._sighting(packet, port, now), "line")
         return events
 
-    def answer(self, packet: Packet, port: int, now: int) -> list[Event]:
-        """Take a packet that was sent again on request."""
+    def answer(self, packet: Packet, port: int, now: int, parts: Iterable[Range] | None = None) -> list[Event]:
+        """Take a packet that was sent again on request; of one that was asked for here, the `parts` that were."""
         if not self.begun:
             return [Ignored("an answer before the stream began", port, packet.sequence)]
+        if parts is not None:
+            return [
+                event for first, end in parts for event in self.answer(_part(packet, first, end), port, now)
+            ]  # fmt: skip
         seen = self._sighting(packet, port, now)
         verdict = self.epoch.judge_answer(seen, self._mark).verdict
         if verdict is not Verdict.CURRENT:
@@ -77,6 +84,10 @@ class Stream:
     def excuse(self, sequence: int, now: int) -> list[Event]:
         """Take note that a snapshot covers everything up to `sequence`."""
         return self.sequencer.excuse(sequence, now) + self._over()
+
+    def give_up(self, below: int, now: int) -> list[Event]:
+        """Take note that no server has what is missing below a number any more."""
+        return self.sequencer.give_up(below, now) + self._over()
 
     @property
     def _mark(self) -> Mark:
@@ -131,3 +142,9 @@ class Stream:
             return []
         self._announced = end
         return [EndOfSession(self.epoch.session or b"", end)]
+
+
+def _part(packet: Packet, first: int, end: int) -> Packet:
+    """Cut the messages from `first` up to, not including, `end` out of a packet that has them."""
+    at = first - packet.sequence
+    return replace(packet, sequence=first, count=end - first, messages=packet.messages[at : at + end - first])

@@ -28,7 +28,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from netfeed.book import LevelBook
-from netfeed.book.change import NO_SIDE, Refusal
+from netfeed.book.change import NO_SIDE, NO_TIME, Refusal
 from netfeed.book.level import Side
 from netfeed.book.state import BookState
 from netfeed.errors import WireError
@@ -117,6 +117,26 @@ class CmeFeed:
         self._market.gap(first, last)
         self._counts["gaps"] += 1
         self._lose_channel(channel, last)
+
+    def doubt(self, first: int, last: int, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
+        """Take note that messages are missing which may still come: what they can have touched is SUSPECT till then."""
+        self._market.at(first, ts_recv_ns, channel)
+        self._market.doubt_all(one.book for one in self._securities.values() if self._concerns(channel, one))
+
+    def trust(self, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
+        """Take note that all that was missing has been applied: what was only doubted is LIVE again."""
+        concerned = (one for one in self._securities.values() if self._concerns(channel, one))
+        self._market.trust_all(one.book for one in concerned if not one.broken)
+
+    def touches(self, message: Buffer) -> list[int]:
+        """Give the books that the entries of a message name."""
+        try:
+            header, body = cme.decode(message)
+        except WireError:
+            return []
+        entries = body.NoMDEntries if header.templateId in _NUMBERED else ()
+        known = (self._securities.get(entry.SecurityID) for entry in entries)
+        return [one.book for one in known if one is not None]
 
     def reset(self, channel: int = 0) -> None:
         """Forget the books of a channel: its sender counts anew."""

@@ -69,9 +69,9 @@ class Instrument:
         self._coming = None
         return Gathered.DONE
 
-    def forget_snapshot(self, channel: int) -> None:
-        """Drop the snapshot that is coming in on a channel: a part of it may be lost."""
-        if self._coming is not None and self._coming[1] == channel:
+    def forget_snapshot(self, channel: int | None = None) -> None:
+        """Drop the snapshot that is coming in on a channel, or on any: a part of it may be lost."""
+        if self._coming is not None and channel in (None, self._coming[1]):
             self._coming = None
 
     def set_limits(self, *, whole: bool) -> None:

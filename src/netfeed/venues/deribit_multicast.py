@@ -27,7 +27,7 @@ from struct import Struct
 from typing import Any, Final
 
 from netfeed.book import LevelBook
-from netfeed.book.change import Refusal
+from netfeed.book.change import NO_TIME, Refusal
 from netfeed.book.level import Side
 from netfeed.book.state import BookState
 from netfeed.errors import WireError
@@ -81,6 +81,7 @@ class DeribitMulticastFeed:
         self._room = Room()
         self._moments = 0
         self._cycles: dict[int, int] = {}  # the moment at which each snapshot channel began its cycle
+        self._torn: set[int] = set()  # snapshot channels where the next message may be the middle of a snapshot
         self._update_channels: set[int] = set()
         self._counts: dict[str, Any] = {field.name: 0 for field in fields(DeribitStatistics)}
         self._handlers: dict[int, Callable[[Any, int, int], None]] = {
@@ -112,6 +113,29 @@ class DeribitMulticastFeed:
         self._market.gap(first, last)
         self._counts["gaps"] += 1
         self._lose_channel(channel)
+
+    def doubt(self, first: int, last: int, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
+        """Take note that messages are missing which may still come: what they can have touched is SUSPECT till then."""
+        self._market.at(first, ts_recv_ns, channel)
+        concerned = (one for one in self._instruments.values() if self._concerns(channel, one))
+        self._market.doubt_all(one.book for one in concerned if one.book is not None)
+
+    def trust(self, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
+        """Take note that all that was missing has been applied: what was only doubted is LIVE again."""
+        concerned = (one for one in self._instruments.values() if self._concerns(channel, one) and not one.broken)
+        self._market.trust_all(one.book for one in concerned if one.book is not None)
+
+    def snapshot_broken(self) -> None:
+        """Take note that snapshot messages were lost: what is coming in may have a hole."""
+        self._torn.update(self._cycles)
+        for one in self._instruments.values():
+            one.forget_snapshot()
+
+    def touches(self, message: Buffer) -> list[int]:
+        """Give the book that an update names."""
+        template, number = _HEAD.unpack_from(message) if len(message) >= _HEAD.size else (0, 0)
+        one = self._instruments.get(number) if template == TemplateId.BOOK else None
+        return [] if one is None or one.book is None else [one.book]
 
     def reset(self, channel: int = 0) -> None:
         """Forget the books of a channel: its sender counts anew."""
@@ -238,9 +262,17 @@ class DeribitMulticastFeed:
     def _snapshot_start(self, body: Any, channel: int, size: int) -> None:
         self._moments += 1
         self._cycles[channel] = self._moments
+        self._torn.discard(channel)
 
     def _snapshot(self, body: Any, channel: int, size: int) -> None:
-        self._cycles.setdefault(channel, 0)
+        if channel not in self._cycles:
+            self._cycles[channel] = 0
+            self._torn.add(channel)
+        if channel in self._torn:  # this may be the rest of a snapshot whose beginning was not seen
+            self._counts["snapshots_passed"] += 1
+            if body.isLastInBook:
+                self._torn.discard(channel)
+            return
         one = self._instrument(body.instrumentId)
         if one is None or one.book is None:
             self._counts["undefined"] += 1
@@ -309,6 +341,8 @@ class DeribitMulticastFeed:
 
     def _lose_channel(self, channel: int) -> None:
         self._moments += 1
+        if channel in self._cycles:
+            self._torn.add(channel)
         for one in self._instruments.values():
             one.forget_snapshot(channel)
             if self._concerns(channel, one):

@@ -20,7 +20,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from netfeed.book import LevelBook
-from netfeed.book.change import NO_SIDE, Refusal
+from netfeed.book.change import NO_SIDE, NO_TIME, Refusal
 from netfeed.book.level import Side
 from netfeed.book.state import BookState
 from netfeed.errors import WireError
@@ -96,6 +96,24 @@ class IexDeepFeed:
         self._market.gap(first, last)
         self._counts["gaps"] += 1
         self._lose(channel)
+
+    def doubt(self, first: int, last: int, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
+        """Take note that messages are missing which may still come: what they can have touched is SUSPECT till then."""
+        self._market.at(first, ts_recv_ns, channel)
+        self._market.doubt_all(book for book, owner in enumerate(self._channels) if owner == channel)
+
+    def trust(self, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
+        """Take note that all that was missing has been applied: what was only doubted is LIVE again."""
+        for book in self._market.trust_all(book for book, owner in enumerate(self._channels) if owner == channel):
+            if book not in self._moved:  # in the middle of an event a book is not judged
+                self._publish(book)
+
+    def touches(self, message: Buffer) -> list[int]:
+        """Give the book of the symbol that a level update names."""
+        if not len(message) or chr(message[0]) not in _SIDES:
+            return []
+        symbol = bytes(message[10:18]).decode("latin-1").rstrip()
+        return [self._index[symbol]] if symbol in self._index else []
 
     def reset(self, channel: int = 0) -> None:
         """Forget the books of a channel: its sender counts anew."""

@@ -10,7 +10,8 @@ no H yet): in a halt and before an auction orders may stand across each other.
 Left out: sequence and loss (`feed`); broken trades (counted by type, nothing is undone).
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from netfeed.book.change import NO_BOOK, NO_SIDE, NO_TIME, Refusal, TradeFlag
@@ -33,6 +34,11 @@ Since = Callable[[int], list[tuple[int, bytes]] | None]
 """What came after a sequence number, None when it is not all remembered."""
 
 _SIDES: Final = {"B": Side.BID, "S": Side.ASK}
+_UNSURE: Final = frozenset({BookState.EMPTY, BookState.SYNCING, BookState.SUSPECT})
+_ADDS: Final = frozenset("AF")
+_NAMES: Final = frozenset("EXDCU")
+"""The messages that add an order, and those that name one, all in the same place."""
+_ORDER_SIZE: Final = 19
 
 
 class ItchBooks:
@@ -166,13 +172,17 @@ class ItchFeed:
     def __init__(self) -> None:
         self.stream: ItchBooks = select("itch", __name__, "ItchBooks")()
         self.stream.books.reserve(ROOM)
+        self.snapshots_adopted = self.snapshots_refused = 0
+        self._again: Counter[str] = Counter()  # messages of snapshots, and those that were applied once more behind one
         self._handles: list[OrderBook] = []
         self._names: list[str] = []
 
     @property
     def by_type(self) -> dict[str, int]:
-        """Count messages by their type."""
-        return self.stream.by_type
+        """Count messages of the stream by their type."""
+        counts = Counter(self.stream.by_type)
+        counts.subtract(self._again)
+        return {kind: count for kind, count in counts.items() if count}
 
     @property
     def names(self) -> list[str]:
@@ -193,6 +203,14 @@ class ItchFeed:
         """Give the decimal exponents of price and quantity for each book."""
         return [(itch.PRICE_EXPONENT, 0)] * len(self.stream.books)
 
+    @property
+    def needs_snapshot(self) -> bool:
+        """Say whether a snapshot would mend something: a late join, a loss, or a book that is not right."""
+        if self.stream.fresh_state != BookState.LIVE:
+            return True
+        books = self.stream.books
+        return any(books.state(book) in _UNSURE for book in range(len(books)))
+
     def begin(self, whole: bool) -> None:
         """Say whether the stream is seen from its first message on: a book of a late join is not right by itself."""
         self.stream.fresh_state = BookState.LIVE if whole else BookState.SYNCING
@@ -211,16 +229,70 @@ class ItchFeed:
         self.stream.books.suspect_all(first, last)
         self.stream.fresh_state = BookState.SUSPECT
 
+    def doubt(self, first: int, last: int, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
+        """Take note that messages are missing which may still come: what they can have touched is SUSPECT till then."""
+        self.stream.books.at(first, NO_TIME, ts_recv_ns, channel)
+        self.stream.books.doubt_all()
+
+    def trust(self, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
+        """Take note that all that was missing has been applied: what was only doubted is LIVE again."""
+        self.stream.books.trust_all()
+
+    def touches(self, message: Buffer) -> list[int]:
+        """Give the book of the order that a message adds, or that it names while the order rests."""
+        kind = chr(message[0]) if len(message) >= _ORDER_SIZE else ""
+        if kind in _ADDS:
+            stock = bytes(message[24:32]).decode("latin-1").rstrip()
+            return [self.names.index(stock)] if stock in self.names else []
+        found = self.stream.books.order(int.from_bytes(message[11:19], "big")) if kind in _NAMES else None
+        return [] if found is None else [found[0]]
+
     def advance(self, sequence: int) -> None:
         """Take note that a fast path applied everything up to `sequence`: nothing here depends on it."""
 
     def snapshot(self, message: Buffer, sequence: int, ts_recv_ns: int, channel: int, since: Since) -> None:
         """Multicast ITCH has no snapshot channel; what comes as one is not looked at."""
 
+    def adopt(
+        self, records: Buffer, sequence: int, later: Sequence[tuple[int, bytes]], ts_recv_ns: int = NO_TIME,
+        channel: int = 0,
+    ) -> bool:  # fmt: skip
+        """Put a snapshot of everything below `sequence` in the place of all books, and `later` messages upon it.
+
+        `records` are messages, each behind its length. They are tried on books of their own first: a snapshot of which
+        anything is refused, or that is not whole, is not believed, and False is returned with nothing changed.
+        """
+        trial = select("itch", __name__, "ItchBooks")()
+        trial.books.reserve(ROOM)
+        if not _load(trial, records, 0) or trial.books.statistics().refused:
+            self.snapshots_refused += 1
+            return False
+        books = self.stream.books
+        before = Counter(self.stream.by_type)
+        books.at(max(sequence - 1, 0), NO_TIME, ts_recv_ns, channel)
+        books.clear_all()
+        books.end()
+        self.stream.fresh_state = BookState.SYNCING
+        for book in range(len(books)):
+            books.to(book, BookState.SYNCING)
+        _load(self.stream, records, books.pending())
+        books.reserve(ROOM + 8 * len(books))
+        books.at(max(sequence - 1, 0), NO_TIME, ts_recv_ns, channel)
+        books.retell()
+        books.end()
+        for book in range(len(books)):
+            books.to(book, BookState.LIVE)
+        self.stream.fresh_state = BookState.LIVE
+        for number, message in later:
+            self.stream.apply(message, number, ts_recv_ns, channel)
+        self._again.update(Counter(self.stream.by_type) - before)
+        self.snapshots_adopted += 1
+        return True
+
     def reset(self, channel: int = 0) -> None:
         """Empty all books: a new session begins, with new locate codes and order numbers."""
+        self.stream.books.clear_all()
         for book in range(len(self.stream.books)):
-            self.stream.books.clear(book)
             self.stream.books.to(book, BookState.EMPTY)
         self.stream.books.end()
         self.stream.forget_locates()
@@ -233,3 +305,12 @@ class ItchFeed:
     def statistics(self) -> BooksStatistics:
         """Return the counters as they are now."""
         return self.stream.books.statistics()
+
+
+def _load(stream: ItchBooks, records: Buffer, keep: int) -> bool:
+    """Apply length-prefixed records and forget what they announce, beyond the first `keep` changes; say if all fit."""
+    at, how = 0, FULL
+    while how == FULL:
+        at, _, how = stream.run(records, at, 0)
+        stream.books.drop(keep)
+    return how == END and at == len(records)

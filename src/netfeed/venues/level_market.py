@@ -39,6 +39,7 @@ class LevelMarket:
         self.refused: Counter[Refusal] = Counter()
         self._new_book, self._max_books = new_book, max_books
         self._announced: list[list[Level | None]] = []
+        self._doubted: set[int] = set()
         self._sequence, self._ts_event_ns, self._ts_recv_ns, self._channel = 0, NO_TIME, NO_TIME, 0
 
     def at(self, sequence: int, ts_recv_ns: int, channel: int) -> None:
@@ -92,14 +93,30 @@ class LevelMarket:
 
     def to(self, book: int, state: BookState) -> None:
         """Move a book to another state and announce it; the same state again does nothing."""
+        self._doubted.discard(book)
         if self.books[book].state != state:
             self.books[book].to(state)
             self._announce(Kind.STATE, book)
 
     def doubt(self, book: int) -> None:
         """Make a book SUSPECT that knows something; one that knows nothing cannot be wrong."""
+        self._doubted.discard(book)
         if self.books[book].state not in _UNTOLD:
             self.to(book, BookState.SUSPECT)
+
+    def doubt_all(self, books: Iterable[int]) -> None:
+        """Make LIVE books SUSPECT for what an open gap may hold, until `trust_all`, if nothing else befalls them."""
+        for book in books:
+            if self.books[book].state == BookState.LIVE:
+                self.to(book, BookState.SUSPECT)
+                self._doubted.add(book)
+
+    def trust_all(self, books: Iterable[int]) -> list[int]:
+        """Make those of the books LIVE again that were only doubted, and give them."""
+        trusted = [book for book in books if book in self._doubted]
+        for book in trusted:
+            self.to(book, BookState.LIVE)
+        return trusted
 
     def reset(self, book: int) -> None:
         """Forget all levels of a book: it knows nothing."""
@@ -111,6 +128,8 @@ class LevelMarket:
         """Count nonsense, announce it, and make the LIVE book that it names SUSPECT."""
         self.refused[reason] += 1
         self._announce(Kind.REFUSED, NO_BOOK if book is None else book, reference=reference, flags=int(reason))
+        if book is not None:
+            self._doubted.discard(book)
         if book is not None and self.books[book].state == BookState.LIVE:
             self.to(book, BookState.SUSPECT)
 
@@ -148,6 +167,7 @@ class LevelMarket:
 
     def _refused(self, book: int, before: BookState, reason: Refusal) -> None:
         """Announce what the book refused by itself, which made it SUSPECT."""
+        self._doubted.discard(book)
         self.refused[reason] += 1
         self._announce(Kind.REFUSED, book, flags=int(reason))
         if before != self.books[book].state:

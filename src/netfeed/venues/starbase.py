@@ -147,6 +147,8 @@ class StarbaseFeed:
         self._snapshot_types: dict[str, int] = {}
         self._again: Counter[str] = Counter()  # incrementals that were applied once more, behind a snapshot
         self._last = 0
+        self._whole = True  # no instrument can be there that has no book here
+        self._cycle: set[int] | None = None  # the instruments of a cycle that has been followed from its beginning
 
     @property
     def by_type(self) -> dict[str, int]:
@@ -176,8 +178,10 @@ class StarbaseFeed:
 
     @property
     def needs_snapshot(self) -> bool:
-        """Say whether a book waits for a snapshot."""
-        return any(self.stream.books.state(book) in _UNSURE for book in range(len(self.stream.books)))
+        """Say whether a book waits for a snapshot, or an instrument could be there that has no book yet."""
+        return not self._whole or any(
+            self.stream.books.state(book) in _UNSURE for book in range(len(self.stream.books))
+        )
 
     def knows(self, instrument_id: int) -> bool:
         """Say whether an instrument has a book here."""
@@ -186,6 +190,7 @@ class StarbaseFeed:
     def begin(self, whole: bool) -> None:
         """Say whether the stream is seen from its first message on: the book of a late join waits for a snapshot."""
         self.stream.fresh_state = BookState.LIVE if whole else BookState.SYNCING
+        self._whole, self._cycle = whole, None
 
     def apply(self, message: Buffer, sequence: int, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
         """Apply the next message of the stream."""
@@ -199,6 +204,23 @@ class StarbaseFeed:
         self.stream.books.at(first, NO_TIME, ts_recv_ns, channel)
         self.stream.books.suspect_all(first, last)
         self.stream.fresh_state = BookState.SUSPECT
+        self._whole, self._cycle = False, None
+        self._last = max(self._last, last)  # the stream goes on behind it, even where nothing follows for long
+
+    def doubt(self, first: int, last: int, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
+        """Take note that messages are missing which may still come: what they can have touched is SUSPECT till then."""
+        self.stream.books.at(first, NO_TIME, ts_recv_ns, channel)
+        self.stream.books.doubt_all()
+
+    def trust(self, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
+        """Take note that all that was missing has been applied: what was only doubted is LIVE again."""
+        self.stream.books.trust_all()
+
+    def touches(self, message: Buffer) -> list[int]:
+        """Give the book that a message moves."""
+        instrument = _instrument(message)
+        book = NO_BOOK if instrument is None else self.stream.book(instrument)
+        return [] if book == NO_BOOK else [book]
 
     def snapshot(self, message: Buffer, sequence: int, ts_recv_ns: int, channel: int, since: Since) -> None:
         """Take a message of the snapshot channel; an instrument's trailer completes its snapshot.
@@ -211,7 +233,7 @@ class StarbaseFeed:
         try:
             body = starbase.decode(message)[1]
         except WireError:
-            self._snapshot = None
+            self.snapshot_broken()
             return
         if template == TemplateId.SNAPSHOT_HEADER:
             self._snapshot = _Snapshot(body.instrumentId, body.incrementalSeqNum, [])
@@ -223,19 +245,23 @@ class StarbaseFeed:
             complete, self._snapshot = self._snapshot, None
             if (body.instrumentId, body.incrementSeqNum) == (complete.instrument, complete.sequence):
                 self._adopt(complete, ts_recv_ns, channel, since)
+                if self._cycle is not None:
+                    self._cycle.add(complete.instrument)
+        elif template == TemplateId.END_OF_CYCLE:
+            self._end_cycle(body.activeInstrumentCount)
 
     def advance(self, sequence: int) -> None:
         """Take note that a fast path applied everything up to `sequence`."""
         self._last = sequence
 
     def snapshot_broken(self) -> None:
-        """Take note that snapshot messages were lost: what was being collected is not whole."""
-        self._snapshot = None
+        """Take note that snapshot messages were lost: what was being collected is not whole, nor is its cycle."""
+        self._snapshot = self._cycle = None
 
     def reset(self, channel: int = 0) -> None:
         """Empty all books: the sender counts anew."""
+        self.stream.books.clear_all()
         for book in range(len(self.stream.books)):
-            self.stream.books.clear(book)
             self.stream.books.to(book, BookState.EMPTY)
         self.stream.books.end()
         self._last = 0
@@ -248,6 +274,13 @@ class StarbaseFeed:
     def statistics(self) -> BooksStatistics:
         """Return the counters as they are now."""
         return self.stream.books.statistics()
+
+    def _end_cycle(self, instruments: int) -> None:
+        """After a cycle that was seen from its beginning every instrument has a book: new ones begin in the stream."""
+        if self._cycle is not None and len(self._cycle) == instruments and not self._whole:
+            self._whole = True
+            self.stream.fresh_state = BookState.LIVE
+        self._cycle = set()
 
     def _reach(self) -> None:
         for book in range(len(self._handles), len(self.stream.books)):
