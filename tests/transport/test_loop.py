@@ -9,7 +9,7 @@ import pytest
 
 from netfeed.errors import MisuseError
 from netfeed.machine import NEVER, Buffer
-from netfeed.transport.endpoint import Outgoing, exchange, service
+from netfeed.transport.endpoint import Outgoing, exchange, incoming, service
 from netfeed.transport.loop import Loop
 from netfeed.transport.send import Sender
 from netfeed.transport.udp import open_unicast
@@ -166,6 +166,33 @@ def test_a_timer_ends_when_it_is_told_to() -> None:
     assert loop.deadline == NEVER
     with pytest.raises(MisuseError):
         loop.every(0, lambda now: None)
+    loop.close()
+
+
+@pytest.mark.net
+def test_nothing_is_received_any_more_once_the_task_is_closed() -> None:
+    loop = Loop()
+    with open_unicast("127.0.0.1") as there, Sender("127.0.0.1", there.port) as here:
+        asker = Asker(5)
+        asker.deadline = NEVER
+        task = loop.add(asker, {0: incoming(there)}, events=lambda events, now: task.close())
+        here.send_all([b"one", b"two", b"three"])
+        loop.turn(loop.clock() + 30 * S)
+        assert asker.got == 1
+        assert loop.tasks == []
+    loop.close()
+
+
+@pytest.mark.net
+def test_an_endpoint_that_is_only_heard_counts_what_it_should_have_sent() -> None:
+    loop = Loop()
+    with open_unicast("127.0.0.1") as there:
+        asker = Asker(1)
+        endpoint = incoming(there)
+        task = loop.add(asker, {0: endpoint})
+        asker.ask(loop.clock())
+        task.kick()
+        assert endpoint.unsent == 1
     loop.close()
 
 

@@ -179,6 +179,8 @@ def test_what_cannot_be_joined_is_refused_in_words() -> None:
 def test_a_port_that_somebody_has_for_himself_is_said() -> None:
     with open_unicast("127.0.0.1") as one, pytest.raises(NetworkError, match="does not share it"):
         UdpSocket("127.0.0.1", one.port)
+    with pytest.raises(NetworkError, match="neither a group nor an address of this host"):
+        UdpSocket("198.51.100.7", 0)
 
 
 @pytest.mark.net

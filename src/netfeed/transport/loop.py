@@ -97,6 +97,8 @@ class Task:
             self._end(port, error)
             return
         for data in inputs:
+            if self.ports.get(port) is not endpoint:  # whoever took the events closed it
+                return
             self.take(self.machine.receive(data, now, port), now)
         if endpoint.ended and self.ports.get(port) is endpoint:
             self._finish(port, endpoint, now)

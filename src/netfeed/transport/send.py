@@ -12,6 +12,7 @@ counted and reported, because on a shared machine no pace is exact.
 Leaves out: what is sent.
 """
 
+import errno
 import socket
 import struct
 import time
@@ -57,7 +58,8 @@ class Sender:
             self._attach(found, source)
         except OSError as error:
             self.socket.close()
-            remedy = "name an interface with -i" if error.errno == 101 else ""
+            unreachable = f"no route through {found.name}" if found else "name an interface with -i"
+            remedy = unreachable if error.errno == errno.ENETUNREACH else ""
             raise told(f"cannot send to {endpoint_text(host, port)}", error, remedy) from None
         except BaseException:
             self.socket.close()
@@ -81,7 +83,7 @@ class Sender:
             self.blocked += 1
             return False
         except OSError as error:
-            if error.errno == 90:
+            if error.errno == errno.EMSGSIZE:
                 raise told(f"cannot send {len(data)} bytes to {endpoint_text(self.host, self.port)}", error) from None
             self.refused += 1
             return False

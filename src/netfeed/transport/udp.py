@@ -250,7 +250,7 @@ class UdpSocket:
         try:
             self.socket.bind((host, port) if self.family == socket.AF_INET else (host, port, 0, scope))
         except OSError as error:
-            remedy = "another program has it and does not share it" if error.errno == errno.EADDRINUSE else ""
+            remedy = _BIND_REMEDIES.get(error.errno or 0, "")
             raise told(f"cannot bind to {endpoint_text(host, port)}", error, remedy) from None
 
     def _change(self, option: int, membership: Membership) -> None:
@@ -275,6 +275,11 @@ class UdpSocket:
         return struct.pack("=HHI16sI100x", self.family, 0, 0, packed, 0)
 
 
+_BIND_REMEDIES: Final = {
+    errno.EADDRINUSE: "another program has it and does not share it",
+    errno.EADDRNOTAVAIL: "it is neither a group nor an address of this host",
+    errno.EACCES: "ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE",
+}
 _REMEDIES: Final = {
     errno.ENOBUFS: "a socket may join no more groups or sources; raise net.ipv4.igmp_max_memberships (20) or "
     "net.ipv4.igmp_max_msf (10), for IPv6 net.ipv6.mld_max_msf, or spread the groups over sockets",
