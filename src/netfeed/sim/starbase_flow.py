@@ -9,12 +9,12 @@ arrives with a smaller one than orders that were published earlier.
 Invariant: the same draws give the same messages; each tells the truth about the books (`starbase_market`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from netfeed.sim.draws import Draws
-from netfeed.sim.starbase_chain import INDEX, INDEXES, NANO, chain
+from netfeed.sim.starbase_chain import INDEX, INDEXES, NANO, Instrument, chain
 from netfeed.sim.starbase_market import ASK, BID, Market, Resting, Told
 from netfeed.wire.starbase import InstrumentStatus, TemplateId
 
@@ -30,11 +30,20 @@ _QUOTED: Final = 8
 """A mass quote is for so many instruments."""
 
 
+def gaps(draws: Draws, count: int, mean_gap_ns: int) -> list[int]:
+    """Draw the times between steps: half of them a few microseconds, the others long. Units: ns."""
+    lengths, waits, near, _ = draws.parts(count)
+    return [
+        2_000 + wait // 4 if close < 32_768 else 8 * mean_gap_ns * length * wait >> 32
+        for length, wait, close in zip(lengths.tolist(), waits.tolist(), near.tolist(), strict=True)
+    ]
+
+
 class Flow:
     """The venue: its markets, and the numbers that rise."""
 
-    def __init__(self, draws: Draws) -> None:
-        self.markets = [Market(instrument) for instrument in chain()]
+    def __init__(self, draws: Draws, instruments: Sequence[Instrument] | None = None) -> None:
+        self.markets = [Market(instrument) for instrument in instruments or chain()]
         self.index = INDEXES[INDEX][1]
         self._draws = draws
         self._picks: list[int] = []
@@ -48,7 +57,7 @@ class Flow:
         """Take one action and give its messages."""
         self.index += (self.below(2001) - 1000) * NANO // 100  # at most 10 USD
         # Half of all steps are in the futures.
-        market = self.markets[self.below(2) if self.below(2) else self.below(len(self.markets))]
+        market = self.markets[self.below(min(2, len(self.markets))) if self.below(2) else self.below(len(self.markets))]
         if market.halted:
             return self.status(market)
         return self._actions[self.below(len(self._actions))](market)
@@ -64,7 +73,7 @@ class Flow:
     def place(self, market: Market) -> list[Told]:
         """A new order behind the touch or at it; in a full book one leaves instead."""
         side = self.below(2)
-        if len(market.queue(side)) > BOOK_DEPTH:
+        if market.book.depth(side) > BOOK_DEPTH:
             return self.leave(market)
         order = self._new(market, side, self._price(market, side))
         # One in six waited in the speed bump.
@@ -143,6 +152,13 @@ class Flow:
         status = InstrumentStatus.HALTED if market.halted else InstrumentStatus.OPEN
         fields = {"instrumentId": market.instrument.id, "tradingStatus": int(status)}
         return [(TemplateId.INSTRUMENT_STATUS_UPDATE, fields)]
+
+    def enter(self, market: Market, side: int, price: int, quantity: int) -> tuple[int, list[Told]]:
+        """Let an order from outside in: it is filled as far as its price goes and rests with the rest. Give its id."""
+        self._order += 1
+        match, self._match = self._match + 1, self._match + 1 + market.book.depth(1 - side)
+        order = Resting(self._order, side, price, quantity, self._next_sort())
+        return order.id, market.take(order, match, market.instrument.fair(self.index), self.index)
 
     # -- what actions are made of
 

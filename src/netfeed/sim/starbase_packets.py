@@ -9,6 +9,7 @@ Invariant: numbers follow each other without a hole, times of packets rise.
 from collections.abc import Sequence
 from typing import Final
 
+from netfeed.sim.starbase_market import Told
 from netfeed.sim.tap import Sent
 from netfeed.wire import starbase
 from netfeed.wire.starbase import PACKET_HEADER, PacketType
@@ -19,6 +20,14 @@ _FLUSH_NS: Final = 60_000
 """A message this long after the one before begins a packet."""
 _SEND_NS: Final = 4_000
 """What lies between a packet's last message and the packet."""
+
+
+def transaction(told: Sequence[Told], time_ns: int) -> list[bytes]:
+    """Encode the messages of one transaction: the first and the last one say that they are. Units: ns since 1970."""
+    return [
+        starbase.encode(template, flags=(place == 0) | (place == len(told) - 1) << 1, transact_time=time_ns, **fields)
+        for place, (template, fields) in enumerate(told)
+    ]
 
 
 class Packer:

@@ -18,12 +18,13 @@ from typing import Final
 from netfeed.sim.account import Row
 from netfeed.sim.draws import Draws
 from netfeed.sim.starbase_chain import INDEXES, definition, index_definition
-from netfeed.sim.starbase_flow import Flow
+from netfeed.sim.starbase_flow import Flow, gaps
 from netfeed.sim.starbase_market import ASK, BID, Market, Told
-from netfeed.sim.starbase_packets import HEARTBEAT_NS, Packer
+from netfeed.sim.starbase_packets import HEARTBEAT_NS, Packer, transaction
+from netfeed.sim.starbase_snapshot import end_of_cycle, indexes, snapshot
 from netfeed.sim.tap import Sent
 from netfeed.wire import starbase
-from netfeed.wire.starbase import PacketType, TemplateId
+from netfeed.wire.starbase import PacketType
 
 SNAPSHOT_LAG_NS: Final = 20_000_000
 SNAPSHOT_STEP_NS: Final = 3_000_000
@@ -110,11 +111,7 @@ class _Run:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         draws = Draws(settings.seed)
-        gaps, waits, near, _ = draws.parts(settings.steps)
-        self._gaps = [
-            2_000 + wait // 4 if close < 32_768 else 8 * settings.mean_gap_ns * gap * wait >> 32
-            for gap, wait, close in zip(gaps.tolist(), waits.tolist(), near.tolist(), strict=True)
-        ]
+        self._gaps = gaps(draws, settings.steps, settings.mean_gap_ns)
         self._flow = Flow(draws)
         self._now = settings.begin_ns
         self._last_ns = self._now
@@ -162,9 +159,7 @@ class _Run:
 
     def _tell(self, told: list[Told]) -> None:
         """Send the messages of a transaction."""
-        for place, (template, fields) in enumerate(told):
-            flags = (place == 0) | (place == len(told) - 1) << 1
-            message = starbase.encode(template, flags=flags, transact_time=self._now, **fields)
+        for message in transaction(told, self._now):
             self._lines.add(message, self._now)
             self._last_ns = self._now
 
@@ -174,11 +169,11 @@ class _Run:
         """Take the next snapshot of a cycle, begin or end the cycle around it."""
         taken, markets = self._taken_ns, self._flow.markets
         if not self._taken:
-            self._copy(self._flow.move(markets[0]))
+            self._copy(indexes(self._flow, self._last_ns))
         self._taken.append(self._publish(markets[len(self._taken)]))
         self._taken_ns += SNAPSHOT_STEP_NS
         if len(self._taken) == len(markets):
-            self._copy([(TemplateId.END_OF_CYCLE, {"activeInstrumentCount": len(markets)})])
+            self._copy([end_of_cycle(len(markets), self._last_ns)])
             self._copies.flush()
             self._cycles.append(Cycle(self._cycle_ns, taken + SNAPSHOT_LAG_NS, tuple(self._taken)))
             self._cycle_ns += self._settings.cycle_ns
@@ -186,23 +181,12 @@ class _Run:
 
     def _publish(self, market: Market) -> Snapshot:
         sequence, first = len(self._lines.stream), len(self._copies.stream) + 1
-        at = {"instrumentId": market.instrument.id}
-        self._copy([(
-            TemplateId.SNAPSHOT_HEADER,
-            at | {"incrementalTimestamp": self._last_ns, "incrementalSeqNum": sequence},
-        )])  # fmt: skip
-        whole = definition(market.instrument, self._last_ns, halted=market.halted)
-        self._copies.add(whole, self._taken_ns + SNAPSHOT_LAG_NS)
-        self._copy(self._flow.info(market))
-        puts = [Market(market.instrument).put(order)[0] for side in (BID, ASK) for order in market.queue(side)]
-        # By order id, not by priority: sortOrderId alone gives the queue.
-        self._copy(sorted(puts, key=lambda told: int(told[1]["orderId"])))
-        self._copy([(TemplateId.SNAPSHOT_TRAILER, at | {"timestamp": self._last_ns, "incrementSeqNum": sequence})])
+        for message in snapshot(market, self._flow.info(market), sequence, self._last_ns):
+            self._copies.add(message, self._taken_ns + SNAPSHOT_LAG_NS)
         return Snapshot(sequence, first, len(self._copies.stream), _book(market))
 
-    def _copy(self, told: list[Told]) -> None:
-        for template, fields in told:
-            message = starbase.encode(template, flags=3, transact_time=self._last_ns, **fields)
+    def _copy(self, messages: list[bytes]) -> None:
+        for message in messages:
             self._copies.add(message, self._taken_ns + SNAPSHOT_LAG_NS)
 
 

@@ -1,0 +1,18 @@
+"""The ports of a simulated venue: what leaves port p of the venue arrives at port p of a channel.
+
+On the lines and snapshots a venue only speaks. On the retransmit ports it is asked, and answers whoever asked: its
+output on such a port, right after `receive`, belongs to that peer. From GLIMPSE on, every port is one connection of a
+stream: its number is chosen by the driver, and lives from the first bytes to the end.
+"""
+
+from typing import Final
+
+from netfeed.feed.ports import Port
+
+GLIMPSE: Final = 100
+"""The first connection to the snapshot server; the next ones count up."""
+MAX_CONNECTIONS: Final = 32
+"""More clients at once are turned away."""
+RETRANSMITS: Final = (Port.RETRANSMIT, 5, 6, 7)
+"""The ports of the servers that send lost messages again."""
+CONNECTIONS: Final = range(GLIMPSE, GLIMPSE + MAX_CONNECTIONS)
