@@ -28,8 +28,9 @@ from netfeed.feed.requests import REQUESTS
 from netfeed.feed.splice import Splice
 from netfeed.machine import NEVER, Machine, StreamMachine
 from netfeed.proto import soupbintcp
+from netfeed.sim.venue import Settings, Venue, itch_venue, starbase_venue
+from netfeed.wire import moldudp64, starbase
 from netfeed.wire import soupbintcp as soup_wire
-from netfeed.wire import starbase
 from netfeed.wire.glimpse import encode_end_of_snapshot
 from tests.feed.packets import BUILD
 from tests.picture import picture, weight
@@ -177,6 +178,25 @@ def delivery() -> Delivery:
     return Delivery(made, PlainFeed())
 
 
+def venue(make: Callable[[Settings], Venue]) -> Law:
+    """Give the law of a simulated venue: requests good and bad, and clients of its snapshot server."""
+    settings = Settings(
+        rate=20, transactions=8, cycle_ns=20_000_000_000, instruments=2, live_orders=10, gateways=2, retain=300,
+        max_queued=50_000,
+    )  # fmt: skip
+
+    def packet(random: Random) -> bytes:
+        first, count = random.choice([1, random.randrange(1, 400), 2**40]), random.randrange(255)
+        request = starbase.encode(200, beginSeqNum=first, messageCount=count)
+        return random.choice([
+            starbase.encode_packet(random.randrange(9), [request], type=0),
+            moldudp64.encode_request(b"NETFEED001", first, count),
+            LOGIN(random), FROM_CLIENT(random),
+        ])  # fmt: skip
+
+    return Law(make.__name__, lambda: make(settings), packet, (0, 4, 4, 5, 7, 100, 101), bound=5_000_000)
+
+
 MACHINES = [
     *[channel(name) for name in FRAMINGS],
     *[channel(name, asks=True) for name in REQUESTS],
@@ -185,8 +205,10 @@ MACHINES = [
     Law("soupbintcp client", soup_client, FROM_SERVER, is_closed=soup_over),
     Law("soupbintcp server", soup_server, FROM_CLIENT, is_closed=soup_over),
     Law("soupbintcp server at login", lambda: soupbintcp.Server(0), LOGIN, is_closed=soup_over),
+    venue(starbase_venue),
+    venue(itch_venue),
 ]
-STREAMS = [law for law in MACHINES if isinstance(law.make(), StreamMachine)]
+STREAMS = [law for law in MACHINES if isinstance(law.make(), StreamMachine) and not isinstance(law.make(), Venue)]
 CLOSING = [law for law in MACHINES if law.is_closed is not None]
 SEED = st.integers(0, 2**32)
 some = settings(max_examples=40)

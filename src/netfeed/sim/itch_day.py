@@ -22,7 +22,7 @@ import numpy as np
 from netfeed.errors import MisuseError
 from netfeed.sim.draws import Draws
 from netfeed.sim.itch_flow import Flow
-from netfeed.sim.itch_stock import MARGIN, WIDEST, WIDTH, Levels, Stock
+from netfeed.sim.itch_stock import MARGIN, WIDTH, rows, stocks
 from netfeed.sim.itch_tempo import BLOCK, Tempo
 
 MAX_SYMBOLS: Final = 26**3
@@ -92,7 +92,7 @@ class Day:
         self.settings = settings
         self._draws = Draws(settings.seed)
         weights = np.array(self._draws.shuffled([10**9 // (rank + 2) for rank in range(settings.symbols)]))
-        self._stocks = _stocks(settings, self._draws, weights.tolist())
+        self._stocks = stocks(settings.live_orders, self._draws, weights.tolist())
         self._tempo = Tempo(self._draws, weights)
         self._flow = Flow()
         self._now = _BEGIN
@@ -114,7 +114,7 @@ class Day:
     def truth(self) -> Truth:
         """Say what a reader must have found, up to the last chunk that was taken."""
         books = {
-            stock.name.decode().rstrip(): Ladder(stock.locate, _rows(stock, stock.bids, True), _rows(stock, stock.asks))
+            stock.name.decode().rstrip(): Ladder(stock.locate, rows(stock, stock.bids, True), rows(stock, stock.asks))
             for stock in self._stocks
         }
         return Truth(
@@ -146,20 +146,7 @@ class Day:
         say, stocks = self._flow.say, self._stocks
         say("S", None, _BEGIN, event_code="O")
         for stock in stocks:
-            say(
-                "R", stock, _BEGIN + 1,
-                stock=stock.name, market_category="Q", financial_status_indicator="N", round_lot_size=100,
-                round_lots_only="N", issue_classification="C", issue_sub_type="Z", authenticity="T",
-                short_sale_threshold_indicator="N", ipo_flag="N", luld_reference_price_tier="1", etp_flag="N",
-                etp_leverage_factor=0, inverse_indicator="N",
-            )  # fmt: skip
-            say("H", stock, _BEGIN + 1, stock=stock.name, trading_state="T", reserved="", reason="")
-            say("Y", stock, _BEGIN + 1, stock=stock.name, reg_sho_action="0")
-            say(
-                "L", stock, _BEGIN + 1,
-                mpid="MKRA", stock=stock.name, primary_market_maker="Y", market_maker_mode="N",
-                market_participant_state="A",
-            )  # fmt: skip
+            self._flow.introduce(stock, _BEGIN + 1)
         say("V", None, _BEGIN + 2, level_1=4_650 * 10**8, level_2=4_350 * 10**8, level_3=4_000 * 10**8)
         say("S", None, _SYSTEM, event_code="S")
         yield
@@ -227,28 +214,3 @@ class Day:
     def _crosses(self, now: int, cross_type: str) -> None:
         for stock in self._stocks:
             self._flow.cross(stock, now, cross_type)
-
-
-def _stocks(settings: Settings, draws: Draws, weights: list[int]) -> list[Stock]:
-    """Make the symbols: prices from 11 to 700, half of the live orders shared evenly, half by activity."""
-    total, count = sum(weights), len(weights)
-    stocks = []
-    octaves, cents, halves, _ = draws.parts(count).tolist()
-    for index, weight in enumerate(weights):
-        middle = (1100 * (65_536 + cents[index]) >> 16) << octaves[index] % 6
-        half = (0, 0, 0, 1, 1, 2, 4, WIDEST)[halves[index] % 8]
-        target = settings.live_orders * (weight * count + total) // (2 * total * count)
-        stocks.append(Stock(index + 1, _name(index), max(1, middle - WIDTH // 2), half, target))
-    return stocks
-
-
-def _name(index: int) -> bytes:
-    letters = (index // 676, index // 26 % 26, index % 26)
-    return bytes(ord("A") + letter for letter in letters).ljust(8)
-
-
-def _rows(stock: Stock, levels: Levels, best_last: bool = False) -> tuple[Row, ...]:
-    return tuple(
-        (stock.price(tick), sum(level.values()), len(level))
-        for tick, level in sorted(levels.items(), reverse=best_last)
-    )

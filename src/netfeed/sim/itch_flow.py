@@ -8,7 +8,9 @@ of eight bytes, the *stamp*: tracking << 48 | ns.
 Invariant: every message is true of the book at the moment it is sent, and stands behind its length.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable
+from itertools import accumulate
 from struct import Struct
 from typing import Any, Final
 
@@ -30,6 +32,12 @@ MIX: Final[tuple[tuple[str, tuple[int, int]], ...]] = (
     ("improve", (2, 2)),
     ("break_trade", (1, 1)),
 )  # fmt: skip
+
+_ENDS: Final = [
+    [end * 65_536 // sum(column) for end in accumulate(column)]
+    for column in zip(*(weights for _, weights in MIX), strict=True)
+]
+"""By column: up to which pick each action goes."""
 
 _ADD: Final = Struct(">HBHQQBI8sI").pack
 _ADD_MPID: Final = Struct(">HBHQQBI8sI4s").pack
@@ -67,6 +75,11 @@ class Flow:
             spread += [getattr(self, name)] * (done * 65_536 // total - len(spread))
         return spread
 
+    def action(self, column: int, pick: int) -> Action:
+        """Pick an action by 16 random bits, in the proportions of a column of `MIX`."""
+        action: Action = getattr(self, MIX[bisect_right(_ENDS[column], pick)][0])
+        return action
+
     def say(self, message_type: str, stock: Stock | None, stamp: int, /, **fields: Any) -> None:
         """Append a message that is too rare for a packer of its own."""
         message = itch.encode(
@@ -77,6 +90,34 @@ class Flow:
             **fields,
         )
         self.out.append(binaryfile.encode_record(message))
+
+    def introduce(self, stock: Stock, stamp: int) -> None:
+        """Say what a stock is, before the first order comes."""
+        self.say(
+            "R", stock, stamp,
+            stock=stock.name, market_category="Q", financial_status_indicator="N", round_lot_size=100,
+            round_lots_only="N", issue_classification="C", issue_sub_type="Z", authenticity="T",
+            short_sale_threshold_indicator="N", ipo_flag="N", luld_reference_price_tier="1", etp_flag="N",
+            etp_leverage_factor=0, inverse_indicator="N",
+        )  # fmt: skip
+        self.say("H", stock, stamp, stock=stock.name, trading_state="T", reserved="", reason="")
+        self.say("Y", stock, stamp, stock=stock.name, reg_sho_action="0")
+        self.say(
+            "L", stock, stamp,
+            mpid="MKRA", stock=stock.name, primary_market_maker="Y", market_maker_mode="N",
+            market_participant_state="A",
+        )  # fmt: skip
+
+    def repeat(self, stock: Stock, stamp: int) -> None:
+        """Say of each order that rests that it was added, those of a level in their order."""
+        for side, levels in ((BUY, stock.bids), (SELL, stock.asks)):
+            for tick, level in sorted(levels.items()):
+                price = (stock.base + tick) * TICK
+                for key, shares in level.items():
+                    reference = key >> REFERENCE_SHIFT
+                    self.out.append(
+                        _ADD(36, _A, stock.locate, stamp, reference, SIDES[side], shares, stock.name, price)
+                    )
 
     def add(self, stock: Stock, stamp: int, distance: int, shares: int, pick: int) -> None:
         """A new order; now and then with the name of its participant."""

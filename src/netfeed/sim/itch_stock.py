@@ -13,6 +13,8 @@ MARGIN away from its ends and no distance is longer.
 
 from typing import Final
 
+from netfeed.sim.draws import Draws
+
 Levels = dict[int, dict[int, int]]
 """Levels by tick; a level holds shares by key."""
 
@@ -153,3 +155,29 @@ class Stock:
             if tick == self.ask:
                 after = self.asks_at.find(1, tick + 1)
                 self.ask = WIDTH if after < 0 else after
+
+
+def rows(stock: Stock, levels: Levels, best_last: bool = False) -> tuple[tuple[int, int, int], ...]:
+    """Give the levels of a side, the best first."""
+    return tuple(
+        (stock.price(tick), sum(level.values()), len(level))
+        for tick, level in sorted(levels.items(), reverse=best_last)
+    )
+
+
+def stocks(live_orders: int, draws: Draws, weights: list[int]) -> list[Stock]:
+    """Make symbols: prices from 11 to 700, half of the live orders shared evenly, half by their `weights`."""
+    total, count = sum(weights), len(weights)
+    made = []
+    octaves, cents, halves, _ = draws.parts(count).tolist()
+    for index, weight in enumerate(weights):
+        middle = (1100 * (65_536 + cents[index]) >> 16) << octaves[index] % 6
+        half = (0, 0, 0, 1, 1, 2, 4, WIDEST)[halves[index] % 8]
+        target = live_orders * (weight * count + total) // (2 * total * count)
+        made.append(Stock(index + 1, _name(index), max(1, middle - WIDTH // 2), half, target))
+    return made
+
+
+def _name(index: int) -> bytes:
+    letters = (index // 676, index // 26 % 26, index % 26)
+    return bytes(ord("A") + letter for letter in letters).ljust(8)

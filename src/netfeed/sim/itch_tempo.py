@@ -9,6 +9,7 @@ seed gives the same steps on any machine.
 
 from collections.abc import Iterable
 from decimal import Context, Decimal
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -55,12 +56,14 @@ class Tempo:
         return zip(*(column.tolist() for column in columns), strict=True), int(times[-1])
 
 
+@cache
 def _runs() -> Table:
     runs = np.ones(PICKS, dtype=np.int64)
     runs[:_BURSTS] = 2 + np.arange(_BURSTS) % 12
     return runs
 
 
+@cache
 def _gaps() -> Table:
     """Give the quantiles of an exponential distribution of mean 1024."""
     context = Context(prec=12)
@@ -68,6 +71,7 @@ def _gaps() -> Table:
     return np.array([int(context.ln(part) * -1024) for part in survival], dtype=np.int64)
 
 
+@cache
 def _distances() -> Table:
     """Give 65,536 distances: a third of all at 0, then each octave two thirds as likely as the one before."""
     distances: list[int] = []
@@ -79,6 +83,7 @@ def _distances() -> Table:
     return np.array(distances, dtype=np.int64)
 
 
+@cache
 def _lots() -> Table:
     """Give 65,536 order sizes: 55 % a round lot, 20 % some, 5 % many, 20 % odd. Units: shares."""
     kinds = [[100], [100 * count for count in range(1, 6)], [100 * count for count in range(1, 51)], range(1, 301)]

@@ -92,8 +92,3 @@ class Link:
             arrived.append(packet)
         self.delivered += len(arrived)
         return arrived
-
-    def cut(self) -> None:
-        """Lose everything that is on its way."""
-        self._flying.clear()
-        self._held = 0

@@ -9,7 +9,7 @@ arrives with a smaller one than orders that were published earlier.
 Invariant: the same draws give the same messages; each tells the truth about the books (`starbase_market`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -23,6 +23,7 @@ FLOW: Final = (
     ("place", 36), ("amend", 14), ("reduce", 9), ("leave", 21), ("cross", 9), ("quote", 3), ("info", 3),
     ("move", 2), ("reference", 1), ("block", 1), ("status", 1),
 )  # fmt: skip
+_ACTIONS: Final = tuple(name for name, often in FLOW for _ in range(often))
 BOOK_DEPTH: Final = 14
 """About so many orders rest on a side; above it orders leave instead of coming."""
 _SORT_STEP: Final = 8
@@ -46,12 +47,9 @@ class Flow:
         self.markets = [Market(instrument) for instrument in instruments or chain()]
         self.index = INDEXES[INDEX][1]
         self._draws = draws
-        self._picks: list[int] = []
+        self._picks: Iterator[int] = iter(())
         self._order, self._sort, self._match = 7_000_000, 50_000_000, 400_000
         self._bumped: set[int] = set()
-        self._actions: list[Callable[[Market], list[Told]]] = [
-            getattr(self, name) for name, often in FLOW for _ in range(often)
-        ]
 
     def step(self) -> list[Told]:
         """Take one action and give its messages."""
@@ -60,13 +58,16 @@ class Flow:
         market = self.markets[self.below(min(2, len(self.markets))) if self.below(2) else self.below(len(self.markets))]
         if market.halted:
             return self.status(market)
-        return self._actions[self.below(len(self._actions))](market)
+        action: Callable[[Market], list[Told]] = getattr(self, _ACTIONS[self.below(len(_ACTIONS))])
+        return action(market)
 
     def below(self, bound: int) -> int:
         """Draw a number from 0 to `bound` - 1."""
-        if not self._picks:
-            self._picks = (self._draws.words(4096) >> 32).tolist()
-        return self._picks.pop() * bound >> 32
+        pick = next(self._picks, None)
+        if pick is None:
+            self._picks = reversed((self._draws.words(4096) >> 32).tolist())
+            pick = next(self._picks)
+        return pick * bound >> 32
 
     # -- actions
 

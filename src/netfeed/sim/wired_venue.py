@@ -1,0 +1,111 @@
+"""A simulated venue with the lines that lead away from it: each of its ports speaks through a `Link` with its faults.
+
+It is a machine like the venue inside: whoever drives it sees packets when the lines let them through. So a venue on
+real sockets and one in a simulated world misbehave in the same way, from the same seed.
+
+    port                         line
+    LINE_A, LINE_B, SNAPSHOT_*   multicast as the receivers hear it
+    RETRANSMIT and the next      the answers of a server; silent is a dead server, delay a slow one
+    GLIMPSE and the next         a stream, so that only delay and silence are possible
+
+Leaves out: loss of requests on their way here, which looks the same to whoever asked.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from netfeed.feed.ports import Port
+from netfeed.machine import Buffer
+from netfeed.sim.faults import NONE, Faults, Window
+from netfeed.sim.link import Link
+from netfeed.sim.venue import Venue
+from netfeed.sim.venue_events import Event
+from netfeed.sim.venue_ports import CONNECTIONS, GLIMPSE, RETRANSMITS
+
+DATAGRAMS: Final = (Port.LINE_A, Port.LINE_B, Port.SNAPSHOT_A, Port.SNAPSHOT_B, *RETRANSMITS)
+
+
+class WiredVenue:
+    """A venue and its lines. `seed` names the chances of all lines; each draws its own."""
+
+    def __init__(self, venue: Venue, *, seed: int = 0, faults: Mapping[int, Faults] | None = None) -> None:
+        self.venue = venue
+        self.links = {port: Link(seed=seed * 1_000_003 + port) for port in DATAGRAMS}
+        self._streams: dict[int, Link] = {}
+        self._glimpse = NONE
+        self._glimpse_windows: list[Window] = []
+        self._now = 0
+        for port, one in (faults or {}).items():
+            self.change([port], one)
+
+    @property
+    def deadline(self) -> int:
+        """Say when the venue acts or a packet arrives. Units: monotonic ns."""
+        return min(self.venue.deadline, min(link.deadline for link in (*self.links.values(), *self._streams.values())))
+
+    def receive(self, data: Buffer, now: int, port: int = 0) -> Sequence[Event]:
+        """Take what came in on a port of the venue."""
+        if port in CONNECTIONS and port not in self._streams:
+            self._streams[port] = Link(self._glimpse, windows=self._glimpse_windows)
+        return self._moved(self.venue.receive(data, now, port), now)
+
+    def end(self, now: int, port: int = GLIMPSE) -> Sequence[Event]:
+        """Take note that a GLIMPSE client closed its connection."""
+        events = self._moved(self.venue.end(now, port), now)
+        self._streams.pop(port, None)
+        return events
+
+    def wake(self, now: int) -> Sequence[Event]:
+        """Let the venue act, and packets arrive."""
+        if now < self.deadline:
+            return []
+        return self._moved(self.venue.wake(now), now)
+
+    def transmit(self, port: int = 0) -> list[bytes]:
+        """Drain what has come through the line of a port."""
+        link = self.links.get(port) or self._streams.get(port)
+        return link.deliver(self._now) if link is not None else []
+
+    def flush(self, now: int) -> None:
+        """Take over what a command to the venue has queued."""
+        self._moved((), now)
+
+    def change(self, ports: Iterable[int], faults: Faults) -> None:
+        """Let these faults hold on lines from now on."""
+        for port in ports:
+            if port == GLIMPSE:
+                self._glimpse = _for_streams(faults)
+                self._glimpse_windows = []
+            for link in self._on(port):
+                link.change(self._glimpse if port == GLIMPSE else faults)
+
+    def during(self, ports: Iterable[int], begin_ns: int, end_ns: int, faults: Faults) -> None:
+        """Let these faults hold on lines for a time. Raises: MisuseError when there are too many such times."""
+        for port in ports:
+            if port == GLIMPSE:
+                faults = _for_streams(faults)
+                self._glimpse_windows = [one for one in self._glimpse_windows if one.end_ns > self._now]
+                self._glimpse_windows.append(Window(begin_ns, end_ns, faults))
+            for link in self._on(port):
+                link.during(begin_ns, end_ns, faults)
+
+    def faults(self, port: int) -> Faults:
+        """Give the faults of a line where no time says otherwise."""
+        return self._glimpse if port == GLIMPSE else self.links[port].faults
+
+    def _on(self, port: int) -> list[Link]:
+        return list(self._streams.values()) if port == GLIMPSE else [self.links[port]]
+
+    def _moved(self, events: Sequence[Event], now: int) -> Sequence[Event]:
+        """Put what the venue says on its lines."""
+        self._now = max(self._now, now)
+        for port, link in (*self.links.items(), *self._streams.items()):
+            for data in self.venue.transmit(port):
+                link.send(data, self._now)
+        return events
+
+
+def _for_streams(faults: Faults) -> Faults:
+    """Keep what can happen to a stream."""
+    return replace(NONE, delay_ns=faults.delay_ns, jitter_ns=faults.jitter_ns, silent=faults.silent)
