@@ -104,6 +104,20 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
         assert child.wait() == 0
 
 
+@pytest.mark.parametrize("verb", ["replay", "verify"])
+def test_a_reader_of_tables_that_goes_away_is_no_error_either(verb: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.pcap", [Datagram(k * 1000, A, orders(1 + k, 1)) for k in range(20)])
+    reading, writing = os.pipe()
+    os.close(reading)
+    with subprocess.Popen(
+        [*COMMAND, verb, str(path)], stdout=writing, stderr=subprocess.PIPE, env=environment()
+    ) as child:
+        os.close(writing)
+        assert child.stderr is not None
+        assert child.stderr.read() == b""
+        assert child.wait() == 0
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_gives_the_report_so_far(number: int, code: int, tmp_path: Path) -> None:
     data = write(tmp_path / "a.pcap", [Datagram(k * 1000, A, orders(1 + k, 1)) for k in range(50)]).read_bytes()

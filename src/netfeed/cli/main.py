@@ -64,6 +64,10 @@ def _guarded(run: Callable[[argparse.Namespace], int], arguments: argparse.Names
         return _quietly()
     except ConfigurationFileError as error:
         return _say(str(error).replace("\n", "\nnetfeed: "), CONFIGURATION)
+    except SystemExit as end:  # how rich, which prints the tables, reacts to a broken pipe
+        if isinstance(end.__context__, BrokenPipeError):
+            return _quietly()
+        raise
     except ConfigurationError as error:
         return _say(error, USAGE)
     except (NetfeedError, ImportError) as error:
