@@ -92,3 +92,8 @@ def duration_text(nanoseconds: int) -> str:
         if abs(nanoseconds) >= scale:
             return f"{nanoseconds / scale:.3g} {unit}"
     return f"{nanoseconds} ns"
+
+
+def count_text(count: int, noun: str) -> str:
+    """Write a count and its noun: 1 error, 2 errors."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -300,6 +300,20 @@ def test_the_text_says_what_the_json_says(capsys: pytest.CaptureFixture[str]) ->
     assert "\x1b" not in out
 
 
+def test_the_table_says_how_far_a_line_is_behind_the_other_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent = []
+    for k in range(10):  # B leads by 3 us, but twice A does, by 5 us
+        first, second, by = (A, B, 5_000) if k in (4, 7) else (B, A, 3_000)
+        sent += [Datagram(k * MS, first, orders(1 + k, 1)), Datagram(k * MS + by, second, orders(1 + k, 1))]
+    for verb in ("replay", "verify"):
+        assert main([verb, str(write(tmp_path / "a.pcap", sent))]) == 0
+        rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+        assert any("A │ 10 │ 2 │ 8 │ 3 us, to 3 us" in row for row in rows)
+        assert any("B │ 10 │ 8 │ 2 │ 5 us, to 5 us" in row for row in rows)
+
+
 # --- changes
 
 

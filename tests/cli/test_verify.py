@@ -92,6 +92,17 @@ def test_a_torn_capture_is_one_error_and_what_stood_before_it_counts(
     assert report["truncated"]["offset"] == 24 + 9 * size
 
 
+def test_the_last_line_counts_what_was_read_and_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "a.pcap", [Datagram(k * MS, A, orders(1 + k, 1)) for k in range(3)])
+    path.write_bytes(path.read_bytes()[:-1])
+    assert main(["verify", str(path)]) == 3
+    assert capsys.readouterr().out.splitlines()[-1] == "NOT OK: 2 packets, 0 gaps, 0 duplicates, 1 error"
+    path = tmp_path / "day.itch"
+    path.write_bytes(binaryfile.encode([add(1, 10_000), add(2, 10_000)]))
+    assert main(["verify", str(path)]) == 0
+    assert capsys.readouterr().out == "ok: 2 messages, 0 gaps, 0 duplicates, 0 errors\n"
+
+
 def test_reading_goes_on_behind_nonsense(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "a.pcap", [Datagram(k * MS, A, orders(1 + 3 * k, 3)) for k in range(10)])
     data, size = bytearray(path.read_bytes()), 16 + 42 + 20 + 3 * 38

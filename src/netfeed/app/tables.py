@@ -12,7 +12,8 @@ from netfeed.app.changes import Book
 from netfeed.app.clock import time_text
 from netfeed.app.replay import Replay
 from netfeed.app.report import Json, book_json, by_type, channels, gaps, messages, shown_books
-from netfeed.units import duration_text
+from netfeed.feed.arbiter import Behind
+from netfeed.units import count_text, duration_text
 
 MAX_BOOKS: Final = 30
 MAX_CHANNELS: Final = 40
@@ -74,27 +75,32 @@ def _print_types(replay: Replay, out: Console) -> None:
 
 
 def channel_table(rows: list[Json], replay: Replay) -> Table:
-    """Lay out channels: one row for each line."""
+    """Lay out channels: one row for each line. `behind` is how long after another line's copy its own came: the mean,
+    and the most. What one line is behind is what the other one leads by."""
     table = Table(title="Channels", title_justify="left")
     for name in ("channel", "protocol", "sequences", "line"):
         table.add_column(name)
-    for name in ("packets", "first", "duplicates", "gaps", "lost"):
+    for name in ("packets", "first", "duplicates", "behind", "gaps", "lost"):
         table.add_column(name, justify="right")
-    for row in rows[:MAX_CHANNELS]:
+    for row, lane in zip(rows[:MAX_CHANNELS], replay.lanes, strict=False):
+        behind = {lane.label(line.port): line.behind for line in lane.statistics().lines}
         lost = sum(gap["last"] - gap["first"] + 1 for gap in row["gaps"] if gap["closed_by"] is None)
         first, after = row["first_sequence"], row["next_sequence"]
         sequences = "none" if first is None else f"{first} to {after - 1}"
         head: list[str | Text] = [Text(printable(row["channel"])), row["protocol"], sequences]
         tail: list[str | Text] = [f"{len(row['gaps']):,}", Text(f"{lost:,}", style="bold red" if lost else "")]
         for line in row["lines"] or [None]:
-            counts: list[str | Text] = (
-                [line["line"], *(f"{line[key]:,}" for key in ("packets", "first", "duplicates"))] if line else [""] * 4
-            )
-            table.add_row(*head, *counts, *tail)
+            table.add_row(*head, *(_line(line, behind[line["line"]]) if line else [""] * 5), *tail)
             head, tail = ["", "", ""], ["", ""]
     if len(rows) > MAX_CHANNELS:
         table.caption = f"and {len(rows) - MAX_CHANNELS:,} more channels (--json lists all)"
     return table
+
+
+def _line(line: Json, behind: Behind) -> list[str]:
+    counts = [f"{line[key]:,}" for key in ("packets", "first", "duplicates")]
+    mean, most = duration_text(behind.sum_ns // max(behind.count, 1)), duration_text(behind.max_ns)
+    return [line["line"], *counts, f"{mean}, to {most}" if behind.count else ""]
 
 
 def print_findings(replay: Replay, out: Console, *, everything: bool = False) -> None:
@@ -103,7 +109,7 @@ def print_findings(replay: Replay, out: Console, *, everything: bool = False) ->
     findings = replay.findings
     if not findings.count:
         return
-    say(out, f"{findings.count:,} errors", "bold red")
+    say(out, count_text(findings.count, "error"), "bold red")
     shown = findings.entries if everything else findings.entries[:MAX_ERRORS]
     for finding in shown:
         say(out, f"  {finding.file} at byte {finding.offset}: found {finding.found}, wanted {finding.wanted}")
@@ -114,7 +120,7 @@ def print_findings(replay: Replay, out: Console, *, everything: bool = False) ->
 def _print_gaps(replay: Replay, out: Console, *, everything: bool) -> None:
     rows = [(lane.name, gap) for lane in replay.lanes for gap in gaps([lane])]
     if rows:
-        say(out, f"{len(rows):,} gaps", "bold red")
+        say(out, count_text(len(rows), "gap"), "bold red")
     shown = rows if everything else rows[:MAX_ERRORS]
     for name, gap in shown:
         how = f"closed by {gap['closed_by']} after" if gap["closed_by"] else "never closed, given up after"

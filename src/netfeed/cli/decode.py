@@ -45,5 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     if stop():
         return stop.exit_code
     if decode.findings.count and not arguments.quiet:
-        session.note(f"{decode.findings.count:,} errors")
+        from netfeed.units import count_text
+
+        session.note(count_text(decode.findings.count, "error"))
     return session.DATA if decode.findings.count else session.OK

@@ -55,6 +55,7 @@ def _print(replay: "Replay", report: dict[str, Any], verbose: int) -> None:
     from netfeed.app.report import channels
     from netfeed.app.tables import channel_table, console, print_findings, say
     from netfeed.app.verify import falls_text
+    from netfeed.units import count_text
 
     out = console()
     if replay.lanes:
@@ -62,5 +63,7 @@ def _print(replay: "Replay", report: dict[str, Any], verbose: int) -> None:
     for file, falls in replay.tally.falls.items():
         say(out, f"{file}: {falls_text(falls)}")
     print_findings(replay, out, everything=verbose > 0)
-    counts = f"{report['packets']:,} packets, {len(report['gaps']):,} gaps, {report['duplicates']:,} duplicates"
-    say(out, f"{'ok' if report['ok'] else 'NOT OK'}: {counts}, {len(report['errors']):,} errors")
+    what = "packet" if replay.tally.records or not replay.itch_files else "message"
+    counts = ((report["packets"], what), (len(report["gaps"]), "gap"), (report["duplicates"], "duplicate"))
+    said = ", ".join(count_text(*one) for one in (*counts, (replay.findings.count, "error")))
+    say(out, f"{'ok' if report['ok'] else 'NOT OK'}: {said}")
