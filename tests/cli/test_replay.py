@@ -17,6 +17,7 @@ import netfeed
 from netfeed.book.change import CHANGE, NO_BOOK, Kind
 from netfeed.cli.main import main
 from netfeed.units import decimal_text
+from netfeed.wire import binaryfile
 from tests.cli.captures import A, B, Datagram, add, mold, orders, write
 from tests.cli.test_main import environment
 from tests.data import PCAPS, recording
@@ -238,6 +239,24 @@ def test_up_to_a_time_the_books_are_as_they_were_then(tmp_path: Path, capsys: py
     for until in ("2023-11-14T22:13:20.003Z", "22:13:20.003", "1700000000003000000"):
         code, report = replay(capsys, path, "--to", until)
         assert (code, report["messages"], report["books"][0]["bid"]["price"]) == (0, 4, "1.0004")
+
+
+@pytest.mark.parametrize("zero", [False, True])
+def test_up_to_a_time_the_books_of_a_file_are_as_they_were_then(
+    zero: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    messages = [add(number, 10_000 + number) for number in range(1, 11)]  # message n comes n us after midnight
+    data = binaryfile.encode(messages)
+    if zero:
+        data = b"".join(b"\0\0" + message for message in messages)
+    path = tmp_path / "day.itch"
+    path.write_bytes(data)
+    for until, count in (("0:00:00.000004", 4), ("4999", 4), ("0:00:01", 10)):
+        code, report = replay(capsys, path, "--to", until)
+        price = report["books"][0]["bid"]["price"]
+        assert (code, report["messages"], price) == (0, count, f"1.{count:04}")
+    path.write_bytes(data[:-1])  # what is torn behind the time is not looked at
+    assert replay(capsys, path, "--to", "4000")[0] == 0
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.ZstdCompressor().compress, bytes])
@@ -484,6 +503,7 @@ def test_two_lines_of_one_session_are_one_channel_and_two_sessions_are_two(
     [
         (["--instrument", "NOPE"], "no book matches --instrument NOPE (12 books were seen)"),
         (["--group", "233.252.0.77:1"], "no packet that was recognised went to --group 233.252.0.77:1"),
+        (["--to", "10:00"], "nothing lies between --from and --to"),
     ],
 )
 def test_a_filter_that_nothing_matches_is_said(

@@ -10,7 +10,7 @@ import pytest
 from netfeed.cli.main import main
 from netfeed.wire import binaryfile
 from tests.cli.captures import CLIENT, SERVER, A, B, Datagram, add, mold, orders, write
-from tests.data import recording
+from tests.data import PCAPS, recording
 
 KEYS = {"ok", "packets", "gaps", "duplicates", "truncated", "errors"}
 MS = 1_000_000
@@ -90,6 +90,37 @@ def test_a_torn_capture_is_one_error_and_what_stood_before_it_counts(
     assert (code, report["packets"]) == (3, 9)
     assert report["errors"] == [report["truncated"]]
     assert report["truncated"]["offset"] == 24 + 9 * size
+
+
+def test_only_the_time_that_is_asked_for_is_verified(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sent = [Datagram(k * MS, A, orders(1 + k, 1)) for k in range(20) if k not in (3, 15)]
+    path = write(tmp_path / "a.pcap", sent)
+    for times, packets, gaps in (
+        ([], 18, [4, 16]), (["--from", "22:13:20.005"], 14, [16]), (["--to", "22:13:20.010"], 10, [4]),
+        (["--from", "22:13:20.005", "--to", "22:13:20.010"], 6, []),
+    ):  # fmt: skip
+        code, report = verify(capsys, path, *times)
+        assert (code, report["packets"]) == (3 if gaps else 0, packets)
+        assert [gap["first"] for gap in report["gaps"]] == gaps
+
+
+def test_of_a_file_of_messages_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    messages = [add(number, 10_000) for number in range(1, 101)]
+    messages[49] = messages[49][:-3]
+    path = tmp_path / "day.itch"
+    path.write_bytes(binaryfile.encode(messages))
+    for times, packets, code in (
+        ([], 100, 3), (["--from", "51000"], 50, 0), (["--to", "49000"], 49, 0), (["--from", "50000"], 51, 3),
+        (["--from", "10000", "--to", "20000"], 11, 0),
+    ):  # fmt: skip
+        found, report = verify(capsys, path, *times)
+        assert (found, report["packets"]) == (code, packets)
+
+
+def test_what_verified_nothing_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    for option, value in (("--group", "192.0.2.1"), ("--from", "23:00")):
+        main(["verify", str(PCAPS / "itch-line.pcap.zst"), option, value])
+        assert option in capsys.readouterr().err
 
 
 def test_the_last_line_counts_what_was_read_and_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,7 +81,10 @@ class Flow:
 
 
 class Flows:
-    """All flows of a run, and the channels that were made of them."""
+    """All flows of a run, and the channels that were made of them.
+
+    `late`: what came before was passed over on purpose, so that no stream is expected to begin at its first number.
+    """
 
     def __init__(
         self,
@@ -91,6 +94,7 @@ class Flows:
         protocol: str | None = None,
         declared: Sequence[Declared] = (),
         wanted: Callable[[str, int], bool] = lambda group, port: True,
+        late: bool = False,
     ) -> None:
         self.lanes: list[Lane] = []
         self.feeds: list[Any] = []
@@ -101,6 +105,7 @@ class Flows:
         self._declared = {flow: (one, Port.LINE_A) for one in declared for flow in one.flows}
         self._order = {one.name: one.flows for one in declared}
         self._wanted = wanted
+        self._late = late
         self._flows: dict[tuple[bytes, int], Flow | None] = {}
         self._by_identity: dict[tuple[str, bytes, bool], Lane] = {}
         self._named: dict[str, Lane] = {}
@@ -291,8 +296,7 @@ class Flows:
             return None
         first, sequence = protocol.framing.first, protocol.sequence_of(payload)
         near = first is not None and sequence is not None and first <= sequence <= first + LATE_START
-        line = protocol.part(payload) in LINES
-        whole = near and line
+        whole = near and protocol.part(payload) in LINES and not self._late
         channel = Channel(
             protocol.framing, name=name, start=first if whole else None,
             channel_id=None if protocol.stays else protocol.number(payload),

@@ -6,6 +6,7 @@ written once.
 """
 
 from enum import IntEnum
+from struct import Struct
 from typing import Any, Final
 
 from netfeed.app.findings import Findings, Place
@@ -55,16 +56,43 @@ def walk(feed: Any, data: Buffer, offset: int, sequence: int, zero: bool) -> tup
 
 
 _NO_TIME: Final = -(2**63)
+_TIMED: Final = Struct(">H5xHI")  # the length of a record, and its time in two parts
+
+
+def find_time(data: Buffer, offset: int, ns: int, zero: bool) -> tuple[int, int, bool]:
+    """Find the first record from `offset` on that happened after `ns`: its offset, the records before it, and True.
+
+    Where there is none, the offset is that of the first record that is not whole, and the last one is False.
+    """
+    view, end, sizes, count = memoryview(data), len(data), itch.SIZES, 0
+    while offset + _TIMED.size <= end:
+        length, high, low = _TIMED.unpack_from(view, offset)
+        size = sizes[view[offset + _PREFIX]] if zero else length
+        if not size or offset + _PREFIX + size > end:
+            break
+        if size >= itch.HEADER_SIZE and high << 32 | low > ns:
+            return offset, count, True
+        offset, count = offset + _PREFIX + size, count + 1
+    return offset, count, False
 
 
 class ItchFile:
-    """One file of ITCH messages; its messages are numbered from 1."""
+    """One file of ITCH messages; its messages are numbered from 1.
 
-    def __init__(self, name: str, kind: FileKind, source: Source, feed: Any, findings: Findings) -> None:
+    Those before `since_ns` are passed over, which suits only those who keep no books; at the first one after `until_ns`
+    the reading ends. Units: ns since midnight.
+    """
+
+    def __init__(
+        self, name: str, kind: FileKind, source: Source, feed: Any, findings: Findings, *,
+        since_ns: int | None = None, until_ns: int | None = None,
+    ) -> None:  # fmt: skip
         self.name = name
         self.feed = feed
         self.sequence = 1
+        self.passed = 0  # messages that were passed over
         self.done = False
+        self._since_ns, self._until_ns = since_ns, until_ns
         self._zero = kind is FileKind.ITCH_ZERO
         stream = getattr(feed, "stream", None)
         self._run = None
@@ -85,12 +113,18 @@ class ItchFile:
         """Apply one window of records."""
         buffer = self._source.buffer
         data = buffer[: self._offset + window]
+        if self._since_ns is not None and self._pass_over(data, self._since_ns):
+            return
+        data, late = self._in_time(data)
         self._began = (self._offset, self.sequence)
         if self._run is not None:
             self._offset, self.sequence, how = self._run(data, self._offset, self.sequence)
         else:
             self._offset, self.sequence, how = walk(self.feed, data, self._offset, self.sequence, self._zero)
         self._source.release(self._offset)
+        if late and self._offset == len(data):
+            self.done = True
+            return
         moved = self._offset > self._began[0]
         if how == Stop.FULL or (len(data) < len(buffer) and how in (Stop.END, Stop.PARTIAL) and moved):
             return
@@ -107,6 +141,24 @@ class ItchFile:
             length = itch.SIZES[view[offset + 2]] if self._zero else view[offset] << 8 | view[offset + 1]
             offset, number = offset + _PREFIX + length, number + 1
         return Place(self.name, self._source.base + offset)
+
+    def _pass_over(self, data: Buffer, since_ns: int) -> bool:
+        """Pass over what happened before `since_ns`; say whether the next window has to be looked at for its end."""
+        self._offset, count, found = find_time(data, self._offset, since_ns - 1, self._zero)
+        self.sequence += count
+        self.passed += count
+        self._source.release(self._offset)
+        if count and not found:
+            return True
+        self._since_ns = None
+        return False
+
+    def _in_time(self, data: memoryview) -> tuple[memoryview, bool]:
+        """Cut off what happened after `until_ns`; say whether there was any."""
+        if self._until_ns is None:
+            return data, False
+        end, _, late = find_time(data, self._offset, self._until_ns, self._zero)
+        return (data[:end], True) if late else (data, False)
 
     def _go_on(self, how: Stop) -> None:
         if how in (Stop.END, Stop.PARTIAL) and self._more():

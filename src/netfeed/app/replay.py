@@ -23,9 +23,10 @@ from netfeed.app.itch_file import WINDOW, ItchFile
 from netfeed.app.lane import Lane
 from netfeed.app.lanes import Lanes
 from netfeed.app.protocols import PROTOCOLS, Protocol
-from netfeed.app.recognise import is_request
+from netfeed.app.recognise import FileKind, is_request
 from netfeed.book.change import Refusal
 from netfeed.feed.path import Status
+from netfeed.transport.file import Source
 from netfeed.wire import itch
 from netfeed.wire.capture import NO_TIME, Kind
 
@@ -78,6 +79,7 @@ class Replay:
     """One run over files. `stop` is asked after every batch; what stands in `after` is called then too.
 
     A batch is `batch_packets` of a capture, or `batch_bytes` of a file of messages; who watches makes them small.
+    Books need all that came before `since`, so that time limits only what is announced; who keeps none `skips` it.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Replay:
         *,
         new_feed: Callable[[Protocol], Any] | None = None,
         stop: Callable[[], bool] = lambda: False,
+        skips: bool = False,
     ) -> None:
         self.options = options
         self.findings = Findings()
@@ -100,10 +103,13 @@ class Replay:
         self.stopped = False
         self.paced = False  # its time is that of whoever watches
         self.flows = Flows(
-            self.findings, new_feed=new_feed, protocol=options.protocol, declared=options.channels, wanted=self._wanted
-        )
+            self.findings, new_feed=new_feed, protocol=options.protocol, declared=options.channels, wanted=self._wanted,
+            late=skips and options.since is not None,
+        )  # fmt: skip
         self._new_feed = new_feed or (lambda row: row.new_feed())
         self._stop = stop
+        self._skips = skips
+        self._day_ns: int | None = None
         self._now = NO_TIME
         self._last: dict[str, int] = {}
         self._over = False
@@ -133,8 +139,7 @@ class Replay:
                 for name, kind, source in inputs.itch_files():
                     if self._over:
                         break
-                    feed = self._new_feed(PROTOCOLS["itch50"])
-                    self._itch(inputs, ItchFile(name, kind, source, feed, self.findings))
+                    self._itch(inputs, self._itch_file(name, kind, source))
         finally:  # a run that is broken off has its report too
             self._account()
             self._report_unknown_types()
@@ -155,7 +160,7 @@ class Replay:
     def _captures(self, inputs: Inputs) -> None:
         place = Place("", 0)
         for capture, packets in inputs.captures():
-            place = self._batch(capture, self._until(packets))
+            place = self._batch(capture, self._until(self._since(packets)))
             self._collect()
             self._call_after(inputs)
             if self._over or self._ask():
@@ -282,12 +287,26 @@ class Replay:
             cut = f"{row[_CAPTURED]} bytes, cut by the snap length of the capture"
             self.findings.add(place, cut, f"{row[_ORIGINAL]} bytes")
 
+    def _since(self, packets: Rows) -> Rows:
+        """Leave out what is earlier than asked for, where no books hang on it."""
+        if self.options.since is None or not self._skips or not len(packets):
+            return packets
+        times = packets["ts_ns"]
+        wanted: Rows = packets[(times >= self.options.since.at(self._day(packets))) | (times == NO_TIME)]
+        return wanted
+
+    def _day(self, packets: Rows) -> int:
+        """Give the time of the first packet that has one: a time of day is one of its day."""
+        if self._day_ns is None:
+            timed = packets["ts_ns"][packets["ts_ns"] != NO_TIME]
+            self._day_ns = int(timed[0]) if len(timed) else None
+        return self._day_ns or 0
+
     def _until(self, packets: Rows) -> Rows:
         """Leave out what is later than asked for; then everything that follows is."""
         if self.options.until is None or not len(packets):
             return packets
-        reference = self.tally.first_ns if self.tally.first_ns is not None else int(packets["ts_ns"][0])
-        late = packets["ts_ns"] > self.options.until.at(reference)
+        late = packets["ts_ns"] > self.options.until.at(self._day(packets))
         if not late.any():
             return packets
         self._over = True
@@ -298,6 +317,13 @@ class Replay:
         return not wanted or any(group == one and number in (None, port) for one, number in wanted)
 
     # --- files of ITCH messages
+
+    def _itch_file(self, name: str, kind: FileKind, source: Source) -> ItchFile:
+        since, until = self.options.since if self._skips else None, self.options.until
+        return ItchFile(
+            name, kind, source, self._new_feed(PROTOCOLS["itch50"]), self.findings,
+            since_ns=since.at(0) if since else None, until_ns=until.at(0) if until else None,
+        )  # fmt: skip
 
     def _itch(self, inputs: Inputs, file: ItchFile) -> None:
         begin = getattr(file.feed, "begin", None)

@@ -9,8 +9,8 @@ from netfeed.units import parse_duration, parse_size
 PROTOCOLS: Final = ("itch50", "starbase", "deribit", "cme", "iex")
 
 
-def add_input(parser: argparse.ArgumentParser) -> None:
-    """Add the files and what of them is wanted."""
+def add_input(parser: argparse.ArgumentParser, *, since: str = "only what happened at or after it") -> None:
+    """Add the files and what of them is wanted; `since` explains --from."""
     parser.add_argument(
         "files", nargs="+", metavar="FILE",
         help="pcap, pcapng or ITCH file, also .gz and .zst; - is standard input; several captures are merged by time",
@@ -22,7 +22,7 @@ def add_input(parser: argparse.ArgumentParser) -> None:
         "--group", action="append", default=[], type=group, metavar="GROUP[:PORT]",
         help="only packets to this destination (repeatable)",
     )  # fmt: skip
-    parser.add_argument("--from", dest="since", type=moment, metavar="TIME", help="only what happened at or after it")
+    parser.add_argument("--from", dest="since", type=moment, metavar="TIME", help=since)
     parser.add_argument(
         "--to", dest="until", type=moment, metavar="TIME",
         help="only what happened up to it: 2016-11-12T14:30:25.5Z, 14:30:25.5 (UTC; ITCH files: of the exchange) or ns",

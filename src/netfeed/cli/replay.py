@@ -30,7 +30,7 @@ def add(verbs: Any) -> None:
         description="Read captures through channels (lines, gaps, sessions) into order books, and report.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    args.add_input(parser)
+    args.add_input(parser, since="only changes at or after it; the books are built from what came before, too")
     args.add_channels(parser)
     parser.add_argument(
         "--instrument",

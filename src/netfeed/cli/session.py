@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from netfeed.cli.stopping import Stop, Stopped
 
 if TYPE_CHECKING:
+    from netfeed.app.itch_file import ItchFile
     from netfeed.app.replay import Options, Replay
 
 OK, FAILED, DATA = 0, 1, 3
@@ -27,9 +28,12 @@ def options(arguments: argparse.Namespace) -> "Options":
         raise ConfigurationError("--channel: every name and every line may stand only once")
     if arguments.files.count("-") > 1:
         raise ConfigurationError("standard input (-) can be read only once")
+    since, until = arguments.since, arguments.until
+    if since and until and since.of_day == until.of_day and since.ns > until.ns:
+        raise ConfigurationError("--from is later than --to: nothing can lie between them")
     return Options(
         files=arguments.files, protocol=arguments.protocol, channels=channels, groups=arguments.group,
-        instruments=getattr(arguments, "instrument", []), since=arguments.since, until=arguments.until,
+        instruments=getattr(arguments, "instrument", []), since=since, until=until,
     )  # fmt: skip
 
 
@@ -79,3 +83,9 @@ def note_unmatched(replay: "Replay") -> None:
     if options.groups and not replay.lanes:
         groups = " ".join(group if port is None else f"{group}:{port}" for group, port in options.groups)
         note(f"no packet that was recognised went to --group {groups}")
+    if (options.since or options.until) and not replay.tally.records and not any(map(_read, replay.itch_files)):
+        note("nothing lies between --from and --to")
+
+
+def _read(file: "ItchFile") -> bool:
+    return file.sequence - 1 > file.passed

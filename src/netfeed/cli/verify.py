@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
             session.run(replay, stop)
     note_falls(replay)
     session.note_unknown(replay, quiet=arguments.quiet)
+    session.note_unmatched(replay)
     report = verify_report(replay)
     if arguments.json:
         print(json.dumps(report))
