@@ -174,7 +174,20 @@ def test_a_message_of_another_size_is_reported(tmp_path: Path, capsys: pytest.Ca
     code, report = verify(capsys, write(tmp_path / "a.pcap", sent))
     assert (code, report["gaps"]) == (3, [])
     assert [error["offset"] for error in report["errors"]] == [24 + 5 * (16 + 42 + 20 + 3 * 38)]
-    assert "17" in report["errors"][0]["found"]
+    found = "message 17 on channel 233.252.0.1:26400, ITCH AddOrder has the wrong size: 33 bytes"
+    assert (report["errors"][0]["found"], report["errors"][0]["wanted"]) == (found, "36 bytes")
+    main(["replay", "--json", str(tmp_path / "a.pcap")])
+    (again,) = json.loads(capsys.readouterr().out)["errors"]
+    assert again == report["errors"][0]
+    path = tmp_path / "day.itch"
+    messages = [add(number, 10_000) for number in range(1, 101)]
+    messages[49] = messages[49][:-3]
+    path.write_bytes(binaryfile.encode(messages))
+    for verb in ("verify", "replay"):
+        main([verb, "--json", str(path)])
+        (error,) = json.loads(capsys.readouterr().out)["errors"]
+        assert (error["offset"], error["wanted"]) == (49 * 38, "36 bytes")
+        assert error["found"] == "message 50, ITCH AddOrder has the wrong size: 33 bytes"
 
 
 def test_files_of_messages_are_verified_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

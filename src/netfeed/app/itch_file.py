@@ -135,12 +135,21 @@ class ItchFile:
 
     def locate(self, sequence: int) -> Place:
         """Find where a message of the last window stands."""
+        return Place(self.name, self._source.base + self._find(sequence))
+
+    def message(self, sequence: int) -> bytes:
+        """Give a message of the last window."""
+        view, offset = self._source.buffer, self._find(sequence)
+        length = itch.SIZES[view[offset + _PREFIX]] if self._zero else view[offset] << 8 | view[offset + 1]
+        return bytes(view[offset + _PREFIX : offset + _PREFIX + length])
+
+    def _find(self, sequence: int) -> int:
         offset, number = self._began
         view = self._source.buffer
         while number < sequence and offset + _PREFIX < len(view):
             length = itch.SIZES[view[offset + 2]] if self._zero else view[offset] << 8 | view[offset + 1]
             offset, number = offset + _PREFIX + length, number + 1
-        return Place(self.name, self._source.base + offset)
+        return offset
 
     def _pass_over(self, data: Buffer, since_ns: int) -> bool:
         """Pass over what happened before `since_ns`; say whether the next window has to be looked at for its end."""

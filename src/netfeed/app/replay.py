@@ -16,6 +16,7 @@ from typing import Any
 
 from netfeed.app.changes import NO_LANE, Catalogue, Changes, Rows, Selection
 from netfeed.app.clock import Moment
+from netfeed.app.fault import fault_in, fault_of
 from netfeed.app.findings import MAX_FINDINGS, Findings, Place
 from netfeed.app.flows import Declared, Flow, Flows
 from netfeed.app.inputs import BATCH, Capture, Inputs
@@ -24,7 +25,9 @@ from netfeed.app.lane import Lane
 from netfeed.app.lanes import Lanes
 from netfeed.app.protocols import PROTOCOLS, Protocol
 from netfeed.app.recognise import FileKind, is_request
+from netfeed.app.span import Span
 from netfeed.book.change import Refusal
+from netfeed.errors import WireError
 from netfeed.feed.path import Status
 from netfeed.transport.file import Source
 from netfeed.wire import itch
@@ -109,10 +112,9 @@ class Replay:
         self._new_feed = new_feed or (lambda row: row.new_feed())
         self._stop = stop
         self._skips = skips
-        self._day_ns: int | None = None
+        self._span = Span(options.since if skips else None, options.until)
         self._now = NO_TIME
         self._last: dict[str, int] = {}
-        self._over = False
         self._file: ItchFile | None = None
         self._drive = Lanes(self.flows.lanes, self.feeds, self.changes, self._refused)
         self._walked: tuple[Capture, Rows] | None = None
@@ -137,7 +139,7 @@ class Replay:
             with Inputs(self.options.files, self.findings, self.batch_packets) as inputs:
                 self._captures(inputs)
                 for name, kind, source in inputs.itch_files():
-                    if self._over:
+                    if self.stopped:
                         break
                     self._itch(inputs, self._itch_file(name, kind, source))
         finally:  # a run that is broken off has its report too
@@ -160,10 +162,10 @@ class Replay:
     def _captures(self, inputs: Inputs) -> None:
         place = Place("", 0)
         for capture, packets in inputs.captures():
-            place = self._batch(capture, self._until(self._since(packets)))
+            place = self._batch(capture, self._span.cut(packets))
             self._collect()
             self._call_after(inputs)
-            if self._over or self._ask():
+            if self._ask() or self._span.over:
                 break
         self._walked = None  # what is delivered from here on comes from memory: its buffer may be gone
         if not self.stopped:
@@ -287,31 +289,6 @@ class Replay:
             cut = f"{row[_CAPTURED]} bytes, cut by the snap length of the capture"
             self.findings.add(place, cut, f"{row[_ORIGINAL]} bytes")
 
-    def _since(self, packets: Rows) -> Rows:
-        """Leave out what is earlier than asked for, where no books hang on it."""
-        if self.options.since is None or not self._skips or not len(packets):
-            return packets
-        times = packets["ts_ns"]
-        wanted: Rows = packets[(times >= self.options.since.at(self._day(packets))) | (times == NO_TIME)]
-        return wanted
-
-    def _day(self, packets: Rows) -> int:
-        """Give the time of the first packet that has one: a time of day is one of its day."""
-        if self._day_ns is None:
-            timed = packets["ts_ns"][packets["ts_ns"] != NO_TIME]
-            self._day_ns = int(timed[0]) if len(timed) else None
-        return self._day_ns or 0
-
-    def _until(self, packets: Rows) -> Rows:
-        """Leave out what is later than asked for; then everything that follows is."""
-        if self.options.until is None or not len(packets):
-            return packets
-        late = packets["ts_ns"] > self.options.until.at(self._day(packets))
-        if not late.any():
-            return packets
-        self._over = True
-        return packets[: int(late.argmax())]
-
     def _wanted(self, group: str, port: int) -> bool:
         wanted = self.options.groups
         return not wanted or any(group == one and number in (None, port) for one, number in wanted)
@@ -384,9 +361,28 @@ class Replay:
             self.findings.add(place, found, wanted)
         elif lane is not None:
             place = self._locate(lane, sequence) if known else Place("", 0)
-            self.findings.add(place, f"message {sequence} on channel {lane.name} does not decode", "its specification")
+            payload = self._payload(place)
+            fault = None if payload is None else fault_in(lane.protocol, payload, sequence)
+            self._malformed(place, f"message {sequence} on channel {lane.name}", fault)
         elif self._file is not None:
-            self.findings.add(self._file.locate(sequence), f"message {sequence} of another size", "that of its type")
+            place, message = self._file.locate(sequence), self._file.message(sequence)
+            self._malformed(place, f"message {sequence}", fault_of("itch50", message))
+
+    def _malformed(self, place: Place, which: str, fault: WireError | None) -> None:
+        if fault is None:
+            self.findings.add(place, f"{which} does not decode", "its specification")
+        else:
+            self.findings.add(place, f"{which}, {fault.what}: {fault.found}", fault.wanted)
+
+    def _payload(self, place: Place) -> memoryview | None:
+        """Give what the packet of the last batch that stands at a place carries; None when it is not there."""
+        if self._walked is None or self._walked[0].name != place.file:
+            return None
+        capture, packets = self._walked
+        for packet in packets[packets["record_offset"] == place.offset]:
+            at = int(packet["payload_offset"])
+            return capture.source.buffer[at : at + int(packet["payload_length"])]
+        return None
 
     def _locate(self, lane: Lane, sequence: int) -> Place:
         """Find where a message of the last batch stands."""
@@ -402,5 +398,4 @@ class Replay:
 
     def _ask(self) -> bool:
         self.stopped = self.stopped or self._stop()
-        self._over |= self.stopped
-        return self._over
+        return self.stopped

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from netfeed.app.fault import DECODE
 from netfeed.app.protocols import Protocol
 from netfeed.app.replay import Falls, Options, Replay
 from netfeed.app.report import Json, errors, gaps, is_sound
@@ -16,15 +17,12 @@ from netfeed.book.change import CHANGE, NO_BOOK, ChangeLog, Kind, Refusal
 from netfeed.errors import WireError
 from netfeed.machine import Buffer
 from netfeed.units import duration_text
-from netfeed.wire import cme, deribit, iex, itch, starbase
+from netfeed.wire import iex, itch
 from netfeed.wire.sbe import UnknownTemplate
 
 JITTER_NS: Final = 1_000_000
 MAX_INSTRUMENTS: Final = 1 << 16
 
-_DECODE: Final[dict[str, Callable[[Buffer], Any]]] = {
-    "itch50": itch.decode, "starbase": starbase.decode, "deribit": deribit.decode, "cme": cme.decode, "iex": iex.decode,
-}  # fmt: skip
 _UNKNOWN: Final = (UnknownTemplate, itch.UnknownType, iex.UnknownType)
 
 
@@ -40,7 +38,7 @@ class Checker:
         self.needs_snapshot = True  # who keeps no books cannot tell that a snapshot has made them right
         self._instruments: set[int] = set()
         self._starbase = protocol.name == "starbase"
-        self._decode = _DECODE[protocol.name]
+        self._decode = DECODE[protocol.name]
         self._sizes = itch.SIZES if protocol.name == "itch50" else None
 
     def apply(self, message: Buffer, sequence: int, ts_recv_ns: int, channel: int = 0) -> None:
