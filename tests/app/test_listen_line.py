@@ -26,10 +26,7 @@ def lines(count: int = 2) -> Lines:
 
 
 def hear(shared: Lines, at: int, payload: bytes, ts_ns: int) -> None:
-    line = shared.lines[at]
-    place = line.hear(memoryview(payload), ts_ns, SOURCE)
-    if place is not None:
-        shared._share(line, place, ts_ns)
+    shared.hear(shared.lines[at], memoryview(payload), ts_ns, SOURCE)
 
 
 def data(sequence: int, sent_ns: int = 0, **kind: Any) -> bytes:
@@ -157,9 +154,7 @@ def test_snapshots_are_counted_but_not_put_in_order() -> None:
         if packet.destination not in found:
             found[packet.destination] = Line(len(found), Quiet(packet.destination[0]))  # type: ignore[arg-type]
         line = found[packet.destination]
-        place = line.hear(memoryview(bytes(packet.payload)), packet.ts_ns, SOURCE)
-        if place is not None:
-            shared._share(line, place, packet.ts_ns)
+        shared.hear(line, memoryview(bytes(packet.payload)), packet.ts_ns, SOURCE)
     assert any(line.words.unordered for line in found.values())
     assert {line.words.name for line in found.values()} == {"starbase"}
     assert shared.missed_by_all() == 28 + 29  # 28 were sent again later, 29 never

@@ -119,9 +119,13 @@ class Lines:
         for offset, length, original, ts_ns, source, port in zip(*(rows[name].tolist() for name in names), strict=True):
             line.truncated += original > length
             stamp = ts_ns if ts_ns > 0 else None
-            place = line.hear(data[offset : offset + length], stamp, (source, port))
-            if place is not None:
-                self._share(line, place, stamp)
+            self.hear(line, data[offset : offset + length], stamp, (source, port))
+
+    def hear(self, line: Line, payload: memoryview, ts_ns: int | None, source: tuple[bytes, int]) -> None:
+        """Take one datagram of a line."""
+        place = line.hear(payload, ts_ns, source)
+        if place is not None:
+            self._share(line, place, ts_ns)
 
     def _share(self, line: Line, place: Place, ts_ns: int | None) -> None:
         stream = (line.words.name or "", place.stream)
