@@ -130,6 +130,7 @@ def test_a_gap_remembers_the_books_that_it_touched() -> None:
     desk.delivery.wake(MS)
     desk.send(3, gone(2, locate=2), add(4, 150, locate=2, stock="MSFT"), now=2 * MS, port=B)
     assert desk.delivery.touched == {(3, 4): frozenset({1})}
+    assert desk.delivery.instruments(3, 4) == ("MSFT",)
 
 
 def test_of_a_lost_gap_nobody_knows_what_it_touched() -> None:
@@ -139,6 +140,7 @@ def test_of_a_lost_gap_nobody_knows_what_it_touched() -> None:
     desk.delivery.wake(MS)
     desk.delivery.wake(10 * MS)
     assert desk.delivery.touched == {(2, 2): None}
+    assert desk.delivery.instruments(2, 2) is None
     assert desk.states == [SUSPECT]
     assert desk.delivery.wants_snapshot
 

@@ -152,6 +152,11 @@ class Delivery:
         """Give the number of the last message that the books hold, 0 before the first."""
         return max(self.channel.next_sequence or 1, self._below) - 1
 
+    def instruments(self, first: int, last: int) -> tuple[str, ...] | None:
+        """Name what the messages of a closed gap were about; None where nobody knows, and it can be all of it."""
+        found = self.touched.get((first, last))
+        return None if found is None else tuple(self.feed.names[book] for book in sorted(found))
+
     # --- snapshots from elsewhere
 
     @property
