@@ -239,3 +239,32 @@ def test_a_gap_that_reaches_beyond_the_snapshot_keeps_books_in_doubt() -> None:
     desk.send(4, add(4, 400), add(5, 500), now=3 * MS)
     assert desk.states == [LIVE]
     assert desk.feed.books[0].bid == Level(600, 100, 1)
+
+
+def test_a_late_join_to_a_stream_that_is_quiet_wants_a_snapshot_at_the_first_heartbeat() -> None:
+    desk = Desk(start=None)
+    assert not desk.delivery.wants_snapshot
+    desk.delivery.receive(moldudp64.encode_heartbeat(b"S000000001", 50), 0, A)
+    assert desk.delivery.wants_snapshot
+    taken, _ = desk.delivery.adopt(snapshot(50, add(1, 100)), 1)
+    assert (taken, desk.states, desk.delivery.channel.in_order) == (True, [LIVE], True)
+
+
+def test_a_book_that_was_refused_is_mended_by_the_next_snapshot() -> None:
+    desk = Desk()
+    desk.send(1, *[add(1, 100)] * 5)  # an order that rests already
+    assert (desk.states, desk.delivery.wants_snapshot) == ([SUSPECT], False)
+    desk.delivery.receive(moldudp64.encode_heartbeat(b"S000000001", 6), 4, A)
+    assert desk.delivery.wants_snapshot
+    desk.send(6, add(7, 700), now=5)
+    assert desk.delivery.adopt(snapshot(6, add(1, 100), add(2, 200)), 6)[0]
+    assert (desk.states, desk.feed.books[0].bid) == ([LIVE], Level(700, 100, 1))
+    assert desk.delivery.channel.in_order
+
+
+def test_a_new_session_needs_no_snapshot() -> None:
+    desk = Desk()
+    desk.send(1, add(1, 100))
+    desk.delivery.receive(moldudp64.encode(b"S000000002", 1, [add(1, 100)]), 1, A)
+    assert (desk.states, desk.delivery.wants_snapshot) == ([BookState.EMPTY, LIVE], False)
+    assert desk.delivery.channel.in_order

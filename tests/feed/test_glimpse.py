@@ -134,6 +134,21 @@ def test_a_server_that_goes_silent_or_never_ends_is_given_up() -> None:
     assert failed(client.wake(60 * S)) == ["the snapshot took too long"]
 
 
+def test_snapshots_that_are_wanted_again_and_again_are_fetched_less_and_less_often() -> None:
+    client = Glimpse("user", "word", max_pause_ns=8 * S)
+    now, pauses = 0, []
+    for _ in range(6):
+        client.want(now)
+        if not client.connect:
+            pauses.append((client.deadline - now) // S)
+            now = client.deadline
+            client.wake(now)
+        client.opened(now)
+        client.receive(sent(*MESSAGES), now)
+        client.end(now)
+    assert pauses == [1, 2, 4, 8, 8]
+
+
 def test_a_connection_that_nobody_asked_for_is_the_callers_mistake() -> None:
     with pytest.raises(MisuseError, match="no connection was asked for"):
         Glimpse().opened(0)

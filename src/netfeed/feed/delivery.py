@@ -30,6 +30,7 @@ from netfeed.feed.events import (
     GapClosed,
     GapLost,
     GapOpened,
+    Heartbeat,
     Messages,
     SequenceReset,
     SessionChanged,
@@ -86,7 +87,7 @@ class Delivery:
         self._step = step
         self._heals = heals
         self._lossy = False
-        self._moved = False
+        self._moved = self._look = False
         self._doubting: Span | None = None
         self._below = 0
         self._open: dict[Span, set[int]] = {}
@@ -135,6 +136,8 @@ class Delivery:
             self._doubting = None
             self._trust(now)
         self._moved = False
+        if self._look:
+            self._remember()
         splice = self.channel.splice
         if splice is not None and splice.recording and not self.needs_snapshot:
             events += self._each(self.channel.heal(now))
@@ -270,6 +273,22 @@ class Delivery:
         self._open.clear()
         self.feed.reset(self.number)
 
+    def _heard(self, event: Heartbeat) -> None:
+        self._look = True
+
+    def _remember(self) -> None:
+        """Begin to remember the stream where only a whole snapshot can mend a book, so that it can be joined.
+
+        Looked for at heartbeats, which come when there is time: a late join to a quiet stream, a book that was refused.
+        """
+        self._look = False
+        channel, splice = self.channel, self.channel.splice
+        following = channel.next_sequence
+        if splice is None or splice.recording or following is None or channel.in_doubt:
+            return
+        if hasattr(self.feed, "adopt") and self.needs_snapshot:
+            splice.begin(following - 1)
+
     # --- which books a gap touched
 
     def _recovered(self, event: Messages) -> None:
@@ -297,6 +316,7 @@ _TAKE: Final[dict[type, Callable[[Delivery, Any], None]]] = {
     Messages: Delivery._messages, SnapshotMessages: Delivery._snapshot, GapOpened: Delivery._opened,
     GapClosed: Delivery._closed, GapLost: Delivery._lost, SequenceReset: Delivery._reset,
     SessionChanged: Delivery._reset, SnapshotGap: Delivery._broken, SnapshotRestarted: Delivery._broken,
+    Heartbeat: Delivery._heard,
 }  # fmt: skip
 
 

@@ -104,7 +104,8 @@ class Glimpse:
         self._due = -(2**63)
         self._begun = 0
         self._now = 0
-        self._failures = 0
+        self._failures = self._streak = 0
+        self._taken_at = 0
         self._client: soupbintcp.Client | None = None
         self._records = bytearray()
         self._count = 0
@@ -219,7 +220,10 @@ class Glimpse:
 
     def _complete(self, sequence: int) -> list[Event]:
         snapshot = Snapshot(self._session, sequence, self._count, bytes(self._records), self._begun, self._now)
-        self._taken += 1
+        # Snapshots that are wanted again and again mend nothing: they are fetched less and less often.
+        again = self._taken and self._now - self._taken_at <= 2 * self._pauses[1]
+        self._streak = self._streak + 1 if again else 0
+        self._taken, self._taken_at = self._taken + 1, self._now
         self._messages += self._count
         self._bytes += len(self._records)
         self._wanted, self._failures = False, 0
@@ -236,6 +240,7 @@ class Glimpse:
         """Leave the connection to the driver, and wait before the next one."""
         self.finished, self.connect = self._client is not None, False
         self._records, self._count, self._session = bytearray(), 0, ""
-        pause = min(self._pauses[0] << min(max(self._failures - 1, 0), 30), self._pauses[1])
+        doublings = max(self._failures - 1, 0) + self._streak
+        pause = min(self._pauses[0] << min(doublings, 30), self._pauses[1])
         extra = int(pause * min(max(self._jitter(), 0.0), 1.0)) // 2 if self._failures else 0
         self._due = self._now + pause + extra

@@ -34,7 +34,8 @@ Since = Callable[[int], list[tuple[int, bytes]] | None]
 """What came after a sequence number, None when it is not all remembered."""
 
 _SIDES: Final = {"B": Side.BID, "S": Side.ASK}
-_UNSURE: Final = frozenset({BookState.EMPTY, BookState.SYNCING, BookState.SUSPECT})
+_UNSURE: Final = frozenset({BookState.SYNCING, BookState.SUSPECT})
+"""An EMPTY book is one of a session that is over: the new one opens books of its own."""
 _ADDS: Final = frozenset("AF")
 _NAMES: Final = frozenset("EXDCU")
 """The messages that add an order, and those that name one, all in the same place."""
@@ -274,14 +275,16 @@ class ItchFeed:
         books.end()
         self.stream.fresh_state = BookState.SYNCING
         for book in range(len(books)):
-            books.to(book, BookState.SYNCING)
+            if books.state(book) != BookState.EMPTY:
+                books.to(book, BookState.SYNCING)
         _load(self.stream, records, books.pending())
         books.reserve(ROOM + 8 * len(books))
         books.at(max(sequence - 1, 0), NO_TIME, ts_recv_ns, channel)
         books.retell()
         books.end()
         for book in range(len(books)):
-            books.to(book, BookState.LIVE)
+            if books.state(book) != BookState.EMPTY:
+                books.to(book, BookState.LIVE)
         self.stream.fresh_state = BookState.LIVE
         for number, message in later:
             self.stream.apply(message, number, ts_recv_ns, channel)
