@@ -1,0 +1,36 @@
+"""`netfeed sim` as a command: its account, its files, its mistakes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from netfeed.cli.main import main
+
+
+@pytest.mark.net
+def test_it_runs_for_its_duration_and_gives_an_account(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    truth, config = tmp_path / "truth.jsonl", tmp_path / "run.toml"
+    argv = ["sim", "--duration", "300ms", "--json", "--truth", str(truth), "--write-config", str(config)]
+    assert main([*argv, "--fault", "A loss 50%", "--at", "1ms line B silent"]) == 0
+    said = capsys.readouterr()
+    report = json.loads(said.out)
+    assert report["lines"]["A"]["lost"] > 0
+    assert report["lines"]["B"]["silenced"] > 0
+    assert len(truth.read_text().splitlines()) == report["truths"] > 0
+    assert main(["config", "check", str(config)]) == 0
+    assert "lines = [" in said.err
+
+
+def test_mistakes_of_the_configuration_exit_with_4(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sim", "--fault", "A wet"]) == 4
+    assert main(["sim", "--at", "1s dance"]) == 4
+    assert main(["sim", "no-such-file.toml"]) == 4
+    assert "no-such-file.toml" in capsys.readouterr().err
+
+
+def test_a_command_without_a_venue_exits_with_69(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sim", "ctl", str(tmp_path / "none"), "status"]) == 69
+    assert main(["sim", "ctl", str(tmp_path / "none")]) == 2
+    assert main(["sim", "one.toml", "two.toml"]) == 2
+    assert "no venue answers" in capsys.readouterr().err
