@@ -9,6 +9,7 @@ from netfeed.app.configuration import Configuration
 from netfeed.app.live import Live
 from netfeed.app.report import book_json
 from netfeed.app.run import Options, Run
+from netfeed.machine import NEVER
 from netfeed.sim.capture_itch import Session, session
 from netfeed.sim.itch_day import Settings
 
@@ -33,7 +34,7 @@ def sender() -> socket.socket:
     return one
 
 
-def toml(port: int, more: str = "", channel: str = "") -> str:
+def toml(port: int, more: str = "", channel: str = "", how: str = "loop") -> str:
     lines = ", ".join(f'{{ group = "{group}:{port}" }}' for group in GROUPS)
     return f"""
 schema_version = 1
@@ -44,7 +45,7 @@ interface = "lo"
 lines = [{lines}]
 {channel}
 [receive]
-how = "loop"
+how = "{how}"
 buffer = "1MiB"
 [endpoints]
 listen = ""
@@ -52,35 +53,39 @@ listen = ""
 """
 
 
-def configured(port: int, more: str = "", channel: str = "") -> Configuration:
-    return parse(toml(port, more, channel).encode(), "test.toml")
+def configured(port: int, more: str = "", channel: str = "", how: str = "loop") -> Configuration:
+    return parse(toml(port, more, channel, how).encode(), "test.toml")
 
 
 def opened(config: Configuration, tell: Callable[[str], None] = lambda text: None, **options: object) -> Run:
     one = Run(config, Options("test.toml", {}, quiet=True, **options), lambda: False)  # type: ignore[arg-type]
     one.live.tell = tell
+    SENT[id(one.live)] = 0
     one._open()
     return one
 
 
-def settle(live: Live, seconds: float = 5.0) -> None:
-    """Turn the loop until nothing waits any more: no packet, no deadline of a lane."""
+SENT: dict[int, int] = {}
+
+
+def settle(live: Live, seconds: float = 20.0) -> None:
+    """Turn the loop until all that was sent has come, and no lane waits for anything."""
     end = time.monotonic_ns() + int(seconds * 1e9)
     while time.monotonic_ns() < end:
-        before = sum(inlet.received for inlet, _, _ in live.inlets)
-        live.turn(time.monotonic_ns())
-        idle = before == sum(inlet.received for inlet, _, _ in live.inlets)
-        if idle and all(slot.lane.deadline == 2**63 - 1 for slot in live.slots):
+        live.turn(time.monotonic_ns() + 1_000_000)
+        live.receiver.collect()
+        come = sum(inlet.received for inlet, _, _ in live.inlets)
+        if come == SENT[id(live)] and all(slot.lane.deadline == NEVER for slot in live.slots):
+            live.turn(time.monotonic_ns())
             return
-        if idle:
-            live.turn(min(slot.lane.deadline for slot in live.slots))
-    raise AssertionError("the loop did not come to rest")
+    raise AssertionError(f"the loop did not come to rest: {come} of {SENT[id(live)]} packets have come")
 
 
 def send(live: Live, out: socket.socket, port: int, packets: Iterable[tuple[int, bytes]]) -> None:
     """Send (line, payload), and let the loop turn now and then."""
     for count, (line, payload) in enumerate(packets):
         out.sendto(payload, (GROUPS[line], port))
+        SENT[id(live)] = SENT.get(id(live), 0) + 1
         if count % 16 == 15:
             live.turn(time.monotonic_ns())
 

@@ -11,12 +11,18 @@ from tests.app.live_venue import books_of, both, configured, day, free_port, ope
 
 pytestmark = pytest.mark.net
 
+
+@pytest.fixture(params=["loop", "thread"])
+def how(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 NOTHING = lambda index: False  # noqa: E731
 
 
-def test_both_lines_give_the_books_of_the_exchange() -> None:
+def test_both_lines_give_the_books_of_the_exchange(how: str) -> None:
     made, port = day(), free_port()
-    run = opened(configured(port))
+    run = opened(configured(port, how=how))
     with sender() as out:
         send(run.live, out, port, both(made, (lambda k: k % 7 == 3, lambda k: k % 5 == 1 and k % 7 != 3)))
         settle(run.live)
@@ -30,9 +36,9 @@ def test_both_lines_give_the_books_of_the_exchange() -> None:
     assert "messages lost" in summary(told)
 
 
-def test_what_both_lines_lose_is_lost_and_the_books_say_so() -> None:
+def test_what_both_lines_lose_is_lost_and_the_books_say_so(how: str) -> None:
     made, port = day(), free_port()
-    run = opened(configured(port, channel='recovery = { window = "20ms" }'))
+    run = opened(configured(port, channel='recovery = { window = "20ms" }', how=how))
     with sender() as out:
         send(run.live, out, port, both(made, (lambda k: k == 50, lambda k: k == 50)))
         settle(run.live)
@@ -46,9 +52,9 @@ def test_what_both_lines_lose_is_lost_and_the_books_say_so() -> None:
     assert run.exit_code() == 3
 
 
-def test_packets_of_senders_that_are_not_named_are_not_believed() -> None:
+def test_packets_of_senders_that_are_not_named_are_not_believed(how: str) -> None:
     made, port = day(600), free_port()
-    run = opened(configured(port, channel='sources = ["127.0.0.9/32"]'))
+    run = opened(configured(port, channel='sources = ["127.0.0.9/32"]', how=how))
     with sender() as out:
         send(run.live, out, port, both(made, (NOTHING, NOTHING)))
         settle(run.live)
@@ -58,9 +64,9 @@ def test_packets_of_senders_that_are_not_named_are_not_believed() -> None:
     assert sum(line["foreign"] for line in told["channels"][0]["lines"]) == 2 * len(made.sent)
 
 
-def test_a_channel_that_falls_silent_has_stale_books_until_it_is_heard_again() -> None:
+def test_a_channel_that_falls_silent_has_stale_books_until_it_is_heard_again(how: str) -> None:
     made, port, said = day(600), free_port(), []
-    run = opened(configured(port, channel='heartbeat = "20ms"\nstale_after = 2'), said.append)
+    run = opened(configured(port, channel='heartbeat = "20ms"\nstale_after = 2', how=how), said.append)
     packets = list(both(made, (NOTHING, NOTHING)))
     with sender() as out:
         send(run.live, out, port, packets[:-40])
@@ -81,12 +87,12 @@ def test_a_channel_that_falls_silent_has_stale_books_until_it_is_heard_again() -
     assert any("silent" in text for text in said)
 
 
-def test_the_journal_replays_to_the_same_books(tmp_path: Path) -> None:
+def test_the_journal_replays_to_the_same_books(how: str, tmp_path: Path) -> None:
     from netfeed.app.replay import Options, Replay
     from netfeed.app.report import book_json, shown_books
 
     made, port, path = day(1_000), free_port(), tmp_path / "run.pcapng"
-    run = opened(configured(port, f'[journal]\npath = "{path}"'))
+    run = opened(configured(port, f'[journal]\npath = "{path}"', how=how))
     with sender() as out:
         send(run.live, out, port, both(made, (lambda k: k % 9 == 2, NOTHING)))
         settle(run.live)
@@ -98,9 +104,9 @@ def test_the_journal_replays_to_the_same_books(tmp_path: Path) -> None:
     assert replay.tally.packets == account(run.live)["packets"]
 
 
-def test_the_stream_has_every_change_and_ends_with_the_account(tmp_path: Path) -> None:
+def test_the_stream_has_every_change_and_ends_with_the_account(how: str, tmp_path: Path) -> None:
     made, port, path = day(600), free_port(), tmp_path / "changes.jsonl"
-    run = opened(configured(port, f'[stream]\npath = "{path}"'))
+    run = opened(configured(port, f'[stream]\npath = "{path}"', how=how))
     with sender() as out:
         send(run.live, out, port, both(made, (NOTHING, NOTHING)))
         settle(run.live)
@@ -114,9 +120,9 @@ def test_the_stream_has_every_change_and_ends_with_the_account(tmp_path: Path) -
     assert stamps[0] > 1_600_000_000 * 10**9
 
 
-def test_metrics_and_readiness_are_served_on_the_same_loop() -> None:
+def test_metrics_and_readiness_are_served_on_the_same_loop(how: str) -> None:
     made, port = day(600), free_port()
-    run = opened(_with_endpoint(port))
+    run = opened(_with_endpoint(port, how))
     endpoints = run._closing[0].__self__
     with sender() as out:
         assert b"503" in _get(run, endpoints.port, "/readyz")
@@ -131,11 +137,11 @@ def test_metrics_and_readiness_are_served_on_the_same_loop() -> None:
     assert "netfeed_wire_to_app_seconds_bucket" in text
 
 
-def _with_endpoint(port: int):
+def _with_endpoint(port: int, how: str):
     from netfeed.app.config import parse
     from tests.app.live_venue import toml
 
-    return parse(toml(port).replace('listen = ""', 'listen = "127.0.0.1:0"').encode(), "test.toml")
+    return parse(toml(port, how=how).replace('listen = ""', 'listen = "127.0.0.1:0"').encode(), "test.toml")
 
 
 def _get(run, port: int, path: str) -> bytes:

@@ -18,7 +18,12 @@ RECOVERIES: Final = ("line", "retransmit", "snapshot")
 
 def account(live: Live) -> Json:
     """Give the whole account."""
-    live.drive.account()
+    with live.held():
+        live.receiver.collect()
+        return _account(live)
+
+
+def _account(live: Live) -> Json:
     channels = [channel_account(live, slot) for slot in live.slots]
     return {
         "netfeed": netfeed.__version__,
@@ -37,10 +42,20 @@ def account(live: Live) -> Json:
         "books": book_states(live),
         "refused": dict(live.changes.refused),
         "errors": live.findings.count,
+        "latency_ns": latency_account(live),
         "loop": {
             "turns": live.turns, "longest_turn_ns": live.longest_turn_ns, "clock_steps": live.clock_steps,
         },
         "queues": [queue.account() for queue in live.queues],
+    }  # fmt: skip
+
+
+def latency_account(live: Live) -> Json:
+    """Say how long packets took from the kernel's stamp to changed books."""
+    latency = live.latency()
+    return {
+        "count": latency.count, "p50": latency.percentile(50), "p99": latency.percentile(99), "max": latency.max_ns,
+        "negative": latency.negative,
     }  # fmt: skip
 
 
@@ -61,6 +76,8 @@ def channel_account(live: Live, slot: Slot) -> Json:
             "late": line.late if line else 0,
             "malformed": line.malformed if line else 0,
             "foreign": inlet.foreign,
+            "cut": inlet.cut,
+            "queue_drops": inlet.queue_drops,
             "kernel_drops": inlet.kernel_drops,
             "behind_ns": {"count": behind.count, "sum": behind.sum_ns, "max": behind.max_ns} if behind else None,
             "silent_ns": live.now - line.last_heard if line and line.last_heard is not None else None,
@@ -109,14 +126,17 @@ def book_states(live: Live) -> dict[str, int]:
 
 def is_ready(live: Live) -> bool:
     """Say whether every channel is heard, in order, and has LIVE books only; connected is not ready."""
-    for slot in live.slots:
-        lane = slot.lane
-        if live.is_silent(slot) or lane.channel.next_sequence is None or lane.deadline != NEVER:
-            return False
-        states = {int(book.state) for book in slot.feed.books}
-        if states - {BookState.LIVE, BookState.EMPTY} or BookState.LIVE not in states:
-            return False
-    return True
+    with live.held():
+        return all(is_slot_ready(live, slot) for slot in live.slots)
+
+
+def is_slot_ready(live: Live, slot: Slot) -> bool:
+    """Say so of one channel, whose books are held."""
+    lane = slot.lane
+    if live.is_silent(slot) or lane.channel.next_sequence is None or lane.deadline != NEVER:
+        return False
+    states = {int(book.state) for book in slot.feed.books}
+    return BookState.LIVE in states and not states - {BookState.LIVE, BookState.EMPTY}
 
 
 def summary(told: Json) -> str:

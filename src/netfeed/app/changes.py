@@ -109,27 +109,23 @@ class Changes:
         batches = []
         for which, feed in enumerate(feeds):
             numbers = self.catalogue.numbers(which, feed)
-            taken = _take(feed)
+            taken = taken_from(feed)
             if len(taken):
-                batches.append(self._renumber(taken.copy(), numbers, which, lane_of))
+                batches.append(renumbered(taken.copy(), numbers, which, lane_of))
         if not batches:
             return
         rows = batches[0] if len(batches) == 1 else np.concatenate(batches)
         if len(batches) > 1:
             rows = rows[np.argsort(rows["ts_recv_ns"], kind="stable")]
+        self.deliver(rows, refused)
+
+    def deliver(self, rows: Rows, refused: Refused) -> None:
+        """Count changes that bear the run's own numbers, and hand them on."""
         self._account(rows, refused)
         if self.consumers:
             rows = self._chosen(rows)
             for consumer in self.consumers if len(rows) else ():
                 consumer.take(rows)
-
-    def _renumber(self, rows: Rows, numbers: Rows, which: int, lane_of: Callable[[int, int], int]) -> Rows:
-        named = rows["book"] != NO_BOOK
-        rows["book"][named] = numbers[rows["book"][named]]
-        channels = np.unique(rows["channel"])
-        lanes = np.array([lane_of(which, int(channel)) for channel in channels], "<u2")
-        rows["channel"] = lanes[np.searchsorted(channels, rows["channel"])]
-        return rows
 
     def _account(self, rows: Rows, tell: Refused) -> None:
         self.count += len(rows)
@@ -160,7 +156,18 @@ class Changes:
         return rows if keep.all() else rows[keep]
 
 
-def _take(feed: Any) -> Rows:
+def taken_from(feed: Any) -> Rows:
+    """Take the changes of a feed; the array is valid until its next message."""
     take = getattr(feed, "take", None)
     rows: Rows = feed.changes.take() if take is None else take()
+    return rows
+
+
+def renumbered(rows: Rows, numbers: Rows, which: int, lane_of: Callable[[int, int], int]) -> Rows:
+    """Put the run's numbers of books and lanes where a feed's own stand."""
+    named = rows["book"] != NO_BOOK
+    rows["book"][named] = numbers[rows["book"][named]]
+    channels = np.unique(rows["channel"])
+    lanes = np.array([lane_of(which, int(channel)) for channel in channels], "<u2")
+    rows["channel"] = lanes[np.searchsorted(channels, rows["channel"])]
     return rows

@@ -34,13 +34,18 @@ class Inlet:
         self.dry = True
         self.waiting: Rows | None = None
         self.newest_ns = NO_TIME
-        self.received = self.foreign = self.kernel_drops = self.failures = 0
+        self.received = self.foreign = self.kernel_drops = self.queue_drops = self.cut = self.failures = 0
         self.admit(sources)
 
     def admit(self, sources: Sequence[str]) -> None:
         """Say whose packets are taken; nobody named is everybody."""
+        self.sources = list(sources)
         self._networks = [ip_network(source) for source in sources]
         self._known: dict[bytes, bool] = {}
+
+    def admits(self, source: bytes) -> bool:
+        """Say whether a sender (16 bytes, IPv4 as ::ffff:a.b.c.d) is admitted."""
+        return not self._networks or self._is_known(source)
 
     def take(self, packets: Rows, now_ns: int) -> Rows:
         """Count packets, stamp those that have no stamp, and leave out whose sender is not admitted.

@@ -24,6 +24,9 @@ from netfeed.wire.headers import udp_frame
 from netfeed.wire.pcapng import Interface, Writer
 
 _ETHERNET: Final = 1
+_RAW: Final = 101
+_LATER: Final = 32
+"""Interfaces for sockets that are opened while it runs."""
 _OVERHEAD: Final = 160
 """What a packet costs in the queue beside its bytes."""
 _TS, _AT, _LENGTH, _ORIGINAL, _SPORT, _DPORT, _SOURCE, _DESTINATION = 1, 2, 3, 5, 10, 11, 12, 13
@@ -34,14 +37,16 @@ _Packet = tuple[int, int, bytes, bytes, int, bytes, int, int]
 class JournalWriter:
     """Take batches on the loop, write them on a thread."""
 
-    def __init__(self, config: Journal, path: str, inlets: Sequence[Inlet]) -> None:
+    def __init__(self, config: Journal, path: str, inlets: Sequence[Inlet], *, raw: bool = False) -> None:
         self._config = config
         self._path = path
         self._interfaces = [
-            Interface(_ETHERNET, name=f"{inlet.slot.name}/{inlet.line} {inlet.name} (headers made up)")
+            Interface(_RAW if raw else _ETHERNET, name=f"{inlet.slot.name}/{inlet.line} {inlet.name} (headers made up)")
             for inlet in inlets
         ]  # fmt: skip
-        self._drops = [0] * len(inlets)
+        kind = _RAW if raw else _ETHERNET
+        self._interfaces += [Interface(kind, name=f"opened later {k} (headers made up)") for k in range(_LATER)]
+        self._drops = [0] * len(self._interfaces)
         self._written: deque[str] = deque()
         self._size = self._count = 0
         self._until: float | None = None
@@ -63,6 +68,10 @@ class JournalWriter:
         if batch and not self.queue.put(batch, size):
             self._drops[inlet.number] += len(batch)
 
+    def take_blocks(self, blocks: bytes) -> None:
+        """Take packets that are enhanced packet blocks already."""
+        self.queue.put(blocks, len(blocks))
+
     def close(self) -> bool:
         """Write what waits, and close the file; say whether all could be written."""
         done = self.queue.close()
@@ -75,11 +84,11 @@ class JournalWriter:
         """List the files that are complete."""
         return list(self._written)
 
-    def _write(self, batch: list[_Packet], lost: int) -> None:
+    def _write(self, batch: list[_Packet] | bytes, lost: int) -> None:
         if self._is_full():
             self._end()
             self._begin()
-        blocks = b"".join(self._block(packet) for packet in batch)
+        blocks = batch if isinstance(batch, bytes) else b"".join(self._block(packet) for packet in batch)
         self._size += len(blocks)
         self._sink.write(blocks)
 

@@ -30,7 +30,7 @@ class Lanes:
     ) -> None:
         self.lanes = lanes
         self.changes = changes
-        self.fast = Fast()
+        self.fast: Any = Fast()
         self.soonest = NEVER
         self.packets = 0
         self._feeds = feeds
@@ -39,7 +39,8 @@ class Lanes:
     @property
     def skew_ns(self) -> int:
         """Give what stamps are ahead of the channels' time."""
-        return self.fast.skew_ns
+        skew_ns: int = self.fast.skew_ns
+        return skew_ns
 
     @skew_ns.setter
     def skew_ns(self, value: int) -> None:
@@ -51,7 +52,8 @@ class Lanes:
         Units: `newest_ns` is the newest stamp that counts: an earlier one is for plain Python.
         """
         until_ns = NEVER if self.soonest == NEVER else min(self.soonest + self.skew_ns, NEVER)
-        return self.fast.take(data, packets, at, until_ns, newest_ns)
+        taken: tuple[int, int] = self.fast.take(data, packets, at, until_ns, newest_ns)
+        return taken
 
     def deliver(self, lane: Lane, payload: Buffer, now: int, port: int, place: Place) -> None:
         """Hand a packet to a lane."""

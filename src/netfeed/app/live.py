@@ -7,33 +7,31 @@
 The driver's law holds for every lane: one input, its events, every port drained, the deadline read. `now` is monotonic;
 a packet's time is its kernel stamp less `skew_ns`: deadlines count from when it came, not from when it was read.
 
-Packets of several sockets are handed on in the order of their stamps, and no deadline passes while packets wait that
-came before it: a handler that lags takes the other line's copy for what it is, and loses nothing by being late. Sockets
-that never run dry are left after MAX_ROUNDS batches each, so that they starve nobody.
+How packets come in is a receiver's business: `receive_loop` reads sockets here, `receive_thread` has a thread that
+takes what is expected and leaves the rest.
 """
 
 import select
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
-from netfeed.app.changes import NO_LANE, Catalogue, Changes, Rows, Selection
+from netfeed.app.changes import NO_LANE, Catalogue, Changes, Selection
 from netfeed.app.configuration import Configuration
 from netfeed.app.findings import Findings, Place
-from netfeed.app.inlet import Inlet, joined
+from netfeed.app.inlet import Inlet
 from netfeed.app.lanes import Lanes
+from netfeed.app.receive_loop import LoopReceiver
+from netfeed.app.receive_thread import ThreadReceiver
 from netfeed.app.silence import Silence, last_heard
 from netfeed.app.slots import Slot, make_inlets
 from netfeed.book.change import Refusal
-from netfeed.feed.path import Status
+from netfeed.latency import Histogram
 from netfeed.machine import NEVER
-from netfeed.transport import Batch
-from netfeed.wire.capture import NO_TIME, Kind
 
-MAX_ROUNDS: Final = 8
 STEP_NS: Final = 1_000_000
 """A real time that has moved this far against the monotonic one was set, not slewed."""
-_TS, _AT, _LENGTH, _KIND, _NUMBER = 1, 2, 3, 7, 11
 
 Ready = Callable[[], None]
 
@@ -49,20 +47,20 @@ class Live:
         self.slots = [Slot(channel, index, self.findings) for index, channel in enumerate(config.channels)]
         self.inlets = make_inlets(self.slots)
         self.drive = Lanes(
-            [slot.lane for slot in self.slots], lambda: [slot.feed for slot in self.slots], self.changes, self._refused
+            [slot.lane for slot in self.slots], lambda: [slot.feed for slot in self.slots], self.changes, self.refused
         )
         self.tell = tell
-        self.journals: list[Callable[[Inlet, Any, Rows], None]] = []
-        self.stamped: list[Callable[[Rows, int], None]] = []
+        self.journal: Any = None
+        self.latencies: Any = Histogram()  # from the stamp to changed books, of what the loop itself handled
         self.queues: list[Any] = []
         self.machines: list[Any] = []
-        self.turns = self.longest_turn_ns = self.clock_steps = self.unreadable = 0
+        self.turns = self.longest_turn_ns = self.clock_steps = 0
         self.began = self.now = time.monotonic_ns()
-        self._numbered: dict[int, Inlet] = {}
-        self._active: list[Inlet] = []
         self._poll = select.epoll()
         self._ready: dict[int, Ready] = {}
         self._silences = [Silence(self._patience(slot), self.began) for slot in self.slots]
+        self.receiver: Any = ThreadReceiver(self) if config.receive.how == "thread" else LoopReceiver(self)
+        self.drive.fast = self.receiver.fast
         self._skew()
 
     # --- descriptors
@@ -84,24 +82,17 @@ class Live:
             if channel.snapshot_join == "needed" and inlet.port in (2, 3):
                 continue
             self.attach(inlet, opened(inlet, line, channel))
+        self.receiver.start()
 
     def attach(self, inlet: Inlet, socket: Any) -> None:
         """Receive from a socket on an inlet's behalf."""
-        receive = self.config.receive
         inlet.socket = socket
-        inlet.batch = Batch(receive.batch, receive.packet_size, hardware=receive.hardware_stamps)
-        self._numbered[inlet.number] = inlet
-        self.watch(socket.fileno(), lambda: self._activate(inlet))
-
-    def _activate(self, inlet: Inlet) -> None:
-        inlet.dry = False
-        if inlet not in self._active:
-            self._active.append(inlet)
+        self.receiver.attach(inlet)
 
     def detach(self, inlet: Inlet) -> None:
         """Close an inlet's socket: the kernel leaves its groups."""
         if inlet.socket is not None:
-            self.forget(inlet.socket.fileno())
+            self.receiver.detach(inlet)
             inlet.socket.close()
             inlet.socket = None
 
@@ -110,6 +101,22 @@ class Live:
         inlet = Inlet(len(self.inlets) + sum(len(one.servers) for one in self.slots), slot, port, slot.name, "", ())
         slot.servers[port] = inlet
         self.attach(inlet, socket)
+
+    def held(self) -> AbstractContextManager[None]:
+        """Have all books to oneself in between: nobody moves them. Read books in here, and nowhere else."""
+        held: AbstractContextManager[None] = self.receiver.held()
+        return held
+
+    def latency(self) -> Any:
+        """Give a histogram of all packets' times from the stamp to changed books."""
+        every = Histogram()
+        every.merge(self.latencies)
+        self.receiver.add_latencies(every)
+        return every
+
+    def stop(self) -> None:
+        """Take no more packets, and hand on what has come."""
+        self.receiver.close()
 
     def close(self) -> None:
         """Leave all groups and close all sockets."""
@@ -128,16 +135,16 @@ class Live:
         Units: `until` in monotonic ns.
         """
         wait_ns = min(until, self.deadline) - time.monotonic_ns()
-        spin = self.config.receive.spin
-        timeout = 0.0 if spin or self._active else max(0.0, min(wait_ns / 1e9, 1.0))
+        spin = self.config.receive.spin and self.config.receive.how == "loop"
+        timeout = 0.0 if spin or self.receiver.busy else max(0.0, min(wait_ns / 1e9, 1.0))
         ready = self._poll.poll(timeout)
         began = self.now = time.monotonic_ns()
         for fd, _ in ready:
             call = self._ready.get(fd)
             if call is not None:
                 call()
-        until_ns = self._gather() if self._active else NEVER
-        self._wake(until_ns)
+        self._wake(self.receiver.gather())
+        self.receiver.settle()
         self.turns += 1
         self.longest_turn_ns = max(self.longest_turn_ns, time.monotonic_ns() - began)
 
@@ -146,7 +153,8 @@ class Live:
         """Say when the loop must turn, though nothing came. Units: monotonic ns."""
         lanes = min((slot.lane.deadline for slot in self.slots), default=NEVER)
         machines = min((machine.deadline for machine in self.machines), default=NEVER)
-        return min(lanes, machines, *(silence.deadline for silence in self._silences))
+        receiver: int = self.receiver.deadline
+        return min(lanes, machines, receiver, *(silence.deadline for silence in self._silences))
 
     def is_silent(self, slot: Slot) -> bool:
         """Say whether all lines of a channel have been silent for too long."""
@@ -169,84 +177,22 @@ class Live:
 
     # --- packets
 
-    def _gather(self) -> int:
-        """Read the sockets that are ready and hand their packets on in the order in which they came.
-
-        Gives the time up to which all that came has been handled: real time, NEVER when the sockets ran dry.
-        """
-        now_ns = time.time_ns()
-        for _ in range(MAX_ROUNDS):
-            for inlet in self._active:
-                if inlet.waiting is None and not inlet.dry:
-                    self._read(inlet, now_ns)
-            until_ns = min((inlet.newest_ns for inlet in self._active if not inlet.dry), default=NEVER)
-            parts = [part for inlet in self._active if (part := inlet.up_to(until_ns)) is not None]
-            if parts:
-                self._take(*joined(parts))
-            if until_ns == NEVER:
-                self._active.clear()
-                return NEVER
-        return until_ns
-
-    def _read(self, inlet: Inlet, now_ns: int) -> None:
-        inlet.dry = True
-        if inlet.socket is None:
-            return
-        batch = inlet.batch
-        try:
-            count = batch.receive(inlet.socket.fileno())
-        except OSError as error:
-            self._failed(inlet, error)
-            return
-        if not count:
-            return
-        inlet.dry = count < batch.capacity
-        inlet.kernel_drops = max(inlet.kernel_drops, batch.drops)
-        packets = inlet.take(batch.packets[:count], now_ns)
-        for journal in self.journals:
-            journal(inlet, batch.data, packets)
-        inlet.wait(packets)
-
-    def _failed(self, inlet: Inlet, error: OSError) -> None:
+    def failed(self, inlet: Inlet, what: str) -> None:
         """A socket may report what its last request met (nobody listens): that is told once, and no end."""
         inlet.failures += 1
         if inlet.failures == 1:
-            self.tell(f"{inlet.slot.name}: {inlet.name}: {error.strerror or error}")
+            self.tell(f"{inlet.slot.name}: {inlet.name}: {what}")
 
-    def _take(self, data: Any, packets: Rows) -> None:
-        """Hand packets on, the path what is expected, the lane the rest, and collect what changed."""
-        at, count = 0, len(packets)
-        rows: list[tuple[Any, ...]] = []
-        while at < count:
-            if not self.drive.fast.idle:
-                at, status = self.drive.expected(data, packets, at, NO_TIME)
-                if status == Status.FULL:
-                    self._collect()
-                    continue
-                if at == count:
-                    break
-                if status == Status.LATE:
-                    self._wake_lanes(int(packets["ts_ns"][at]) - self.drive.skew_ns)
-            rows = rows or packets.tolist()
-            self._plain(self._numbered[rows[at][_NUMBER]], data, rows[at])
-            at += 1
-        self._collect()
-        for stamped in self.stamped:
-            stamped(packets["ts_ns"], time.time_ns())
-
-    def _plain(self, inlet: Inlet, data: Any, row: tuple[Any, ...]) -> None:
-        if row[_KIND] != Kind.UDP:
-            self.unreadable += 1
-            return
+    def plain(self, inlet: Inlet, payload: Any, ts_ns: int) -> None:
+        """Hand one packet to its lane. Units: `ts_ns` is its stamp, since 1970."""
         slot = inlet.slot
-        payload = data[row[_AT] : row[_AT] + row[_LENGTH]]
         if slot.begins(payload, inlet.port):
             self.drive.lanes[slot.index] = slot.lane
         lane = slot.lane
-        now = min(row[_TS] - self.drive.skew_ns, self.now)
+        now = min(ts_ns - self.drive.skew_ns, self.now)
         if now > lane.deadline:
-            self._wake_lanes(now)
-        self.drive.deliver(lane, payload, now, inlet.port, Place(inlet.name, 0, row[_TS]))
+            self.wake_lanes(now)
+        self.drive.deliver(lane, payload, now, inlet.port, Place(inlet.name, 0, ts_ns))
         slot.identify()
         self.drive.fast.take_over(lane, inlet.port, *inlet.key)
         self._transmit(slot)
@@ -263,7 +209,7 @@ class Live:
         """Let deadlines pass, up to the time that all packets have been handled to."""
         self.now = now = time.monotonic_ns()
         self._skew()
-        self._wake_lanes(now + 1 if until_ns == NEVER else until_ns - self.drive.skew_ns)
+        self.wake_lanes(now + 1 if until_ns == NEVER else until_ns - self.drive.skew_ns)
         if until_ns != NEVER:
             return
         for machine in self.machines:
@@ -274,7 +220,7 @@ class Live:
             told = self._judge(slot, silence, now)
             moved |= told is not None
         if moved or any(slot.lane.deadline != NEVER for slot in self.slots):
-            self._collect()
+            self.receiver.collect()
 
     def _judge(self, slot: Slot, silence: Silence, now: int) -> bool | None:
         if now < silence.deadline:
@@ -289,7 +235,8 @@ class Live:
             self.tell(f"{slot.name}: heard again")
         return told
 
-    def _wake_lanes(self, before: int) -> None:
+    def wake_lanes(self, before: int) -> None:
+        """Let deadlines of lanes pass that lie before a time, and send what that asks for."""
         woken: list[Any] = []
         self.drive.wake(before, Place("", 0), woken.append)
         for slot in self.slots:
@@ -307,10 +254,8 @@ class Live:
             for slot in self.slots:
                 slot.feed.skew_ns = skew
 
-    def _collect(self) -> None:
-        self.drive.collect(self.now)
-
-    def _refused(self, index: int, sequence: int, reason: Refusal, order_id: int) -> None:
+    def refused(self, index: int, sequence: int, reason: Refusal, order_id: int) -> None:
+        """Note a message that made no sense."""
         name = self.slots[index].name if index != NO_LANE else "a channel"
         found = f"sequence {sequence}: {reason.name} (order {order_id})"
         self.findings.add(Place(name, sequence), found, "a sound message")

@@ -53,7 +53,9 @@ class LiveView:
 
     def draw(self) -> None:
         """Draw what is now."""
-        self._screen.update(self.layout(), refresh=True)
+        with self._live.held():
+            layout = self.layout()
+        self._screen.update(layout, refresh=True)
         self._activity = {number: score * FADE for number, score in self._activity.items() if score > 0.01}
 
     def layout(self) -> Group:

@@ -6,7 +6,6 @@ Names and units are part of the public interface (`docs/configuration.md`). No i
 from collections.abc import Iterator
 from typing import Any, Final
 
-import numpy as np
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -27,32 +26,10 @@ BUCKETS_NS: Final = [1000 * 2**k for k in range(21)]
 S: Final = 1e9
 
 
-class Latencies:
-    """How long packets took from the kernel's stamp to books that have changed. Units: ns."""
-
-    def __init__(self) -> None:
-        self.counts = np.zeros(len(BUCKETS_NS) + 1, np.int64)
-        self.sum_ns = 0
-        self._edges = np.array(BUCKETS_NS, np.int64)
-
-    def note(self, stamps: Any, now_ns: int) -> None:
-        """Count a batch by its stamps; one from the future counts as no time at all."""
-        took = np.maximum(now_ns - stamps.astype(np.int64), 0)
-        self.counts += np.bincount(np.searchsorted(self._edges, took), minlength=len(self.counts))
-        self.sum_ns += int(took.sum())
-
-    def buckets(self) -> list[tuple[str, float]]:
-        """Give cumulated counts by the upper edge of each bucket, in seconds."""
-        total = np.cumsum(self.counts)
-        edges = [*(f"{edge / S:g}" for edge in BUCKETS_NS), "+Inf"]
-        return [(edge, float(count)) for edge, count in zip(edges, total, strict=True)]
-
-
 class Metrics(Collector):
-    """The collector. `latencies` is filled by the loop."""
+    """The collector."""
 
     def __init__(self, live: Live) -> None:
-        self.latencies = Latencies()
         self.reconnects: dict[tuple[str, str], int] = {}
         self._live = live
         self._registry = CollectorRegistry(auto_describe=False)
@@ -96,7 +73,9 @@ class Metrics(Collector):
 
     def _process(self, told: dict[str, Any]) -> Iterator[Metric]:
         took = HistogramMetricFamily("netfeed_wire_to_app_seconds", "From the kernel's stamp to changed books")
-        took.add_metric([], self.latencies.buckets(), self.latencies.sum_ns / S)
+        latency = self._live.latency()
+        edges = [(f"{edge / S:g}", float(latency.at_most(edge))) for edge in BUCKETS_NS]
+        took.add_metric([], [*edges, ("+Inf", float(latency.count))], latency.total_ns / S)
         yield took
         books = GaugeMetricFamily("netfeed_books", "Books by state; only LIVE is quotable", labels=["state"])
         for state, count in told["books"].items():

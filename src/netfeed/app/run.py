@@ -52,7 +52,6 @@ class Run:
         self.options = options
         self.live = Live(config, self.tell)
         self.metrics = Metrics(self.live)
-        self.live.stamped.append(self.metrics.latencies.note)
         self.view: Any = None
         self.gaps = GapLog(self.tell)
         for slot in self.live.slots:
@@ -126,20 +125,25 @@ class Run:
 
     def _open(self) -> None:
         config, live = self.config, self.live
-        if config.receive.cpu is not None:
+        if config.receive.cpu is not None and config.receive.how == "loop":
             os.sched_setaffinity(0, {config.receive.cpu})
         if config.journal.path is not None:
-            journal = JournalWriter(config.journal, config.journal.path, [one for one, _, _ in live.inlets])
-            live.journals.append(journal.take)
+            journal = JournalWriter(
+                config.journal,
+                config.journal.path,
+                [one for one, _, _ in live.inlets],
+                raw=config.receive.how == "thread",
+            )
+            live.journal = journal
             live.queues.append(journal.queue)
             self._closing.append(lambda: self._finished(journal.close(), "the journal"))
         path = "-" if self.options.json else config.stream.path
         if path is not None:
-            self._stream = stream = JsonStream(config.stream, live.catalogue, lambda: live.drive.lanes, path)
+            self._stream = stream = JsonStream(config.stream, live.catalogue, lambda: live.drive.lanes, live.held, path)
             live.changes.consumers.append(stream)
             live.queues.append(stream.queue)
             self._closing.append(self._end_stream)
-        if config.ring.name is not None:
+        if config.ring.name is not None and config.receive.how == "loop":
             self._open_ring(config.ring)
         if config.endpoints.listen:
             endpoints = Endpoints(live, self.metrics, *split_endpoint(config.endpoints.listen))
@@ -181,7 +185,7 @@ class Run:
         self._closing.append(ring.close)
 
     def _close(self) -> None:
-        self.live.drive.collect(self.live.now)
+        self.live.stop()
         for close in reversed(self._closing):
             close()
         self._closing.clear()

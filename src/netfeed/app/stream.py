@@ -31,9 +31,11 @@ class Named(NamedTuple):
 class JsonStream:
     """A consumer of changes, and other lines in between (`say`)."""
 
-    def __init__(self, config: Stream, catalogue: Catalogue, lanes: Callable[[], Any], path: str) -> None:
+    def __init__(
+        self, config: Stream, catalogue: Catalogue, lanes: Callable[[], Any], held: Callable[[], Any], path: str
+    ) -> None:
         self._catalogue = catalogue
-        self._lanes = lanes
+        self._lanes, self._held = lanes, held
         self._sink: Sink = open_sink(path)
         self._missed: set[int] = set()
         self.queue = Queue("stream", config.queue, config.policy, self._write)
@@ -58,7 +60,8 @@ class JsonStream:
         return done
 
     def _catch_up(self) -> None:
-        lines = [{"kind": "BOOK", **book_json(self._catalogue.books[book])} for book in sorted(self._missed)]
+        with self._held():
+            lines = [{"kind": "BOOK", **book_json(self._catalogue.books[book])} for book in sorted(self._missed)]
         if self.queue.put(lines, len(lines)):
             self._missed.clear()
 

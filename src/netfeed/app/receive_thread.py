@@ -1,0 +1,295 @@
+"""Receive on a thread that never needs the interpreter's lock: what is expected goes straight to the books and from
+there into a ring; what is not comes to the loop, which has the channel for itself until it is in order again.
+
+    packets wait     they are taken, in the order of their stamps; their channels are called back, and handed them
+    in order again   what plain Python changed is put into the ring, and the channel is offered to the thread
+    books are read   `held` calls every channel back in between
+
+All changes, the thread's and those of plain Python, come from the ring in their order, here as in other processes.
+A channel whose protocol has no compiled books, or that admits more senders than a socket can name, is handled by plain
+Python alone; the second is told.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from ipaddress import ip_address, ip_network
+from typing import Any, Final
+
+import numpy as np
+
+from netfeed.app.changes import Rows, renumbered, taken_from
+from netfeed.app.inlet import Inlet
+from netfeed.app.lane import Lane
+from netfeed.app.slots import Slot
+from netfeed.book.change import CHANGE, NO_BOOK
+from netfeed.feed import Path
+from netfeed.feed.path import MAX_LINES
+from netfeed.feed.ports import LINES, MORE_LINES
+from netfeed.machine import NEVER
+from netfeed.transport import Receiver
+from netfeed.transport.receiver import MAX_SOURCES, NO_CHANNEL
+from netfeed.transport.ring import Reader, Ring
+
+LOOK_NS: Final = 5_000_000
+"""How often the ring is read while somebody follows the changes."""
+IDLE_NS: Final = 50_000_000
+"""How often it is read when only counts are kept."""
+QUEUE_BYTES: Final = 16 * 2**20
+"""What may wait for plain Python: half a second of a busy line."""
+
+
+class Armed:
+    """Stands where a `Fast` stands: whom of the lanes the thread has, and what it did for them."""
+
+    idle = True
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.receiver: Any = None
+        self.packets = 0
+        self.skew_ns = 0
+        self.closed = False
+        self.numbers: dict[int, int] = {}
+
+    def add(self, slot: Slot) -> None:
+        """Give a channel its place in the path, when its books can be fed there."""
+        stream = getattr(slot.feed.feed, "stream", None)
+        if stream is not None:
+            self.numbers[slot.index] = self.path.add_channel(stream, slot.index)
+
+    def is_out(self, lane: Lane) -> bool:
+        """Say whether the thread has a lane, or may take it."""
+        number = self.numbers.get(lane.number)
+        return number is not None and not self.closed and self.receiver.owner(number) != 0
+
+    def give_way(self, lane: Lane) -> None:
+        """Call a lane back, and write into its channel what the thread did for it."""
+        if not self.is_out(lane):
+            return
+        number = self.numbers[lane.number]
+        self.receiver.recall(number)
+        position, ts_ns, send_ns = self.path.position(number)
+        if position > (lane.channel.next_sequence or 0):
+            lane.channel.advance(position, ts_ns - self.skew_ns, ts_send_ns=send_ns)
+            lane.feed.advance(position - 1)
+        for line, packets, first, duplicates, size, last_ts, behind in self.path.drain_lines(number):
+            port = line if line < 2 else MORE_LINES + line - 2
+            lane.channel.merge_line(port, packets, first, duplicates, size, last_ts - self.skew_ns, behind)
+            self.packets += packets
+
+    def offer(self, lane: Lane) -> bool:
+        """Offer a lane that is in order; False while packets of it wait."""
+        return bool(self.receiver.offer(self.numbers[lane.number], lane.identity, lane.channel.next_sequence))
+
+    def take_over(self, lane: Lane, port: int, destination: bytes, at: int) -> None:
+        """A lane is offered once all packets have been taken, not before."""
+
+    def reset(self, lane: Lane) -> None:
+        """Forget the first copies of a channel that counts anew."""
+        if lane.number in self.numbers:
+            self.path.forget_firsts(self.numbers[lane.number])
+
+
+class ThreadReceiver:
+    """Receive on a thread for `live`."""
+
+    def __init__(self, live: Any) -> None:
+        config = live.config
+        path = Path()
+        self.fast = Armed(path)
+        self.lost = 0
+        self._live = live
+        self._look = 0
+        self._inlets: dict[int, Inlet] = {}
+        self._numbers: dict[int, int] = {}
+        self._held = False
+        for slot in live.slots:
+            self.fast.add(slot)
+        name = config.ring.name or f"netfeed.{os.getpid()}.{id(self):x}"
+        self._ring = Ring(name, CHANGE, capacity=config.ring.changes, mode=0o644 if config.ring.name else 0o600)
+        self._reader = Reader(self._ring.path)
+        self._receiver = Receiver(
+            path, self._ring.writer, packets=config.receive.batch, size=config.receive.packet_size, queue=QUEUE_BYTES,
+            journal=config.journal.queue if config.journal.path else 0, spin=config.receive.spin,
+            cpu=config.receive.cpu, hardware=config.receive.hardware_stamps,
+        )  # fmt: skip
+        self.fast.receiver = self._receiver
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._receiver.start()
+        self._live.watch(self._receiver.fileno(), lambda: None)
+
+    def attach(self, inlet: Inlet) -> None:
+        """Receive from an inlet's socket."""
+        line = inlet.port if inlet.port < 2 else inlet.port - MORE_LINES + 2
+        sources = exact(inlet.sources)
+        number = self.fast.numbers.get(inlet.slot.index, NO_CHANNEL)
+        if inlet.port not in LINES or line >= MAX_LINES:
+            number = NO_CHANNEL
+        elif sources is None and number != NO_CHANNEL:
+            number = NO_CHANNEL
+            self._live.tell(
+                f"{inlet.slot.name}/{inlet.line}: `sources` are more than {MAX_SOURCES} hosts: every packet goes "
+                "through plain Python; name the hosts, or join by source"
+            )
+        books = inlet.slot.feed.feed.stream if number != NO_CHANNEL else None
+        added = self._receiver.add(
+            inlet.socket, channel=number, line=line if number != NO_CHANNEL else 0, books=books, sources=sources or ()
+        )
+        self._inlets[added], self._numbers[inlet.number] = inlet, added
+
+    def detach(self, inlet: Inlet) -> None:
+        """Receive no more from an inlet's socket."""
+        if not self.fast.closed:
+            self._receiver.remove(self._numbers[inlet.number])
+
+    @property
+    def busy(self) -> bool:
+        """Say whether packets wait: the thread says so by its descriptor."""
+        return False
+
+    @property
+    def deadline(self) -> int:
+        """Say when the ring has to be read."""
+        return self._look
+
+    def gather(self) -> int:
+        """Take what waits for plain Python, until nothing does."""
+        while packets := self._receiver.take():
+            for packet in sorted(packets, key=lambda packet: packet.ts_ns):
+                self._plain(packet)
+        if self._live.now >= self._look:
+            self.collect()
+        return NEVER
+
+    def settle(self) -> None:
+        """Offer the channels that are in order."""
+        for slot in self._live.slots:
+            lane = slot.lane
+            ready = slot.index in self.fast.numbers and not self._held and lane.channel.in_order and lane.identity
+            if ready and not self.fast.is_out(lane):
+                self._publish(slot)
+                self.fast.offer(lane)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have every channel and its books in between."""
+        before, self._held = self._held, True
+        for slot in self._live.slots:
+            self.fast.give_way(slot.lane)
+        try:
+            yield
+        finally:
+            self._held = before
+            self.settle()
+
+    def collect(self) -> None:
+        """Put what plain Python changed into the ring, and hand on what has come out of it."""
+        if self.fast.closed:
+            return
+        self._look = self._live.now + (LOOK_NS if self._live.changes.consumers else IDLE_NS)
+        for slot in self._live.slots:
+            if not self.fast.is_out(slot.lane):
+                self._publish(slot)
+        self._read()
+        self._account()
+
+    def add_latencies(self, histogram: Any) -> None:
+        """Add those of the thread."""
+        histogram.merge(self._receiver.latencies())
+
+    def close(self) -> None:
+        """End the thread, and hand on the rest."""
+        self._held = True
+        for slot in self._live.slots:
+            self.fast.give_way(slot.lane)
+        self._receiver.stop()
+        self.gather()
+        self.collect()
+        self.fast.closed = True
+        self._live.forget(self._receiver.fileno())
+        self._receiver.close()
+        self._reader.close()
+        self._ring.close()
+
+    # --- packets for plain Python
+
+    def _plain(self, packet: Any) -> None:
+        inlet = self._inlets[packet.socket]
+        if not packet.whole:
+            inlet.cut += 1
+        elif inlet.admits(packet.source):
+            self._live.plain(inlet, memoryview(packet.payload), packet.ts_ns)
+            self._live.latencies.record(time.time_ns() - packet.ts_ns)
+        else:
+            inlet.foreign += 1
+
+    def _publish(self, slot: Slot) -> None:
+        rows = taken_from(slot.feed)
+        if len(rows):
+            self._receiver.publish(rows.copy())
+        slot.lane.placed.clear()
+        slot.lane.heal(self._live.now)
+
+    # --- changes
+
+    def _read(self) -> None:
+        rows = self._reader.read()
+        lost = self._reader.lost - self.lost
+        if lost:
+            self.lost += lost
+            self._live.tell(
+                f"{lost} changes were overwritten before they were handed on: the loop is too slow for them"
+            )
+        if len(rows):
+            self._live.changes.deliver(self._renumber(rows), self._live.refused)
+
+    def _renumber(self, rows: Rows) -> Rows:
+        parts = []
+        for channel in np.unique(rows["channel"]).tolist():
+            mine = rows[rows["channel"] == channel]
+            slot = self._live.slots[channel]
+            numbers = self._live.catalogue.numbers(channel, slot.feed)
+            self._name(slot, mine["book"])
+            parts.append(renumbered(mine, numbers, channel, lambda feed, one: one))
+        if len(parts) == 1:
+            return parts[0]
+        every = np.concatenate(parts)
+        return every[np.argsort(every["ts_recv_ns"], kind="stable")]
+
+    def _name(self, slot: Slot, books: Any) -> None:
+        for book in np.unique(books[books != NO_BOOK]).tolist():
+            self._ring.name(slot.index, book, slot.feed.names[book][:55], *slot.feed.exponents[book])
+
+    def _account(self) -> None:
+        """Write what the thread counted into the inlets."""
+        told = self._receiver.statistics()
+        for one in told.sockets:
+            inlet = self._inlets.get(one.socket)
+            if inlet is None:
+                continue
+            inlet.received, inlet.kernel_drops, inlet.queue_drops = one.packets, one.drops, one.overflow
+            inlet.cut = max(inlet.cut, one.truncated)
+            inlet.foreign = max(inlet.foreign, one.foreign)
+            if one.error is not None:
+                self._live.failed(inlet, one.error)
+        if told.error is not None:
+            self._live.tell(f"the receiving thread has ended: {told.error}")
+        journal = self._live.journal
+        while journal is not None and (blocks := self._receiver.journal()):
+            journal.take_blocks(blocks)
+
+
+def exact(sources: Sequence[str]) -> list[bytes] | None:
+    """Give the addresses of sources as the thread wants them; None when they are too many for it."""
+    hosts: list[bytes] = []
+    for source in sources:
+        network = ip_network(source)
+        if network.num_addresses > MAX_SOURCES:
+            return None
+        hosts += [ip_address(int(network.network_address) + k).packed for k in range(network.num_addresses)]
+    mapped = [bytes(10) + b"\xff\xff" + host if len(host) == 4 else host for host in hosts]
+    return mapped if len(mapped) <= MAX_SOURCES else None
