@@ -3,6 +3,7 @@
 Names and units are part of the public interface (`docs/configuration.md`). No instrument is ever a label.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -30,7 +31,7 @@ class Metrics(Collector):
     """The collector."""
 
     def __init__(self, live: Live) -> None:
-        self.reconnects: dict[tuple[str, str], int] = {}
+        self.links: dict[str, Counter[str]] = {}
         self._live = live
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -103,8 +104,9 @@ class Metrics(Collector):
             CounterMetricFamily, "netfeed_clock_steps", "How often the clock was set", told["loop"]["clock_steps"]
         )
         again = CounterMetricFamily("netfeed_reconnects", "Connections made anew", labels=["endpoint", "reason"])
-        for (endpoint, reason), count in self.reconnects.items():
-            again.add_metric([endpoint, reason], count)
+        for endpoint, reasons in self.links.items():
+            for reason, count in reasons.items():
+                again.add_metric([endpoint, reason], count)
         yield again
         build = GaugeMetricFamily("netfeed_build_info", "Which netfeed runs", labels=["version", "build"])
         build.add_metric([netfeed.__version__, netfeed.BUILD], 1)

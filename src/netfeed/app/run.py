@@ -4,6 +4,7 @@ in order: groups left, files complete, the account told.
 
 import json
 import os
+import random
 import sys
 import time
 from collections.abc import Callable
@@ -17,14 +18,18 @@ from netfeed.app.account import account, summary
 from netfeed.app.config import load, split_endpoint
 from netfeed.app.endpoints import Endpoints
 from netfeed.app.gap_log import GapLog
+from netfeed.app.glimpse_link import GlimpseLink, password_of
 from netfeed.app.inlet import Inlet
 from netfeed.app.journal import JournalWriter
 from netfeed.app.live import Live
 from netfeed.app.metrics import Metrics
 from netfeed.app.signals import Signals
+from netfeed.app.slots import Slot
+from netfeed.app.snapshot_join import SnapshotJoin
 from netfeed.app.stream import JsonStream
 from netfeed.errors import ConfigurationFileError
-from netfeed.feed.ports import Port
+from netfeed.feed.glimpse import Glimpse
+from netfeed.feed.ports import SERVERS, SNAPSHOTS
 from netfeed.machine import NEVER
 from netfeed.transport.udp import UdpSocket, open_multicast, open_unicast
 
@@ -156,10 +161,34 @@ class Run:
             self._closing.append(self.view.stop)
         live.open(self._open_line)
         for slot in live.slots:
-            for index, server in enumerate(slot.config.retransmit):
-                peer = split_endpoint(server.address)
-                host, port = split_endpoint(server.bind) if server.bind else ("0.0.0.0", 0)
-                live.serve(slot, Port.RETRANSMIT + index, open_unicast(host, port, peer=peer))
+            self._open_servers(slot)
+
+    def _open_servers(self, slot: Slot) -> None:
+        """Open what a channel recovers by: servers to ask, GLIMPSE, snapshot groups that come and go."""
+        live, config = self.live, slot.config
+        for port, server in zip(SERVERS, config.retransmit, strict=False):
+            host, local = split_endpoint(server.bind) if server.bind else ("0.0.0.0", 0)
+            live.serve(slot, port, open_unicast(host, local, peer=split_endpoint(server.address)))
+        if config.glimpse is not None:
+            password = password_of(config.glimpse, os.environ)
+            machine = Glimpse(
+                config.glimpse.username, password, timeout_ns=config.glimpse.timeout, jitter=random.random
+            )
+            link = GlimpseLink(slot, machine, split_endpoint(config.glimpse.address), live)
+            self.metrics.links[f"{slot.name}/glimpse"] = link.reconnects
+            live.machines.append(link)
+            self._closing.append(link.close)
+        if config.snapshot_join == "needed" and config.snapshots:
+            mine = {
+                inlet.number: line for inlet, line, _ in live.inlets if inlet.slot is slot and inlet.port in SNAPSHOTS
+            }
+            inlets = [inlet for inlet, _, _ in live.inlets if inlet.number in mine]
+            live.machines.append(
+                SnapshotJoin(
+                    slot, inlets,
+                    lambda inlet: live.attach(inlet, self._open_line(inlet, mine[inlet.number], config)), live.detach,
+                )
+            )  # fmt: skip
 
     def _open_line(self, inlet: Inlet, line: conf.Line, channel: conf.Channel) -> UdpSocket:
         receive = self.config.receive

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from netfeed.app import configuration as conf
-from netfeed.app.config import split_endpoint
 from netfeed.app.findings import Findings
 from netfeed.app.flows import LATE_START
 from netfeed.app.inlet import Inlet, sources_of
@@ -18,7 +17,9 @@ from netfeed.app.lane import Lane
 from netfeed.app.protocols import PROTOCOLS
 from netfeed.feed.channel import Channel
 from netfeed.feed.events import Event, GapClosed
-from netfeed.feed.ports import LINES, MORE_LINES, Port, port_name
+from netfeed.feed.ports import LINES, MORE_LINES, SERVERS, Port, port_name
+from netfeed.feed.recovery import Pace, Recovery
+from netfeed.feed.requests import REQUESTS
 from netfeed.feed.splice import Splice
 from netfeed.machine import Buffer
 
@@ -145,10 +146,12 @@ class Slot:
 
     def _make(self, start: int | None) -> Lane:
         config, recovery = self.config, self.config.recovery
+        spliced = config.protocol in _SPLICED or config.glimpse is not None
         channel = Channel(
             self.protocol.framing, name=config.name, start=start, channel_id=config.id,
             reorder_window_ns=recovery.reorder_window, recovery_window_ns=recovery.window,
-            max_held_bytes=recovery.max_held, splice=Splice() if config.protocol in _SPLICED else None,
+            max_held_bytes=recovery.max_held, splice=Splice() if spliced else None,
+            recovery=recovery_of(config, self.protocol.framing.name),
         )  # fmt: skip
         begin = getattr(self.feed.feed, "begin", None)
         if begin is not None:
@@ -159,6 +162,19 @@ class Slot:
         for line in config.lines:
             lane.attach(line.group, Port.LINE_A)
         return lane
+
+
+def recovery_of(config: conf.Channel, framing: str) -> Recovery | None:
+    """Make what asks a channel's servers; None when it has none."""
+    if not config.retransmit:
+        return None
+    pages = [server.max_messages for server in config.retransmit if server.max_messages is not None]
+    wanted = config.recovery
+    pace = Pace(
+        retry_ns=max(wanted.retry, 1), max_retry_ns=max(wanted.retry, 1) * 10, rate=float(wanted.requests_per_second),
+        burst=wanted.burst, page=min(pages, default=None),
+    )  # fmt: skip
+    return Recovery(REQUESTS[framing], servers=SERVERS[: len(config.retransmit)], pace=pace, jitter=random.random)
 
 
 def line_port(index: int) -> int:
@@ -179,13 +195,3 @@ def make_inlets(slots: Sequence[Slot]) -> list[tuple[Inlet, conf.Line, conf.Chan
             slot.inlets.append(inlet)
             made.append((inlet, line, config))
     return made
-
-
-def jitter(seed: int | None = None) -> Any:
-    """Make the source of jitter for back-offs."""
-    return random.Random(seed).random
-
-
-def endpoint(text: str) -> tuple[str, int]:
-    """Split what the configuration has checked."""
-    return split_endpoint(text)
