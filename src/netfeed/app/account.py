@@ -43,11 +43,22 @@ def _account(live: Live) -> Json:
         "refused": dict(live.changes.refused),
         "errors": live.findings.count,
         "latency_ns": latency_account(live),
+        "receiver": live.receiver.account(),
         "loop": {
             "turns": live.turns, "longest_turn_ns": live.longest_turn_ns, "clock_steps": live.clock_steps,
         },
-        "queues": [queue.account() for queue in live.queues],
+        "queues": queues(live),
     }  # fmt: skip
+
+
+def queues(live: Live) -> list[Json]:
+    """Give the account of every queue; that of the receiving thread drops, and what it drops is as good as lost."""
+    told = live.receiver.account()
+    found = [queue.account() for queue in live.queues]
+    if "queue_bytes" in told:
+        plain = {"queue": "plain", "policy": "drop", "depth": told["queue_bytes"], "overflow": told["queue_overflow"]}
+        found.append(plain)
+    return found
 
 
 def latency_account(live: Live) -> Json:
@@ -96,7 +107,7 @@ def channel_account(live: Live, slot: Slot) -> Json:
         "messages_lost": told.lost_messages,
         "reordered": told.reordered,
         "duplicates": told.duplicates,
-        "heartbeats": told.heartbeats,
+        "heartbeats": told.heartbeats + live.receiver.heartbeats(slot),
         "malformed": told.malformed,
         "ignored": told.ignored,
         "held_bytes": told.held_bytes,

@@ -46,6 +46,7 @@ class JournalWriter:
         ]  # fmt: skip
         kind = _RAW if raw else _ETHERNET
         self._interfaces += [Interface(kind, name=f"opened later {k} (headers made up)") for k in range(_LATER)]
+        self._interfaces += [Interface(kind, name="dropped before they came to a queue, of any socket")]
         self._drops = [0] * len(self._interfaces)
         self._written: deque[str] = deque()
         self._size = self._count = 0
@@ -71,6 +72,10 @@ class JournalWriter:
     def take_blocks(self, blocks: bytes) -> None:
         """Take packets that are enhanced packet blocks already."""
         self.queue.put(blocks, len(blocks))
+
+    def note_drops(self, count: int) -> None:
+        """Take note of all packets that were dropped before they came here."""
+        self._drops[-1] = count
 
     def close(self) -> bool:
         """Write what waits, and close the file; say whether all could be written."""
@@ -120,7 +125,7 @@ class JournalWriter:
         if self._sink.name in self._written:
             self._written.remove(self._sink.name)
         self._written.append(self._sink.name)
-        self._drops = [0] * len(self._drops)
+        self._drops[:-1] = [0] * (len(self._drops) - 1)
         while self._config.files is not None and len(self._written) > self._config.files:
             os.unlink(self._written.popleft())
 

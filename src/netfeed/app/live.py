@@ -177,7 +177,10 @@ class Live:
         self.config = config
         self.catalogue.selection = Selection(config.books.instruments)
         for slot, channel in zip(self.slots, config.channels, strict=True):
+            changed = slot.config.sources != channel.sources
             slot.reload(channel)
+            for inlet in slot.inlets if changed else ():
+                self.receiver.admitted(inlet)
             self._silences[slot.index].limit_ns = self._patience(slot)
 
     def _patience(self, slot: Slot) -> int:

@@ -67,6 +67,7 @@ class Metrics(Collector):
                 received.add_metric(names, line["packets"])
                 foreign.add_metric(names, line["foreign"])
                 dropped.add_metric([*names, "socket"], line["kernel_drops"])
+                dropped.add_metric([*names, "queue"], line["queue_drops"])
                 behind = line["behind_ns"]
                 if behind is not None:
                     lead.add_metric(names, behind["count"], behind["sum"] / S)

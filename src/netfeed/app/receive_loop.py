@@ -87,6 +87,17 @@ class LoopReceiver:
         """Hand on what changed."""
         self._live.drive.collect(self._live.now)
 
+    def admitted(self, inlet: Inlet) -> None:
+        """Take note that an inlet admits other senders: it asks itself."""
+
+    def account(self) -> dict[str, Any]:
+        """Say how packets come in."""
+        return {"how": "loop"}
+
+    def heartbeats(self, slot: Any) -> int:
+        """Count the heartbeats that the channel did not see: none."""
+        return 0
+
     def add_latencies(self, histogram: Any) -> None:
         """There are none but the loop's own."""
 

@@ -141,6 +141,13 @@ class ThreadReceiver:
         )
         self._inlets[added], self._numbers[inlet.number] = inlet, added
 
+    def admitted(self, inlet: Inlet) -> None:
+        """Take note that an inlet admits other senders."""
+        if inlet.socket is not None:
+            self.fast.give_way(inlet.slot.lane)
+            self.detach(inlet)
+            self.attach(inlet)
+
     def detach(self, inlet: Inlet) -> None:
         """Receive no more from an inlet's socket."""
         if not self.fast.closed:
@@ -196,6 +203,22 @@ class ThreadReceiver:
                 self._publish(slot)
         self._read()
         self._account()
+
+    def account(self) -> dict[str, Any]:
+        """Give the account of the thread, and of what it has for plain Python."""
+        told = self._receiver.statistics()
+        overflow = sum(one.overflow for one in told.sockets)
+        return {
+            "how": "thread", "running": told.running, "turns": told.turns, "longest_turn_ns": told.longest_turn_ns,
+            "changes": told.published, "changes_lost": self.lost, "taken": sum(one.taken for one in told.sockets),
+            "diverted": sum(one.diverted for one in told.sockets), "queue_bytes": told.queue_bytes,
+            "queue_most": told.queue_most, "queue_overflow": overflow, "journal_overflow": told.journal_overflow,
+        }  # fmt: skip
+
+    def heartbeats(self, slot: Slot) -> int:
+        """Count the heartbeats that the thread took."""
+        number = self.fast.numbers.get(slot.index)
+        return 0 if number is None else self.fast.path.heartbeats(number)
 
     def add_latencies(self, histogram: Any) -> None:
         """Add those of the thread."""
@@ -267,18 +290,21 @@ class ThreadReceiver:
     def _account(self) -> None:
         """Write what the thread counted into the inlets."""
         told = self._receiver.statistics()
+        sums: dict[int, list[int]] = {}  # an inlet may have had several sockets
         for one in told.sockets:
-            inlet = self._inlets.get(one.socket)
-            if inlet is None:
-                continue
-            inlet.received, inlet.kernel_drops, inlet.queue_drops = one.packets, one.drops, one.overflow
-            inlet.cut = max(inlet.cut, one.truncated)
-            inlet.foreign = max(inlet.foreign, one.foreign)
+            inlet = self._inlets[one.socket]
+            counts = sums.setdefault(inlet.number, [0] * 5)
+            for k, count in enumerate((one.packets, one.drops, one.overflow, one.truncated, one.foreign)):
+                counts[k] += count
+            inlet.received, inlet.kernel_drops, inlet.queue_drops = counts[:3]
+            inlet.cut, inlet.foreign = max(inlet.cut, counts[3]), max(inlet.foreign, counts[4])
             if one.error is not None:
                 self._live.failed(inlet, one.error)
         if told.error is not None:
             self._live.tell(f"the receiving thread has ended: {told.error}")
         journal = self._live.journal
+        if journal is not None:
+            journal.note_drops(told.journal_overflow)
         while journal is not None and (blocks := self._receiver.journal()):
             journal.take_blocks(blocks)
 

@@ -27,7 +27,7 @@ from netfeed.app.signals import Signals
 from netfeed.app.slots import Slot
 from netfeed.app.snapshot_join import SnapshotJoin
 from netfeed.app.stream import JsonStream
-from netfeed.errors import ConfigurationFileError
+from netfeed.errors import ConfigurationFileError, NetfeedError
 from netfeed.feed.glimpse import Glimpse
 from netfeed.feed.ports import SERVERS, SNAPSHOTS
 from netfeed.machine import NEVER
@@ -216,7 +216,10 @@ class Run:
     def _close(self) -> None:
         self.live.stop()
         for close in reversed(self._closing):
-            close()
+            try:
+                close()
+            except NetfeedError as error:  # the others must still be closed
+                self.tell(str(error))
         self._closing.clear()
         self.live.close()
 

@@ -9,6 +9,7 @@ from netfeed.cli import arguments as args
 from netfeed.cli.config import add_set
 from netfeed.cli.stopping import Stop
 
+NOT_PERMITTED = 77
 _EXAMPLES = """examples:
   netfeed run feed.toml                             books, states, lines and gaps on the terminal
   netfeed run feed.toml --json | jq -c 'select(.kind == "BBO")'
@@ -63,7 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
     options = Options(path, flags, arguments.json, arguments.duration, shows, arguments.quiet)
     with Stop() as stop:
         one = Run(config, options, stop)
-        one.run()
+        try:
+            one.run()
+        except PermissionError as error:
+            print(f"netfeed: not permitted: {error}; it takes CAP_SYS_NICE or CAP_NET_ADMIN", file=sys.stderr)
+            return NOT_PERMITTED
     if not arguments.quiet:
         print(one.summary(), file=sys.stderr)
     return stop.exit_code if stop() else one.exit_code()
