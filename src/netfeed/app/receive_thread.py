@@ -1,7 +1,8 @@
 """Receive on a thread that never needs the interpreter's lock: what is expected goes straight to the books and from
 there into a ring; what is not comes to the loop, which has the channel for itself until it is in order again.
 
-    packets wait     they are taken, in the order of their stamps; their channels are called back, and handed them
+    packets wait     they are taken, in the order of their stamps; their channels are called back, and handed them: by
+                     the same path as long as they are as expected, so that a backlog does not outgrow the loop
     in order again   what plain Python changed is put into the ring, and the channel is offered to the thread
     books are read   `held` calls every channel back in between
 
@@ -15,19 +16,19 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from netfeed.app.changes import Rows, renumbered, taken_from
 from netfeed.app.inlet import Inlet
 from netfeed.app.lane import Lane
-from netfeed.app.slots import Slot
+from netfeed.app.slots import Slot, line_port
 from netfeed.book.change import CHANGE, NO_BOOK
 from netfeed.feed import Path
-from netfeed.feed.path import MAX_LINES
+from netfeed.feed.path import MAX_LINES, Status
 from netfeed.feed.ports import LINES, MORE_LINES
-from netfeed.machine import NEVER
+from netfeed.machine import NEVER, Buffer
 from netfeed.transport import Receiver
 from netfeed.transport.receiver import MAX_SOURCES, NO_CHANNEL
 from netfeed.transport.ring import Reader, Ring
@@ -40,8 +41,24 @@ QUEUE_BYTES: Final = 16 * 2**20
 """What may wait for plain Python: half a second of a busy line."""
 
 
+MOST: Final = 1 << 16
+"""Packets that are sorted at once."""
+NEAR: Final = 10_000
+"""A copy that is older than this is looked at closely: it may be the beginning of a new count."""
+END_OF_SESSION: Final = 0xFFFF
+_COUNTS: Final[dict[str, tuple[slice, Literal["big", "little"]]]] = {
+    "itch50": (slice(18, 20), "big"), "starbase": (slice(22, 24), "little"),
+}  # fmt: skip
+"""Where a packet says how many messages it has."""
+
+
 class Armed:
-    """Stands where a `Fast` stands: whom of the lanes the thread has, and what it did for them."""
+    """Stands where a `Fast` stands: who moves a channel, the thread, the loop by the same path, or its plain lane.
+
+    out     the thread has it, or may take it
+    near    the loop has it and takes what is expected by the path: how a backlog is worked off at the path's pace
+    else    the lane's `Channel` is the only one that moves
+    """
 
     idle = True
 
@@ -52,6 +69,7 @@ class Armed:
         self.skew_ns = 0
         self.closed = False
         self.numbers: dict[int, int] = {}
+        self._near: set[int] = set()
 
     def add(self, slot: Slot) -> None:
         """Give a channel its place in the path, when its books can be fed there."""
@@ -64,19 +82,29 @@ class Armed:
         number = self.numbers.get(lane.number)
         return number is not None and not self.closed and self.receiver.owner(number) != 0
 
+    def accept(self, lane: Lane, line: int, payload: Buffer, ts_ns: int) -> int | None:
+        """Let the path take a packet for the loop; give its status, None when the lane's channel is the one to ask."""
+        number = self.numbers.get(lane.number)
+        return self.path.accept(number, line, payload, ts_ns) if number in self._near and number is not None else None
+
     def give_way(self, lane: Lane) -> None:
-        """Call a lane back, and write into its channel what the thread did for it."""
-        if not self.is_out(lane):
+        """Call a lane back, and write into its channel what was done for it."""
+        number = self.numbers.get(lane.number)
+        if number is None:
             return
-        number = self.numbers[lane.number]
-        self.receiver.recall(number)
+        if number in self._near:
+            self._near.discard(number)
+            self.path.disarm(number)
+        elif self.is_out(lane):
+            self.receiver.recall(number)
+        else:
+            return
         position, ts_ns, send_ns = self.path.position(number)
         if position > (lane.channel.next_sequence or 0):
             lane.channel.advance(position, ts_ns - self.skew_ns, ts_send_ns=send_ns)
             lane.feed.advance(position - 1)
         for line, packets, first, duplicates, size, last_ts, behind in self.path.drain_lines(number):
-            port = line if line < 2 else MORE_LINES + line - 2
-            lane.channel.merge_line(port, packets, first, duplicates, size, last_ts - self.skew_ns, behind)
+            lane.channel.merge_line(line_port(line), packets, first, duplicates, size, last_ts - self.skew_ns, behind)
             self.packets += packets
 
     def offer(self, lane: Lane) -> bool:
@@ -84,7 +112,11 @@ class Armed:
         return bool(self.receiver.offer(self.numbers[lane.number], lane.identity, lane.channel.next_sequence))
 
     def take_over(self, lane: Lane, port: int, destination: bytes, at: int) -> None:
-        """A lane is offered once all packets have been taken, not before."""
+        """Let the path take what follows, for the loop, when the lane is in order."""
+        number, following = self.numbers.get(lane.number), lane.channel.next_sequence
+        if number is not None and following is not None and lane.identity and lane.channel.in_order and not self.closed:
+            self.path.arm(number, lane.identity, following)
+            self._near.add(number)
 
     def reset(self, lane: Lane) -> None:
         """Forget the first copies of a channel that counts anew."""
@@ -124,7 +156,7 @@ class ThreadReceiver:
 
     def attach(self, inlet: Inlet) -> None:
         """Receive from an inlet's socket."""
-        line = inlet.port if inlet.port < 2 else inlet.port - MORE_LINES + 2
+        line = line_of(inlet.port)
         sources = exact(inlet.sources)
         number = self.fast.numbers.get(inlet.slot.index, NO_CHANNEL)
         if inlet.port not in LINES or line >= MAX_LINES:
@@ -165,8 +197,8 @@ class ThreadReceiver:
 
     def gather(self) -> int:
         """Take what waits for plain Python, until nothing does."""
-        while packets := self._receiver.take():
-            for packet in sorted(packets, key=lambda packet: packet.ts_ns):
+        while packets := self._waiting():
+            for packet in packets:
                 self._plain(packet)
         if self._live.now >= self._look:
             self.collect()
@@ -176,8 +208,11 @@ class ThreadReceiver:
         """Offer the channels that are in order."""
         for slot in self._live.slots:
             lane = slot.lane
+            if self.fast.is_out(lane):
+                continue
             ready = slot.index in self.fast.numbers and not self._held and lane.channel.in_order and lane.identity
-            if ready and not self.fast.is_out(lane):
+            if ready:
+                self.fast.give_way(lane)
                 self._publish(slot)
                 self.fast.offer(lane)
 
@@ -200,6 +235,7 @@ class ThreadReceiver:
         self._look = self._live.now + (LOOK_NS if self._live.changes.consumers else IDLE_NS)
         for slot in self._live.slots:
             if not self.fast.is_out(slot.lane):
+                self.fast.give_way(slot.lane)
                 self._publish(slot)
         self._read()
         self._account()
@@ -240,15 +276,56 @@ class ThreadReceiver:
 
     # --- packets for plain Python
 
+    def _waiting(self) -> list[Any]:
+        """Take all packets that wait, in the order of their stamps: the thread reads one socket after the other."""
+        packets: list[Any] = []
+        while len(packets) < MOST and (more := self._receiver.take()):
+            packets += more
+        packets.sort(key=lambda packet: packet.ts_ns)
+        return packets
+
     def _plain(self, packet: Any) -> None:
         inlet = self._inlets[packet.socket]
         if not packet.whole:
             inlet.cut += 1
-        elif inlet.admits(packet.source):
-            self._live.plain(inlet, memoryview(packet.payload), packet.ts_ns)
-            self._live.latencies.record(time.time_ns() - packet.ts_ns)
-        else:
+        elif not inlet.admits(packet.source):
             inlet.foreign += 1
+        else:
+            if not self._is_copy(inlet, packet) and not self._is_expected(inlet, packet):
+                self._live.plain(inlet, memoryview(packet.payload), packet.ts_ns)
+            self._live.latencies.record(time.time_ns() - packet.ts_ns)
+
+    def _is_copy(self, inlet: Inlet, packet: Any) -> bool:
+        """Say whether a packet is of what the thread has taken in the meantime: then nothing need be called back."""
+        lane, count = inlet.slot.lane, _COUNTS.get(inlet.slot.protocol.name)
+        if count is None or inlet.port not in LINES or not self.fast.is_out(lane):
+            return False
+        first, messages = lane.protocol.sequence_of(packet.payload), int.from_bytes(packet.payload[count[0]], count[1])
+        if (
+            first is None
+            or not 0 < messages < END_OF_SESSION
+            or lane.protocol.identity(packet.payload) != lane.identity
+        ):
+            return False
+        following = self._receiver.progress(self.fast.numbers[lane.number])[0]
+        if not following - NEAR <= first <= following - messages:
+            return False
+        heard = packet.ts_ns - self.fast.skew_ns
+        lane.channel.merge_line(inlet.port, 1, 0, 1, len(packet.payload), heard)
+        self.fast.packets += 1
+        return True
+
+    def _is_expected(self, inlet: Inlet, packet: Any) -> bool:
+        """Say whether the path took a packet that the thread had left for us."""
+        if inlet.port not in LINES:
+            return False
+        lane, line = inlet.slot.lane, line_of(inlet.port)
+        status = self.fast.accept(lane, line, packet.payload, packet.ts_ns)
+        if status == Status.FULL:
+            self.fast.give_way(lane)
+            self.collect()
+            return False
+        return status == Status.END
 
     def _publish(self, slot: Slot) -> None:
         rows = taken_from(slot.feed)
@@ -307,6 +384,11 @@ class ThreadReceiver:
             journal.note_drops(told.journal_overflow)
         while journal is not None and (blocks := self._receiver.journal()):
             journal.take_blocks(blocks)
+
+
+def line_of(port: int) -> int:
+    """Give the path's number of a line by its port."""
+    return port if port < 2 else port - MORE_LINES + 2
 
 
 def exact(sources: Sequence[str]) -> list[bytes] | None:
