@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -66,24 +67,26 @@ def test_packets_of_senders_that_are_not_named_are_not_believed(how: str) -> Non
 
 def test_a_channel_that_falls_silent_has_stale_books_until_it_is_heard_again(how: str) -> None:
     made, port, said = day(600), free_port(), []
-    run = opened(configured(port, channel='heartbeat = "20ms"\nstale_after = 2', how=how), said.append)
+    run = opened(configured(port, channel='heartbeat = "100ms"\nstale_after = 2', how=how), said.append)
     packets = list(both(made, (NOTHING, NOTHING)))
+
+    def turn_until(stale: bool) -> dict[str, int]:
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            run.live.turn()
+            books: dict[str, int] = account(run.live)["books"]
+            if bool(books["STALE"]) is stale and books["LIVE" if not stale else "STALE"]:
+                return books
+        raise AssertionError(books)
+
     with sender() as out:
         send(run.live, out, port, packets[:-40])
-        settle(run.live)
-        assert account(run.live)["books"]["LIVE"] > 0
-        while not run.live.is_silent(run.live.slots[0]):
-            run.live.turn()
-        silent = account(run.live)
+        silent = turn_until(True)
         send(run.live, out, port, packets[-40:])
-        while run.live.is_silent(run.live.slots[0]):
-            run.live.turn()
-        again = account(run.live)
+        again = turn_until(False)
     run._close()
-    assert silent["books"]["STALE"] > 0
-    assert silent["books"]["LIVE"] == 0
-    assert again["books"]["STALE"] == 0
-    assert again["books"]["LIVE"] == silent["books"]["STALE"]
+    assert silent["LIVE"] == 0
+    assert again["LIVE"] == silent["STALE"]
     assert any("silent" in text for text in said)
 
 
