@@ -7,6 +7,7 @@ Invariant: numbers follow each other without a hole from 1 on. `history` holds w
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from netfeed.machine import NEVER
 from netfeed.sim.history import RETAIN, History
@@ -15,7 +16,7 @@ from netfeed.sim.venue_wire import PAYLOAD, Wire
 
 Lines = Sequence[tuple[int, int]]
 """The ports of a stream, each with the longest payload of its packets in bytes."""
-MAX_MESSAGES: int = 255
+MAX_MESSAGES: Final = 255
 """No packet holds more; far above what fits one."""
 
 
@@ -49,9 +50,13 @@ class Publisher:
             return
         first, waiting = self.next - len(self._waiting), self._waiting
         self._waiting = []
+        by_payload: dict[int, list[bytes]] = {}
         for port, payload in self._lines:
-            for at, part in packed(self.wire, waiting, payload):
-                self._outbox.put(port, self.wire.packet(first + at, part, wall_ns))
+            if payload not in by_payload:
+                parts = packed(self.wire, waiting, payload)
+                by_payload[payload] = [self.wire.packet(first + at, part, wall_ns) for at, part in parts]
+            for packet in by_payload[payload]:
+                self._outbox.put(port, packet)
         self.deadline = now + self._heartbeat_ns
 
     def beat(self, now: int, wall_ns: int) -> None:
