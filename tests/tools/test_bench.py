@@ -73,3 +73,20 @@ def test_a_wrong_use_exits_with_2_and_says_why(cache: Path, arguments: list[str]
     done = bench(cache, *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert "error:" in done.stderr
+
+
+@pytest.mark.net
+@pytest.mark.skipif(netfeed.BUILD == "pure", reason="measures the compiled receiver")
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("udp_drain", {"netfeed", "netfeed:books", "netfeed:batch", "pure", "floor:recvmmsg"}),
+        ("wire_to_book", {"netfeed", "netfeed:p99", "netfeed:sleep", "netfeed:busy", "pure"}),
+    ],
+)
+def test_the_benches_of_sockets_run(cache: Path, name: str, wanted: set[str]) -> None:
+    done = bench(cache, name, "--quick", "--json", "--runs", "1")
+    assert done.returncode == 0, done.stderr
+    rows = {row["row"]: row for row in json.loads(done.stdout)["rows"]}
+    assert wanted <= rows.keys()
+    assert all(row["median"] > 0 for row in rows.values())

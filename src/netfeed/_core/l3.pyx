@@ -12,7 +12,7 @@ import numpy as np
 from netfeed._core.market cimport (
     CHANGES_PER_MESSAGE, EMPTY, FULL, BAD_QUANTITY, DUPLICATE_ORDER, BAD_VALUE, WRONG_BOOK, LIVE, NONE, KIND_GAP, SUSPECT, Book,
     Change, Market, Order, Side, announce, clear_book, clear_books, end_transaction, find, find_in, judge_cross, key_of, lower, market_free,
-    market_init, open_book, refuse, rest, set_state, touch, trade, try_add, try_replace, wrong, REASONS, young,
+    market_init, market_warm, open_book, refuse, rest, set_state, touch, trade, try_add, try_replace, wrong, REASONS, young,
 )
 
 MAX_BOOKS = 1 << 20
@@ -65,6 +65,10 @@ cdef class OrderBooks:
     def reserve(self, uint64_t changes):
         """Make sure that so many changes fit without another call."""
         self.room(changes)
+
+    def warm(self):
+        with nogil:
+            market_warm(&self.m)
 
     cdef int check(self, int64_t book) except -1:
         if not 0 <= book < <int64_t>self.m.book_count:

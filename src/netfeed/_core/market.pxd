@@ -155,6 +155,7 @@ cdef struct Market:
 
 cdef int market_init(Market *m, uint64_t order_limit, uint32_t book_limit) noexcept nogil
 cdef void market_free(Market *m) noexcept nogil
+cdef void market_warm(Market *m) noexcept nogil
 cdef int grow_orders(Market *m) noexcept nogil
 cdef int grow_side(Side *side) noexcept nogil
 cdef uint32_t open_book(Market *m, uint8_t state) noexcept nogil

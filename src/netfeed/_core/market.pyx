@@ -14,6 +14,9 @@ cdef extern from "sys/mman.h" nogil:
     void *MAP_FAILED
     int PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS, MADV_HUGEPAGE
 
+cdef enum:
+    POPULATE_WRITE = 23         # MADV_POPULATE_WRITE, which older headers do not have
+
 cdef void *aligned(size_t size) noexcept nogil:
     """Allocate zeroed memory on cache lines."""
     cdef void *memory = NULL
@@ -30,6 +33,16 @@ cdef void *mapped(size_t size) noexcept nogil:
         return NULL
     madvise(memory, size, MADV_HUGEPAGE)
     return memory
+
+
+cdef void touch_pages(void *memory, size_t size) noexcept nogil:
+    """Let the kernel map what is still to be touched; a kernel before 5.14 refuses, and nothing is lost."""
+    madvise(memory, size, POPULATE_WRITE)
+
+
+cdef void market_warm(Market *m) noexcept nogil:
+    touch_pages(m.orders, (NURSERY + m.old_mask + 1) * sizeof(Order))
+    touch_pages(m.priorities, (NURSERY + m.old_mask + 1) * sizeof(int64_t))
 
 
 cdef void unmap(void *memory, size_t size) noexcept nogil:

@@ -83,6 +83,9 @@ class OrderBooks:
     def reserve(self, changes: int) -> None:
         """Make sure that so many changes fit without another call; the twin's log grows by itself."""
 
+    def warm(self) -> None:
+        """Touch the memory that orders will lie in, so that no message pays for its first use; here there is none."""
+
     # --- books and their state
 
     def add_book(self, state: BookState | int = BookState.EMPTY) -> int:

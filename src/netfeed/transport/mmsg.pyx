@@ -33,8 +33,8 @@ cdef extern from * nogil:
     #include <time.h>
 
     /* struct in_pktinfo and in6_pktinfo hide behind feature macros in some headers: read by offset */
-    #define NF_NAME 128
-    #define NF_CONTROL 256
+    #define NF_NAME 32          /* a sockaddr_in6 has 28 bytes */
+    #define NF_CONTROL 192      /* stamps 64, drops 24, addresses 40 */
     #ifndef SO_RXQ_OVFL
     #define SO_RXQ_OVFL 40
     #endif
@@ -110,8 +110,8 @@ cdef extern from * nogil:
 
 cdef int local_of(int fd, Local *local) noexcept nogil:
     """Ask where a socket is bound to; minus the errno when it is none."""
-    cdef uint8_t name[NF_NAME]
-    cdef unsigned int size = NF_NAME
+    cdef uint8_t name[128]
+    cdef unsigned int size = sizeof(name)
     memset(name, 0, sizeof(name))
     if getsockname(fd, <sockaddr *>name, &size) != 0:
         return -errno
@@ -125,13 +125,16 @@ cdef class Batch:
     def __cinit__(self, int packets=64, int size=2048, *, bint hardware=False):
         cdef int k
         cdef uint8_t[::1] rows, data
+        cdef int stride
         if not 1 <= packets <= 1024 or not 1 <= size <= 65536:
             raise ValueError("a batch has 1 to 1024 packets of 1 to 65536 bytes")
         self.capacity = packets
         self.size = size
+        # an odd number of cache lines: slots a power of two apart would share a few sets of the first cache
+        stride = ((size + 63) // 64 | 1) * 64
         self.hardware = hardware
         self.packets_array = np.zeros(packets, _PACKET)
-        self.data_array = np.zeros(packets * size, np.uint8)
+        self.data_array = np.zeros(packets * stride, np.uint8)
         rows = self.packets_array.view(np.uint8)
         data = self.data_array
         self.rows = <Packet *>&rows[0]
@@ -143,7 +146,7 @@ cdef class Batch:
         if self.heads == NULL or self.vectors == NULL or self.names == NULL or self.controls == NULL:
             raise MemoryError("no memory for a batch of datagrams")
         for k in range(packets):
-            self.vectors[k].iov_base = self.bytes + <size_t>k * size
+            self.vectors[k].iov_base = self.bytes + <size_t>k * stride
             self.vectors[k].iov_len = size
             self.heads[k].msg_hdr.msg_iov = &self.vectors[k]
             self.heads[k].msg_hdr.msg_iovlen = 1
@@ -151,7 +154,7 @@ cdef class Batch:
             self.heads[k].msg_hdr.msg_control = self.controls + <size_t>k * NF_CONTROL
             self.heads[k].msg_hdr.msg_namelen = NF_NAME
             self.heads[k].msg_hdr.msg_controllen = NF_CONTROL
-            self.rows[k].payload_offset = <int64_t>k * size
+            self.rows[k].payload_offset = <int64_t>k * stride
             self.rows[k].vlan = 0xFFFF
 
     def __dealloc__(self):

@@ -303,6 +303,7 @@ cdef class Receiver:
             raise OSError(errno, os.strerror(errno))
         if channel != -1 and channel not in self.books:
             # room for the changes of the longest packet; where it does not suffice plain Python takes that packet
+            books.books.warm()
             books.books.reserve((self.batch.size // 2 + 256) * 8)
             self.books[channel] = books
             one.hold.lane = lane
