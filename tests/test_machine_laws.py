@@ -28,7 +28,9 @@ from netfeed.feed.requests import REQUESTS
 from netfeed.feed.splice import Splice
 from netfeed.machine import NEVER, Machine, StreamMachine
 from netfeed.proto import soupbintcp
+from netfeed.sim.faults import RATE, Faults
 from netfeed.sim.venue import Settings, Venue, itch_venue, starbase_venue
+from netfeed.sim.wired_venue import WiredVenue
 from netfeed.wire import moldudp64, starbase
 from netfeed.wire import soupbintcp as soup_wire
 from netfeed.wire.glimpse import encode_end_of_snapshot
@@ -194,7 +196,11 @@ def venue(make: Callable[[Settings], Venue]) -> Law:
             LOGIN(random), FROM_CLIENT(random),
         ])  # fmt: skip
 
-    return Law(make.__name__, lambda: make(settings), packet, (0, 4, 4, 5, 7, 100, 101), bound=5_000_000)
+    def wired() -> WiredVenue:
+        faults = Faults(duplicate=RATE // 10, reorder=RATE // 10, jitter_ns=10_000)
+        return WiredVenue(make(settings), faults=dict.fromkeys([0, 1, 2, 3, 4], faults))
+
+    return Law(make.__name__, wired, packet, (0, 4, 4, 5, 7, 100, 101), bound=5_000_000)
 
 
 MACHINES = [
@@ -208,7 +214,7 @@ MACHINES = [
     venue(starbase_venue),
     venue(itch_venue),
 ]
-STREAMS = [law for law in MACHINES if isinstance(law.make(), StreamMachine) and not isinstance(law.make(), Venue)]
+STREAMS = [law for law in MACHINES if isinstance(law.make(), StreamMachine) and not isinstance(law.make(), WiredVenue)]
 CLOSING = [law for law in MACHINES if law.is_closed is not None]
 SEED = st.integers(0, 2**32)
 some = settings(max_examples=40)

@@ -71,6 +71,15 @@ def test_a_line_is_silent_for_a_time(words: str) -> None:
     assert len(run.run(4 * S).sent[1]) > heard
 
 
+def test_a_port_that_nobody_drains_does_not_stop_the_time() -> None:
+    run = starbase()
+    while run.venue.deadline < S:
+        before = run.venue.deadline
+        run.venue.wake(before)
+        run.venue.transmit(0)
+        assert run.venue.deadline > before
+
+
 def test_a_delay_delays() -> None:
     run = starbase()
     tell(run, "line B delay 10ms")

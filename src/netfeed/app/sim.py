@@ -201,6 +201,8 @@ class Simulation:
             self.loop.stop()
         if self._due(now):
             self._task.kick()
+        for port in set(self.wired.links) - set(self._task.ports):
+            self.wired.transmit(port)  # a line that is not configured
 
     def _due(self, now: int) -> bool:
         """Give the commands of the schedule that are due."""

@@ -12,7 +12,7 @@ loses at least what the same line with less loses. Rates are integers, out of RA
 Source: E. N. Gilbert, Capacity of a burst-noise channel (1960); E. O. Elliott (1963).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -120,7 +120,7 @@ class Model:
         self.windows = list(windows)
         self.counts = Counts()
         self._draws = Draws(seed)
-        self._rows: list[list[int]] = []
+        self._rows: Iterator[list[int]] = iter(())
         self._burst = 0
         self._bad = False
 
@@ -180,10 +180,12 @@ class Model:
         return drawn < (chain.bad if self._bad else chain.good)
 
     def _row(self) -> list[int]:
-        if not self._rows:
+        row = next(self._rows, None)
+        if row is None:
             drawn = self._draws.below(_BLOCK * _DRAWN, RATE).reshape(_BLOCK, _DRAWN)
-            self._rows = drawn[::-1].tolist()
-        return self._rows.pop()
+            self._rows = iter(drawn.tolist())
+            row = next(self._rows)
+        return row
 
 
 def spoil(data: bytes, damage: int) -> bytes:

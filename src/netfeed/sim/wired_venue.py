@@ -19,11 +19,15 @@ from netfeed.feed.ports import Port
 from netfeed.machine import Buffer
 from netfeed.sim.faults import NONE, Faults, Window
 from netfeed.sim.link import Link
+from netfeed.sim.outbox import Outbox
 from netfeed.sim.venue import Venue
 from netfeed.sim.venue_events import Event
 from netfeed.sim.venue_ports import CONNECTIONS, GLIMPSE, RETRANSMITS
 
 DATAGRAMS: Final = (Port.LINE_A, Port.LINE_B, Port.SNAPSHOT_A, Port.SNAPSHOT_B, *RETRANSMITS)
+
+MAX_ARRIVED: Final = 8 * 2**20
+"""What waits on a port that nobody drains; more is dropped. Units: bytes."""
 
 
 class WiredVenue:
@@ -33,6 +37,7 @@ class WiredVenue:
         self.venue = venue
         self.links = {port: Link(seed=seed * 1_000_003 + port) for port in DATAGRAMS}
         self._streams: dict[int, Link] = {}
+        self._arrived = Outbox(MAX_ARRIVED)
         self._glimpse = NONE
         self._glimpse_windows: list[Window] = []
         self._now = 0
@@ -54,6 +59,7 @@ class WiredVenue:
         """Take note that a GLIMPSE client closed its connection."""
         events = self._moved(self.venue.end(now, port), now)
         self._streams.pop(port, None)
+        self._arrived.take(port)
         return events
 
     def wake(self, now: int) -> Sequence[Event]:
@@ -64,8 +70,7 @@ class WiredVenue:
 
     def transmit(self, port: int = 0) -> list[bytes]:
         """Drain what has come through the line of a port."""
-        link = self.links.get(port) or self._streams.get(port)
-        return link.deliver(self._now) if link is not None else []
+        return self._arrived.take(port)
 
     def flush(self, now: int) -> None:
         """Take over what a command to the venue has queued."""
@@ -103,6 +108,8 @@ class WiredVenue:
         for port, link in (*self.links.items(), *self._streams.items()):
             for data in self.venue.transmit(port):
                 link.send(data, self._now)
+            for data in link.deliver(self._now):
+                self._arrived.put(port, data)
         return events
 
 
