@@ -12,7 +12,7 @@ from netfeed.cli.main import main
 def test_it_runs_for_its_duration_and_gives_an_account(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     truth, config = tmp_path / "truth.jsonl", tmp_path / "run.toml"
     argv = ["sim", "--duration", "300ms", "--json", "--truth", str(truth), "--write-config", str(config)]
-    assert main([*argv, "--fault", "A loss 50%", "--at", "1ms line B silent"]) == 0
+    assert main([*argv, "--fault", "A loss 50%", "--fault", "B silent", "--at", "1h rate 0"]) == 0
     said = capsys.readouterr()
     report = json.loads(said.out)
     assert report["lines"]["A"]["lost"] > 0

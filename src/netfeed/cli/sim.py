@@ -26,7 +26,7 @@ _EXAMPLES = """examples:
   netfeed sim ctl /tmp/venue.sock status
 
 exit codes: 0 ok, 1 failure, 2 usage, 4 configuration, 69 no venue at the control socket, 77 not permitted,
-130/143 interrupted
+130/143 interrupted. SIGUSR1: the account so far, as JSON on stderr
 """
 
 
@@ -69,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _simulate(arguments: argparse.Namespace) -> int:
+    from netfeed.app.signals import Signals
     from netfeed.app.sim import Simulation
     from netfeed.app.sim_config import addressed, load, run_config
     from netfeed.transport.network import find_interface
@@ -81,8 +82,14 @@ def _simulate(arguments: argparse.Namespace) -> int:
             file.write(text)
     with contextlib.ExitStack() as stack:
         truth = stack.enter_context(open(arguments.truth, "w", encoding="utf-8")) if arguments.truth else None
-        stop = stack.enter_context(Stop())
-        one = Simulation(config, stop, truth=truth, credentials=_credentials(config), note=note)
+        stop, signals = stack.enter_context(Stop()), stack.enter_context(Signals())
+
+        def stopped() -> bool:
+            if signals.dump():
+                print(json.dumps(one.report()), file=sys.stderr)
+            return stop()
+
+        one = Simulation(config, stopped, truth=truth, credentials=_credentials(config), note=note)
         stack.callback(one.close)
         if not arguments.quiet:
             print(f"# a venue speaks; receive it with this as the file of `netfeed run`\n{text}", file=sys.stderr)
