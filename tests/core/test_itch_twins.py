@@ -154,6 +154,16 @@ def test_a_new_session_deals_locates_anew_and_its_books_start_in_another_state(
     both.content()
 
 
+def test_an_execution_of_another_books_order_is_refused_and_no_trade() -> None:
+    both = Both()
+    added = {"order_reference_number": 1, "buy_sell_indicator": "B", "shares": 100, "price": 1_0000}
+    both.apply(itch.encode("A", **_values("A", stock_locate=1, stock="ONE", **added)))
+    both.apply(itch.encode("R", **_values("R", stock_locate=2, stock="TWO")))
+    executed = {"order_reference_number": 1, "executed_shares": 100, "match_number": 1}
+    both.apply(itch.encode("E", **_values("E", stock_locate=2, **executed)))
+    assert both.core.books.statistics().refused == {"WRONG_BOOK": 1}
+
+
 @pytest.mark.parametrize("size", [65_535, 65_536, 70_000, 65_536 + itch.SIZES[ord("A")]])
 def test_a_message_longer_than_any_frame_is_of_a_wrong_length(size: int) -> None:
     both = Both()

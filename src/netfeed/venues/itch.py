@@ -126,7 +126,7 @@ class ItchBooks:
 
     def _execute(self, kind: str, book: int, m: Any) -> None:
         found = self.books.order(m.order_reference_number)
-        if found and 0 < m.executed_shares <= found[1].quantity:
+        if found and found[0] == book and 0 < m.executed_shares <= found[1].quantity:
             price = m.execution_price if kind == "C" else found[1].price
             flags = TradeFlag.UNPRINTED if kind == "C" and m.printable == "N" else 0
             self.books.trade(book, found[1].side, price, m.executed_shares, m.match_number, flags)
