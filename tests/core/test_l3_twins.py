@@ -241,3 +241,35 @@ def test_a_long_random_walk_leaves_both_with_the_same_books(stride: int) -> None
             levels = twin.depth(book, side, 10**6)
             assert levels == compiled.depth(book, side, 10**6)
             assert twin.queue(book, side, levels[0].price) == compiled.queue(book, side, levels[0].price)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("tick", [1, 100, 12_345, 2**33])
+def test_a_market_that_wanders_leaves_both_with_the_same_levels(seed: int, tick: int) -> None:
+    """The touch walks off the ladder, levels lie far behind it, and some prices lie between two ticks."""
+    rng = np.random.default_rng(seed)
+    twin, compiled = OrderBooks(), core.OrderBooks()
+    alive: list[int] = []
+    fair = 5_000
+    for one in (twin, compiled):
+        one.add_book(BookState.LIVE)
+    for order_id in range(1, 1_500):
+        side = int(rng.integers(2))
+        fair += int(rng.integers(-9, 10)) * (seed - 2)
+        distance = int(rng.pareto(0.7)) % 3_000 + 1
+        price = (fair + (distance if side else -distance)) * tick + (int(rng.integers(3)) if rng.random() < 0.05 else 0)
+        gone = alive.pop(int(rng.integers(len(alive)))) if len(alive) > 150 or (alive and rng.random() < 0.3) else None
+        alive.append(order_id)
+        for one in (twin, compiled):
+            one.at(order_id)
+            one.add(0, order_id, side, price, 10)
+            if gone is not None:
+                one.delete(0, gone)
+            one.end()
+        assert twin.take().tobytes() == compiled.take().tobytes()
+        if order_id % 25 == 0:
+            for which in Side:
+                levels = twin.depth(0, which, 10_000)
+                assert levels == compiled.depth(0, which, 10_000)
+                assert len(levels) == compiled.levels(0, which)
+                assert levels == [compiled.level(0, which, level.price) for level in levels]

@@ -3,7 +3,7 @@
 
 A batch of messages is known before it is applied, so what each will touch is fetched ahead, in three steps because one
 tells where the next is: first the order's young slot and the book; then the slot where the order lies when it is not
-young, or where the one that it displaces will go; then the levels at the touch. The fetches are what makes a book
+young, or where the one that it displaces will go; then the rung of its level. The fetches are what makes a book
 builder fast once the books are larger than the cache. They take no branch on the type of a message, which nothing
 predicts, and what they found out is only ever a guess: a message that is applied looks at it again.
 """
@@ -16,7 +16,7 @@ from libc.string cimport memcpy, memset
 from netfeed._core.batch cimport BATCH, Message
 from netfeed._core.l3 cimport OrderBooks
 from netfeed._core.market cimport (
-    BAD_LENGTH, BAD_QUANTITY, BAD_VALUE, CHANGES_PER_MESSAGE, FULL, NONE, UNKNOWN_ORDER, Book, Market, Order, Side, find_in, home,
+    BAD_LENGTH, BAD_QUANTITY, BAD_VALUE, CHANGES_PER_MESSAGE, FULL, NONE, RUNGS, UNKNOWN_ORDER, Book, Market, Order, Side, find_in, guess_rung, home,
     judge_cross, likely, lower, open_book, prefetch, refuse, tell_side, trade, try_add, try_replace, unlikely, young, key_of,
 )
 
@@ -38,7 +38,7 @@ cdef extern from *:
 cdef enum:
     NEAR = 24                   # messages ahead of which young slots and books are fetched
     NEARER = 16                 # ... and the other slots
-    NEAREST = 8                 # ... and levels
+    NEAREST = 8                 # ... and rungs
     RING = 32                   # more than NEAR
     FINDS = 1                   # what a type of message does with orders
     CREATES = 2
@@ -127,14 +127,19 @@ cdef inline void nearer(const Market *m, Ahead *ahead) noexcept nogil:
             prefetch(&m.orders[home(m, there.id)])
 
 
-cdef inline void nearest(const Market *m, const Ahead *ahead) noexcept nogil:
-    """Fetch the levels at the touch."""
+cdef inline void nearest(const Market *m, const Message *message, const Ahead *ahead) noexcept nogil:
+    """Fetch the rung: of the order that is found, else of the one that is added."""
+    cdef const Order *found = &m.orders[ahead.slot]
+    cdef uint64_t finds = ahead.does & FINDS
+    cdef uint32_t which
+    cdef int64_t added
     cdef const Side *side
     if unlikely(ahead.book >= m.book_count):
         return
-    side = &m.books[ahead.book].sides[either(ahead.does & FINDS, m.orders[ahead.slot].side & 1, ahead.ask)]
-    prefetch(side.keys + <int64_t>side.count - 8)
-    prefetch(side.totals + <int64_t>side.count - 1)
+    which = <uint32_t>either(finds, found.side & 1, ahead.ask)
+    side = &m.books[ahead.book].sides[which]
+    added = key_of(which, be32(message.data + either(finds, 15, 32)))      # 15: some bytes that a delete has, too
+    prefetch(&side.rungs[guess_rung(side, <int64_t>either(finds, <uint64_t>found.key, <uint64_t>added)) & (RUNGS - 1)])
 
 
 # --- one message
@@ -314,14 +319,14 @@ cdef class ItchBooks:
         for k in range(min(<uint64_t>NEARER, count)):
             nearer(self.m, &ring[k])
         for k in range(min(<uint64_t>NEAREST, count)):
-            nearest(self.m, &ring[k])
+            nearest(self.m, &messages[k], &ring[k])
         for k in range(count):
             if k + NEAR < count:
                 near(self, &messages[k + NEAR], &ring[(k + NEAR) % RING])
             if k + NEARER < count:
                 nearer(self.m, &ring[(k + NEARER) % RING])
             if k + NEAREST < count:
-                nearest(self.m, &ring[(k + NEAREST) % RING])
+                nearest(self.m, &messages[k + NEAREST], &ring[(k + NEAREST) % RING])
             one(self, &messages[k], ring[k % RING].slot)
 
     cdef void other(self, const uint8_t *p, uint8_t type) noexcept nogil:

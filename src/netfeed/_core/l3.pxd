@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from netfeed._core.market cimport Market, Order, Side
+from netfeed._core.market cimport Market, Order, Side, Total
 
 
 cdef class OrderBooks:
@@ -13,5 +13,5 @@ cdef class OrderBooks:
     cdef int check(self, int64_t book) except -1
     cdef reason(self)
     cdef Side *side(self, int64_t book, int64_t side) except NULL
-    cdef level_of(self, Side *side, int64_t which, int64_t k)
+    cdef level_of(self, int64_t which, int64_t key, Total total)
     cdef tuple_of(self, Order *order)

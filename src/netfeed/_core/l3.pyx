@@ -11,8 +11,9 @@ import numpy as np
 
 from netfeed._core.market cimport (
     CHANGES_PER_MESSAGE, EMPTY, FULL, BAD_QUANTITY, DUPLICATE_ORDER, BAD_VALUE, WRONG_BOOK, LIVE, NONE, KIND_GAP, SUSPECT, Book,
-    Change, Market, Order, Side, announce, clear_book, clear_books, end_transaction, find, find_in, judge_cross, key_of, lower, market_free,
-    market_init, market_warm, open_book, refuse, rest, set_state, touch, trade, try_add, try_replace, wrong, REASONS, young,
+    Change, Cursor, Level, Market, Order, Side, Total, announce, clear_book, clear_books, end_transaction, find, find_in,
+    from_best, judge_cross, key_of, level_count, lower, market_free, market_init, market_warm, next_level, open_book, refuse,
+    rest, set_state, total_at, touch, trade, try_add, try_replace, wrong, REASONS, young,
 )
 
 MAX_BOOKS = 1 << 20
@@ -23,13 +24,13 @@ cdef enum:
 cdef extern from *:
     int64_t LOWEST "INT64_MIN"
 
-cdef object Level, OrderTuple, Statistics, Misuse, Names, dtype
+cdef object LevelTuple, OrderTuple, Statistics, Misuse, Names, dtype
 
 
 def adopt(level, order, statistics, misuse, dict names, change) -> None:
     """Take over the words that the twin speaks: its result classes, its error, the names of refusals, the dtype."""
-    global Level, OrderTuple, Statistics, Misuse, Names, dtype
-    Level, OrderTuple, Statistics, Misuse, Names, dtype = level, order, statistics, misuse, names, change
+    global LevelTuple, OrderTuple, Statistics, Misuse, Names, dtype
+    LevelTuple, OrderTuple, Statistics, Misuse, Names, dtype = level, order, statistics, misuse, names, change
 
 
 cdef class OrderBooks:
@@ -53,8 +54,11 @@ cdef class OrderBooks:
         capacity = max(<uint64_t>4096, 2 * self.m.change_capacity)
         while capacity - self.m.change_count < changes:
             capacity *= 2
-        array = np.zeros(capacity, dtype)
-        cdef uint8_t[::1] view = array.view(np.uint8)
+        raw = np.zeros((capacity + 1) * sizeof(Change), np.uint8)
+        cdef uint8_t[::1] whole = raw
+        cdef uint64_t skip = -<uint64_t>&whole[0] % sizeof(Change)      # a change fills a cache line, and no second one
+        array = raw[skip : skip + capacity * sizeof(Change)].view(dtype)
+        cdef uint8_t[::1] view = whole[skip:]
         if self.m.change_count:
             memcpy(&view[0], self.m.changes, self.m.change_count * sizeof(Change))
         self.m.changes = <Change *>&view[0]
@@ -273,23 +277,23 @@ cdef class OrderBooks:
         return order.book, self.tuple_of(order)
 
     def levels(self, int64_t book, int64_t side):
-        return self.side(book, side).count
+        return level_count(self.side(book, side))
 
     def depth(self, int64_t book, int64_t side, int64_t count):
         cdef Side *one = self.side(book, side)
-        cdef int64_t k
+        cdef Cursor cursor = from_best(one)
+        cdef Level level
         found = []
-        for k in range(min(max(count, 0), <int64_t>one.count)):
-            found.append(self.level_of(one, side, <int64_t>one.count - 1 - k))
+        while count > 0 and next_level(one, &cursor, &level):
+            found.append(self.level_of(side, level.key, level.total))
+            count -= 1
         return found
 
     def level(self, int64_t book, int64_t side, int64_t price):
         cdef Side *one = self.side(book, side)
-        cdef int64_t key = key_of(which_of(side), price), k
-        for k in range(<int64_t>one.count):
-            if one.keys[k] == key:
-                return self.level_of(one, side, k)
-        return None
+        cdef int64_t key = key_of(which_of(side), price)
+        cdef Total total = total_at(one, key)
+        return self.level_of(side, key, total) if total.orders else None
 
     def queue(self, int64_t book, int64_t side, int64_t price):
         cdef uint64_t slot
@@ -325,8 +329,8 @@ cdef class OrderBooks:
             raise Misuse(f"there is no side {side}")
         return &self.m.books[book].sides[side]
 
-    cdef level_of(self, Side *side, int64_t which, int64_t k):
-        return Level(key_of(which_of(which), side.keys[k]), side.totals[k].quantity, side.totals[k].orders)
+    cdef level_of(self, int64_t which, int64_t key, Total total):
+        return LevelTuple(key_of(which_of(which), key), total.quantity, total.orders)
 
     cdef tuple_of(self, Order *order):
         cdef int64_t priority = self.m.priorities[order - self.m.orders]

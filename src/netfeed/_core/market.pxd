@@ -8,16 +8,20 @@ venues number orders as they come, so young orders - the ones that are cancelled
 without a probe. Whoever is still in a place when a new order needs it settles in the old part, an open-addressed table
 with linear probing, whose removals shift the run back: no tombstones. Any ids are right; rising ids are fast.
 
-*Levels* of a side are two parallel sorted arrays, keys and totals, the best at the end, where the market moves: a
-search starts there and inserting or removing moves little. Asks are kept under the negative of their price, so that
-"best is largest" holds on both sides and no code below asks which side it is on.
+*Levels* are kept under the price on the bid side and under minus the price on the ask side, so that "best is largest"
+holds on both and no code below asks which side it is on. Near the touch they lie on a *ladder*: one rung for each tick,
+found by a multiplication, with a bit for each rung that is taken. So a level appears and goes without moving another
+one, the best one is the highest bit, and no branch depends on any of it. All other levels - far from the touch, or
+between two ticks - are *far*: one sorted array, the best at the end. A level may be on either, the ladder only decides
+how fast it is found. The tick is learned: it is what the distances between the best levels have in common. The ladder
+is laid anew (`lay_ladder`) where a better level does not fit on it, and when many new levels have missed it.
 
-The bad case: a new level far from the touch moves every level between it and the touch, 24 bytes each; a side with
-thousands of levels that grows at its far end pays for it.
+The bad case: a new far level moves every far level above it, 24 bytes each; a side with thousands of levels that grows
+at its far end pays for it. And prices that have no tick in common but a tiny one find a ladder that covers little.
 """
 
 from libc.stdint cimport int64_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcpy
 
 cdef extern from * nogil:
     """
@@ -32,11 +36,15 @@ cdef extern from * nogil:
         uint64_t both = (uint64_t)high << 32 | low;   /* one store instead of two or more; little-endian */
         memcpy(at, &both, 8);
     }
+    static inline uint64_t nf_high(uint64_t a, uint64_t b) { return (uint64_t)((unsigned __int128)a * b >> 64); }
+    static inline uint32_t nf_highest_bit(uint64_t word) { return 63 - (uint32_t)__builtin_clzll(word); }
     #define NF_LIKELY(x) __builtin_expect(!!(x), 1)
     #define NF_UNLIKELY(x) __builtin_expect(!!(x), 0)
     """
     void prefetch "NF_PREFETCH"(const void *address) noexcept
     void set_pair "nf_set_pair"(uint32_t *at, uint32_t low, uint32_t high) noexcept
+    uint64_t high_product "nf_high"(uint64_t a, uint64_t b) noexcept
+    uint32_t highest_bit "nf_highest_bit"(uint64_t word) noexcept        # of a word that is not 0
     bint likely "NF_LIKELY"(bint x) noexcept
     bint unlikely "NF_UNLIKELY"(bint x) noexcept
 
@@ -48,8 +56,7 @@ cdef extern from *:
 cdef enum:
     NONE = 0xFFFFFFFF           # no book
     NURSERY = 262144             # slots of the nursery
-    SENTINELS = 8               # rungs with the lowest key that stand below the worst level
-    SLACK = 8                   # rungs of room above the best one, for moves of a fixed size
+    RUNGS = 64                  # of a ladder: the bits of a word
     KIND_BBO = 1
     KIND_TRADE = 2
     KIND_STATE = 3
@@ -85,20 +92,38 @@ cdef struct Total:
     int64_t orders
 
 
+cdef struct Level:
+    int64_t key
+    Total total
+
+
 cdef struct Side:
-    int64_t *keys               # ascending; the best is keys[count - 1], SENTINELS lowest keys below keys[0]
-    Total *totals               # beside the keys; totals[-1] is zero: the best of an empty side
+    # the first cache line: what a message needs besides its rung
+    uint64_t taken              # bit r: there are orders on rung r; a rung that is not taken is zero
+    int64_t base                # the key of rung 0; no key between the lowest and the highest rung overflows
+    uint64_t reciprocal         # of the tick, times 2**63
+    int64_t far_key             # the best far level; LOWEST: there is none
     int64_t told_key
     int64_t told_quantity
-    int64_t told_orders
-    uint32_t count
-    uint32_t capacity
+    uint32_t told_orders
+    uint32_t tick               # between two rungs, not 0
     uint32_t next_dirty
     uint8_t state               # of the book; kept in both sides, so that a message needs one of them only
     uint8_t judged              # of the book, like the next one; kept in its bid side
     uint8_t dirty
     uint8_t doubted             # of the book: SUSPECT for an open gap alone; kept in its bid side
-    uint8_t reserved[8]
+    # the second
+    Level *far                  # ascending
+    uint32_t far_count
+    uint32_t far_capacity
+    int64_t patience            # so many new far levels until the ladder is laid anew
+    uint64_t spare[5]
+    Total rungs[RUNGS]
+
+
+cdef struct Cursor:             # what is left of a walk over the levels of a side
+    uint64_t taken
+    uint32_t far_count
 
 
 cdef struct Book:
@@ -157,12 +182,16 @@ cdef int market_init(Market *m, uint64_t order_limit, uint32_t book_limit) noexc
 cdef void market_free(Market *m) noexcept nogil
 cdef void market_warm(Market *m) noexcept nogil
 cdef int grow_orders(Market *m) noexcept nogil
-cdef int grow_side(Side *side) noexcept nogil
 cdef uint32_t open_book(Market *m, uint8_t state) noexcept nogil
 cdef int refuse(Market *m, uint32_t book, int reason, uint64_t order_id) noexcept nogil
 cdef int64_t clear_book(Market *m, uint32_t book) noexcept nogil
 cdef int64_t clear_books(Market *m) noexcept nogil
-cdef int32_t search(const Side *side, int64_t key) noexcept nogil
+cdef int far_rest(Side *side, int64_t key, int64_t quantity) noexcept nogil
+cdef void far_lower(Side *side, int64_t key, int64_t by, bint gone) noexcept nogil
+cdef uint32_t level_count(const Side *side) noexcept nogil
+cdef Total total_at(const Side *side, int64_t key) noexcept nogil
+cdef Cursor from_best(const Side *side) noexcept nogil
+cdef bint next_level(const Side *side, Cursor *cursor, Level *level) noexcept nogil
 cdef void tell_book(Market *m, uint32_t index) noexcept nogil
 cdef bint too_big(const Side *side, int64_t key, int64_t quantity) noexcept nogil
 
@@ -244,56 +273,14 @@ cdef inline void settle(Market *m, uint64_t slot) noexcept nogil:
 
 # --- the levels
 
-cdef inline int32_t at_or_below(const Side *side, int64_t key) noexcept nogil:
-    """Find the last level whose key is not above `key`, -1 when there is none.
-
-    Most searches end near the touch: the eight best are compared without a branch (sentinels stand below the worst).
-    """
-    cdef int32_t top = <int32_t>side.count - 1
-    cdef const int64_t *k = side.keys + top
-    cdef int32_t above = (
-        (k[0] > key) + (k[-1] > key) + (k[-2] > key) + (k[-3] > key)
-        + (k[-4] > key) + (k[-5] > key) + (k[-6] > key) + (k[-7] > key)
-    )
-    if likely(above < 8):
-        return top - above
-    return search(side, key)
+cdef inline uint64_t guess_rung(const Side *side, int64_t key) noexcept nogil:
+    """Give the rung of a key that is on the ladder, and some number for another one."""
+    return high_product((<uint64_t>key - <uint64_t>side.base) << 1, side.reciprocal)
 
 
-cdef inline void shift(Side *side, int32_t to, int32_t at) noexcept nogil:
-    """Move the levels from index `at` on to index `to`, one up or one down.
-
-    Near the touch it always moves eight, what stands there or not: so it is a few moves of registers, and no branch
-    asks how many there are.
-    """
-    cdef int64_t keys[SLACK]
-    cdef Total totals[SLACK]
-    cdef int32_t behind = <int32_t>side.count - at
-    if likely(behind <= SLACK):
-        memcpy(keys, &side.keys[at], sizeof(keys))
-        memcpy(totals, &side.totals[at], sizeof(totals))
-        memcpy(&side.keys[to], keys, sizeof(keys))
-        memcpy(&side.totals[to], totals, sizeof(totals))
-    else:
-        memmove(&side.keys[to], &side.keys[at], <size_t>behind * sizeof(int64_t))
-        memmove(&side.totals[to], &side.totals[at], <size_t>behind * sizeof(Total))
-
-
-cdef inline int insert_level(Side *side, int64_t key, int32_t at) noexcept nogil:
-    """Make an empty level at index `at`. Returns FULL when memory is short."""
-    if unlikely(side.count == side.capacity) and grow_side(side) != 0:
-        return FULL
-    shift(side, at + 1, at)
-    side.keys[at] = key
-    side.totals[at].quantity = 0
-    side.totals[at].orders = 0
-    side.count += 1
-    return 0
-
-
-cdef inline void remove_level(Side *side, int32_t at) noexcept nogil:
-    shift(side, at, at + 1)
-    side.count -= 1
+cdef inline bint on_ladder(const Side *side, uint64_t rung, int64_t key) noexcept nogil:
+    """Tell whether a guess was right: a key outside the ladder, or between two rungs, is far."""
+    return rung < RUNGS and rung * side.tick == <uint64_t>key - <uint64_t>side.base
 
 
 cdef inline void touch(Market *m, uint32_t index) noexcept nogil:
@@ -318,19 +305,18 @@ cdef inline int rest(
 ) noexcept nogil:
     """Rest an order. Returns FULL at the bound or when memory is short, and then nothing has changed."""
     cdef Side *side = &m.books[book].sides[which]
-    cdef int32_t at
+    cdef uint64_t rung = guess_rung(side, key)
     cdef Order *order
     if unlikely(m.order_count >= m.order_limit):
         return FULL
     if unlikely(m.old_count >= m.old_room) and grow_orders(m) != 0:
         return FULL
-    at = at_or_below(side, key)
-    if side.keys[at] != key or unlikely(at < 0):
-        at += 1
-        if unlikely(insert_level(side, key, at) != 0):
-            return FULL
-    side.totals[at].quantity += quantity
-    side.totals[at].orders += 1
+    if likely(on_ladder(side, rung, key)):
+        side.rungs[rung].quantity += quantity
+        side.rungs[rung].orders += 1
+        side.taken |= <uint64_t>1 << rung
+    elif far_rest(side, key, quantity) != 0:
+        return FULL
     order = &m.orders[young(id)]
     if order.quantity != 0:
         settle(m, young(id))
@@ -349,15 +335,18 @@ cdef inline int rest(
 cdef inline void lower(Market *m, Order *order, int64_t by) noexcept nogil:
     """Take `by` off an order, 0 < by <= its quantity; at zero it is gone."""
     cdef Side *side = &m.books[order.book].sides[order.side]
-    cdef int32_t at = at_or_below(side, order.key)
-    side.totals[at].quantity -= by
+    cdef uint64_t rung = guess_rung(side, order.key)
+    cdef bint gone = by == order.quantity
     order.quantity -= by
-    if order.quantity == 0:
+    if likely(on_ladder(side, rung, order.key)):
+        side.rungs[rung].quantity -= by
+        side.rungs[rung].orders -= gone
+        side.taken &= ~(<uint64_t>(side.rungs[rung].orders == 0) << rung)
+    else:
+        far_lower(side, order.key, by, gone)
+    if gone:
         order.quantity = 1      # so that the slot counts as taken until it is forgotten
         forget(m, order)
-        side.totals[at].orders -= 1
-        if side.totals[at].orders == 0:
-            remove_level(side, at)
 
 
 # --- operations that check; each returns 0 or the reason why it refused
@@ -453,18 +442,24 @@ cdef inline void trade(
 cdef inline void tell_side(Market *m, uint32_t index, uint32_t which) noexcept nogil:
     """Announce the best level of one side when it is not the one announced last.
 
-    Without a branch, for nothing predicts it: the record is always written and counted only when it is news.
+    Without a branch on what nothing predicts: the record is always written and counted only when it is news.
     """
     cdef Side *side = &m.books[index].sides[which]
-    cdef int32_t best = <int32_t>side.count - 1
+    cdef uint64_t best = highest_bit(side.taken | 1)
     cdef Change *change = &m.changes[m.change_count]
-    cdef int64_t key = side.keys[best]
-    cdef int64_t quantity = side.totals[best].quantity
-    cdef int64_t orders = side.totals[best].orders
+    cdef int64_t key = <int64_t>(<uint64_t>side.base + best * side.tick)
+    cdef int64_t quantity = side.rungs[best].quantity
+    cdef int64_t orders = side.rungs[best].orders
+    if unlikely(side.taken == 0):
+        key = LOWEST            # and the totals of rung 0 are zero
+    if unlikely(side.far_key > key):
+        key = side.far_key
+        quantity = side.far[side.far_count - 1].total.quantity
+        orders = side.far[side.far_count - 1].total.orders
     m.change_count += ((key ^ side.told_key) | (quantity ^ side.told_quantity) | (orders ^ side.told_orders)) != 0
     side.told_key = key
     side.told_quantity = quantity
-    side.told_orders = orders
+    side.told_orders = <uint32_t>orders
     change.sequence = m.sequence
     change.ts_event_ns = m.ts_event_ns
     change.ts_recv_ns = m.ts_recv_ns

@@ -1,11 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The cold half of `market.pxd`: memory, growth, refusals. What a message needs is inline there."""
 
-from libc.stdlib cimport free
-from libc.string cimport memcpy, memset
-
-cdef extern from "stdlib.h" nogil:
-    int posix_memalign(void **memory, size_t alignment, size_t size)
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy, memmove, memset
 
 cdef extern from "sys/mman.h" nogil:
     void *mmap(void *address, size_t length, int protection, int flags, int fd, long offset)
@@ -17,13 +14,8 @@ cdef extern from "sys/mman.h" nogil:
 cdef enum:
     POPULATE_WRITE = 23         # MADV_POPULATE_WRITE, which older headers do not have
 
-cdef void *aligned(size_t size) noexcept nogil:
-    """Allocate zeroed memory on cache lines."""
-    cdef void *memory = NULL
-    if posix_memalign(&memory, 64, size) != 0:
-        return NULL
-    memset(memory, 0, size)
-    return memory
+cdef extern from *:
+    int64_t HIGHEST "INT64_MAX"
 
 
 cdef void *mapped(size_t size) noexcept nogil:
@@ -71,7 +63,7 @@ cdef void market_free(Market *m) noexcept nogil:
             free_side(&m.books[i].sides[which])
     unmap(m.orders, (NURSERY + m.old_mask + 1) * sizeof(Order))
     unmap(m.priorities, (NURSERY + m.old_mask + 1) * sizeof(int64_t))
-    free(m.books)
+    unmap(m.books, m.book_capacity * sizeof(Book))
     memset(m, 0, sizeof(Market))
 
 
@@ -122,35 +114,22 @@ cdef int grow_orders(Market *m) noexcept nogil:
 
 
 cdef void free_side(Side *side) noexcept nogil:
-    """Keys and totals are one allocation, which begins with the sentinels."""
-    if side.keys != NULL:
-        free(side.keys - SENTINELS)
-    side.keys = NULL
-    side.capacity = 0
+    free(side.far)
+    side.far = NULL
+    side.far_count = side.far_capacity = 0
 
 
-cdef int grow_side(Side *side) noexcept nogil:
-    """Double the room of a side, or make the first eight levels with the sentinels below them."""
-    cdef size_t capacity = side.capacity * <size_t>2 if side.capacity else 8
-    cdef size_t keys = (SENTINELS + capacity + SLACK) * sizeof(int64_t)
-    cdef char *memory = <char *>aligned(keys + (capacity + SLACK + 2) * sizeof(Total))
-    cdef int64_t *fresh = <int64_t *>memory
-    cdef Total *totals = <Total *>(memory + keys) + 1
-    cdef uint32_t i
-    if memory == NULL or capacity >= (1 << 30):
-        free(memory)
-        return -1
-    for i in range(SENTINELS):
-        fresh[i] = LOWEST
-    fresh += SENTINELS
-    if side.count:
-        memcpy(fresh, side.keys, side.count * sizeof(int64_t))
-        memcpy(totals, side.totals, side.count * sizeof(Total))
-    free_side(side)
-    side.keys = fresh
-    side.totals = totals
-    side.capacity = <uint32_t>capacity
-    return 0
+cdef void open_side(Side *side, uint8_t state) noexcept nogil:
+    """Begin with an empty ladder, which knows no tick yet."""
+    memset(side, 0, sizeof(Side))
+    side.far_key = side.told_key = LOWEST
+    side.state = state
+    set_tick(side, 1)
+
+
+cdef void set_tick(Side *side, uint64_t tick) noexcept nogil:
+    side.tick = <uint32_t>tick
+    side.reciprocal = (<uint64_t>1 << 63) / tick + 1
 
 
 cdef uint32_t open_book(Market *m, uint8_t state) noexcept nogil:
@@ -163,21 +142,17 @@ cdef uint32_t open_book(Market *m, uint8_t state) noexcept nogil:
         return NONE
     if m.book_count == m.book_capacity:
         capacity = m.book_capacity * <uint64_t>2 if m.book_capacity else 64
-        books = <Book *>aligned(capacity * sizeof(Book))
+        books = <Book *>mapped(capacity * sizeof(Book))
         if books == NULL:
             return NONE
         if m.books != NULL:
             memcpy(books, m.books, m.book_count * sizeof(Book))
-            free(m.books)
+            unmap(m.books, m.book_capacity * sizeof(Book))
         m.books = books
         m.book_capacity = <uint32_t>capacity
     book = &m.books[m.book_count]
     for which in range(2):
-        if grow_side(&book.sides[which]) != 0:
-            free_side(&book.sides[0])
-            return NONE
-        book.sides[which].told_key = LOWEST
-        book.sides[which].state = state
+        open_side(&book.sides[which], state)
     book.sides[0].judged = 1
     m.book_count += 1
     return m.book_count - 1
@@ -198,9 +173,16 @@ cdef int refuse(Market *m, uint32_t book, int reason, uint64_t order_id) noexcep
 
 
 cdef void empty_book(Market *m, uint32_t book) noexcept nogil:
-    if m.books[book].sides[0].count or m.books[book].sides[1].count:
-        m.books[book].sides[0].count = m.books[book].sides[1].count = 0
-        touch(m, book)
+    cdef Side *side
+    cdef uint32_t which
+    for which in range(2):
+        side = &m.books[book].sides[which]
+        if side.taken or side.far_count:
+            side.taken = 0
+            memset(side.rungs, 0, sizeof(side.rungs))
+            side.far_count = 0
+            side.far_key = LOWEST
+            touch(m, book)
 
 
 cdef int64_t clear_book(Market *m, uint32_t book) noexcept nogil:
@@ -227,19 +209,224 @@ cdef int64_t clear_books(Market *m) noexcept nogil:
     return <int64_t>before
 
 
-cdef int32_t search(const Side *side, int64_t key) noexcept nogil:
-    """Go on below the eight best levels: the last one not above `key`, -1 when there is none.
+# --- levels that are not on the ladder
 
-    The same number of steps for every key, and no branch to mispredict. It begins with a sentinel, which is not above.
+
+cdef uint32_t far_after(const Side *side, int64_t key) noexcept nogil:
+    """Give the index of the first far level above `key`.
+
+    The same number of steps for every key, and no branch to mispredict.
     """
-    cdef const int64_t *base = side.keys - 1
-    cdef int64_t left = <int64_t>side.count - 7
-    cdef int64_t half
-    while left > 1:             # base[0] <= key; the answer is one of base[0] to base[left - 1]
+    cdef const Level *base = side.far
+    cdef uint64_t left = side.far_count
+    cdef uint64_t half
+    if left == 0:
+        return 0
+    while left > 1:             # the answer is not below base
         half = left >> 1
-        base += half & -<int64_t>(base[half] <= key)
+        base += half & (0 - <uint64_t>(base[half - 1].key <= key))
         left -= half
-    return <int32_t>(base - side.keys)
+    return <uint32_t>(base - side.far) + (base[0].key <= key)
+
+
+cdef int far_room(Side *side, uint64_t levels) noexcept nogil:
+    """Make room for so many far levels. FULL when memory is short."""
+    cdef uint64_t capacity = side.far_capacity if side.far_capacity else 8
+    cdef Level *far
+    while capacity < levels:
+        capacity *= 2
+    if capacity != side.far_capacity:
+        far = <Level *>realloc(side.far, capacity * sizeof(Level)) if capacity <= 0x40000000 else NULL
+        if far == NULL:
+            return FULL
+        side.far = far
+        side.far_capacity = <uint32_t>capacity
+    return 0
+
+
+cdef void far_changed(Side *side) noexcept nogil:
+    side.far_key = side.far[side.far_count - 1].key if side.far_count else LOWEST
+
+
+cdef int far_rest(Side *side, int64_t key, int64_t quantity) noexcept nogil:
+    """Add an order to a level that is not on the ladder. FULL when memory is short, and then nothing has changed."""
+    cdef uint32_t at = far_after(side, key)
+    cdef Level *level
+    if at != 0 and side.far[at - 1].key == key:
+        level = &side.far[at - 1]
+        level.total.quantity += quantity
+        level.total.orders += 1
+        return 0
+    if far_room(side, <uint64_t>side.far_count + 1) != 0:
+        return FULL
+    level = &side.far[at]
+    memmove(level + 1, level, (side.far_count - at) * sizeof(Level))
+    level.key = key
+    level.total.quantity = quantity
+    level.total.orders = 1
+    side.far_count += 1
+    far_changed(side)
+    side.patience -= 1
+    if side.patience < 0 or side.taken == 0 or key > key_at(side, highest_bit(side.taken)):
+        lay_ladder(side)
+    return 0
+
+
+cdef void far_lower(Side *side, int64_t key, int64_t by, bint gone) noexcept nogil:
+    """Take `by` off a level that is not on the ladder, and an order when it is gone."""
+    cdef Level *level = &side.far[far_after(side, key) - 1]
+    level.total.quantity -= by
+    level.total.orders -= gone
+    if level.total.orders == 0:
+        side.far_count -= 1
+        memmove(level, level + 1, (side.far_count - (level - side.far)) * sizeof(Level))
+        far_changed(side)
+
+
+# --- laying the ladder
+
+
+cdef int64_t key_at(const Side *side, uint64_t rung) noexcept nogil:
+    return <int64_t>(<uint64_t>side.base + rung * side.tick)
+
+
+cdef void lay_ladder(Side *side) noexcept nogil:
+    """Lay the ladder where the best level is, with the tick that is seen there. It stays as it is when memory is short.
+
+    It takes as long as there are levels; patience grows with them, so that it stays cheap for each new level.
+    """
+    cdef uint32_t levels = level_count(side)
+    cdef uint64_t tick
+    if far_room(side, levels) != 0:
+        return
+    take_off(side)
+    tick = common_tick(side)
+    set_tick(side, tick)
+    side.base = base_below(side.far[levels - 1].key, tick)
+    put_on(side)
+    far_changed(side)
+    side.patience = 2 + 2 * <int64_t>levels
+
+
+cdef void take_off(Side *side) noexcept nogil:
+    """Merge the ladder into the far levels, which have room: from the best one down, until the ladder is empty."""
+    cdef uint32_t to = level_count(side)
+    cdef uint32_t left = side.far_count
+    cdef uint64_t rung
+    cdef int64_t key
+    side.far_count = to
+    while side.taken != 0:
+        rung = highest_bit(side.taken)
+        key = key_at(side, rung)
+        to -= 1
+        if left != 0 and side.far[left - 1].key > key:
+            left -= 1
+            side.far[to] = side.far[left]
+            continue
+        side.far[to].key = key
+        side.far[to].total = side.rungs[rung]
+        side.rungs[rung].quantity = side.rungs[rung].orders = 0
+        side.taken ^= <uint64_t>1 << rung
+
+
+cdef void put_on(Side *side) noexcept nogil:
+    """Move the far levels that have a rung onto the empty ladder; the others close up."""
+    cdef uint32_t at = side.far_count
+    cdef uint32_t to
+    cdef uint64_t rung
+    while at != 0 and side.far[at - 1].key >= side.base:
+        at -= 1
+    to = at
+    while at < side.far_count:
+        rung = guess_rung(side, side.far[at].key)
+        if on_ladder(side, rung, side.far[at].key):
+            side.rungs[rung] = side.far[at].total
+            side.taken |= <uint64_t>1 << rung
+        else:
+            side.far[to] = side.far[at]
+            to += 1
+        at += 1
+    side.far_count = to
+
+
+cdef uint64_t common_tick(const Side *side) noexcept nogil:
+    """Give the largest tick that has the best levels on its grid; of a single level, the one that was. All are far."""
+    cdef uint64_t tick = 0
+    cdef uint64_t a, remainder
+    cdef uint32_t k = side.far_count - 1
+    cdef uint32_t last = k - 15 if k > 15 else 0
+    while k > last:
+        a = <uint64_t>side.far[k].key - <uint64_t>side.far[k - 1].key
+        while tick != 0:        # Euclid
+            remainder = a % tick
+            a = tick
+            tick = remainder
+        tick = a
+        k -= 1
+    if tick == 0:
+        return side.tick
+    return tick if tick >> 32 == 0 else <uint64_t>1
+
+
+cdef int64_t base_below(int64_t best, uint64_t tick) noexcept nogil:
+    """Put the best level on a rung in the upper half; near the ends of the numbers, on the first or the last one."""
+    cdef int64_t span = (RUNGS - 1) * <int64_t>tick
+    if best < LOWEST + 1 + span:
+        return best
+    if best > HIGHEST - span:
+        return best - span
+    return best - (3 * RUNGS / 4 - 1) * <int64_t>tick
+
+
+# --- reading levels
+
+
+cdef uint32_t level_count(const Side *side) noexcept nogil:
+    cdef uint64_t left = side.taken
+    cdef uint32_t count = side.far_count
+    while left != 0:
+        left &= left - 1
+        count += 1
+    return count
+
+
+cdef Total total_at(const Side *side, int64_t key) noexcept nogil:
+    """Give what rests at a key; zeros when there is no such level."""
+    cdef uint64_t rung = guess_rung(side, key)
+    cdef uint32_t at
+    cdef Total none
+    if on_ladder(side, rung, key):
+        return side.rungs[rung]
+    at = far_after(side, key)
+    if at != 0 and side.far[at - 1].key == key:
+        return side.far[at - 1].total
+    none.quantity = none.orders = 0
+    return none
+
+
+cdef Cursor from_best(const Side *side) noexcept nogil:
+    cdef Cursor cursor
+    cursor.taken = side.taken
+    cursor.far_count = side.far_count
+    return cursor
+
+
+cdef bint next_level(const Side *side, Cursor *cursor, Level *level) noexcept nogil:
+    """Give the next level of a walk from the best one down; false at the end."""
+    cdef uint64_t rung = highest_bit(cursor.taken | 1)
+    if cursor.far_count != 0 and (cursor.taken == 0 or side.far[cursor.far_count - 1].key > key_at(side, rung)):
+        cursor.far_count -= 1
+        level[0] = side.far[cursor.far_count]
+        return True
+    if cursor.taken == 0:
+        return False
+    level.key = key_at(side, rung)
+    level.total = side.rungs[rung]
+    cursor.taken ^= <uint64_t>1 << rung
+    return True
+
+
+# --- the rest
 
 
 cdef void tell_book(Market *m, uint32_t index) noexcept nogil:
@@ -252,8 +439,4 @@ cdef void tell_book(Market *m, uint32_t index) noexcept nogil:
 
 cdef bint too_big(const Side *side, int64_t key, int64_t quantity) noexcept nogil:
     """Tell whether an order would take the total of its level beyond 2**62."""
-    cdef int64_t limit = (<int64_t>1 << 62) - quantity
-    cdef int32_t at = at_or_below(side, key)
-    if at >= 0 and side.keys[at] == key:
-        return side.totals[at].quantity > limit
-    return limit < 0
+    return total_at(side, key).quantity > (<int64_t>1 << 62) - quantity

@@ -13,8 +13,8 @@ from libc.string cimport memcpy, memset
 from netfeed._core.batch cimport Message
 from netfeed._core.l3 cimport OrderBooks
 from netfeed._core.market cimport (
-    BAD_LENGTH, BAD_QUANTITY, CHANGES_PER_MESSAGE, FULL, NONE, UNKNOWN_BOOK, WRONG_BOOK, Market, Order, Side, end_transaction,
-    find, find_in, home, key_of, lower, open_book, prefetch, refuse, rest, touch, trade, try_add, unlikely, wrong, young,
+    BAD_LENGTH, BAD_QUANTITY, CHANGES_PER_MESSAGE, FULL, NONE, RUNGS, UNKNOWN_BOOK, WRONG_BOOK, Market, Order, Side,
+    end_transaction, find, find_in, guess_rung, home, key_of, lower, open_book, prefetch, refuse, rest, touch, trade, try_add, unlikely, wrong, young,
 )
 
 cdef extern from *:
@@ -146,6 +146,7 @@ cdef class StarbaseBooks:
         cdef uint16_t template
         cdef uint32_t book
         cdef const Side *side
+        cdef int64_t key
         if message.length < HEADER + 16:
             return
         template = le16(message.data + 2)
@@ -153,8 +154,12 @@ cdef class StarbaseBooks:
         if template < BID_PUT or template > ASK_DELETE or book == NONE:
             return
         side = &self.m.books[book].sides[template & 1]
-        prefetch(side.keys + <int64_t>side.count - 8)
-        prefetch(side.totals + <int64_t>side.count - 1)
+        prefetch(side)
+        if template <= ASK_PUT and message.length >= HEADER + 32:
+            key = key_of(template & 1, le64(message.data + HEADER + 24))
+        else:
+            key = self.m.orders[young(<uint64_t>le64(message.data + HEADER))].key
+        prefetch(&side.rungs[guess_rung(side, key) & (RUNGS - 1)])
 
     # --- one message
 
