@@ -5,14 +5,18 @@
     pure            the plain twin, on the beginning of the day (mostly orders that are added)
     floor:walk      the least that a C loop can do: the length and the type of each message
     floor:decode    ... and all fields of the messages that a book needs, added up
+    floor:sketch    the least that books cost: order numbers as indices, one rung for each cent, both fetched ahead, the
+                    best levels looked at after each message; in C, for this input only, without netfeed's checks and
+                    records of changes; also over the day of 8,000 symbols
     peer:libstdcxx  the builder that everybody writes first, in C++: a hash map of orders and two sorted maps of levels
                     for each symbol, the best prices looked at after each message; with its compiler's version
+    peer:flat       the same with an open-addressed table and sorted vectors instead
     peer:meatpy     its message reader and one of its processors for each symbol, given that symbol's messages only; on
                     the beginning of the day
 
 Input: 8 million messages of our own generator (`tools/mkitch.py`), made once per machine, which takes a minute or two
 a day. With `--file`: that file. A run is checked against the truth that stands in a .json beside the file; the builder
-in C++ must end with as many live orders and levels. The C and C++ programs stand in `itch_book.c` and `itch_book.cpp`
+in C++ must end with as many live orders and levels. The C and C++ programs, `itch_book*`, stand
 beside this file and are compiled when the bench runs.
 """
 
@@ -54,14 +58,15 @@ def rows(file: Path | None, quick: bool) -> list[Row]:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     days = [(file, beside(file))] if file else [made(QUICK_MESSAGES if quick else MESSAGES, n) for n in SYMBOLS]
     tails = [f":{n}" if k else "" for k, n in enumerate(SYMBOLS)]
-    path, truth = days[0]
+    path = days[0][0]
     small = folder / "slice.itch"
     small.write_bytes(beginning(path, SLICE))
     return [
         *((f"netfeed{tail}", compiled(*day)) for day, tail in zip(days, tails, strict=False)),
         ("pure", plain(small)),
-        *floors(folder, path, truth),
-        *libstdcxx(folder, days, tails),
+        *floors(folder, days, tails),
+        *builders("libstdcxx", "itch_book.cpp", folder, days, tails),
+        *builders("flat", "itch_book_flat.cpp", folder, days, tails),
         *meatpy(small),
     ]
 
@@ -191,33 +196,45 @@ def called(function: Any, path: Path, check: Callable[[Any], None]) -> Callable[
 
         taken = timed(work)
         check(answers)
+        if not messages:
+            raise ValueError(f"the builder stopped in {path}")
         return taken / messages
 
     return run
 
 
-def floors(folder: Path, path: Path, truth: Truth) -> list[Row]:
+def checked(truth: Truth) -> Callable[[Any], None]:
+    """Make the check of a builder's answers: live orders and levels."""
+
+    def check(answers: Any) -> None:
+        wanted = truth.get("live_orders", answers[0]), levels_of(truth) or answers[1]
+        if tuple(answers) != wanted:
+            raise ValueError(f"wanted {wanted} live orders and levels, found {tuple(answers)}")
+
+    return check
+
+
+def floors(folder: Path, days: list[tuple[Path, Truth]], tails: list[str]) -> list[Row]:
     found = library("itch_book.c", "gcc", folder)
-    names = ("walk", "decode") if found else ()
-    return [(f"floor:{name}", called(getattr(found, name), path, lambda answers: None)) for name in names]
+    if found is None:
+        return []
+    return [
+        *((f"floor:{name}", called(getattr(found, name), days[0][0], lambda _: None)) for name in ("walk", "decode")),
+        *(
+            (f"floor:sketch{tail}", called(found.sketch, path, checked(truth)))
+            for (path, truth), tail in zip(days, tails, strict=False)
+        ),
+    ]
 
 
-def libstdcxx(folder: Path, days: list[tuple[Path, Truth]], tails: list[str]) -> list[Row]:
-    found = library("itch_book.cpp", "g++", folder)
+def builders(name: str, source: str, folder: Path, days: list[tuple[Path, Truth]], tails: list[str]) -> list[Row]:
+    found = library(source, "g++", folder)
     if found is None:
         return []
     version = subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True, check=True).stdout.strip()
 
-    def checked(truth: Truth) -> Callable[[Any], None]:
-        def check(answers: Any) -> None:
-            wanted = truth.get("live_orders", answers[0]), levels_of(truth) or answers[1]
-            if tuple(answers) != wanted:
-                raise ValueError(f"wanted {wanted} live orders and levels, found {tuple(answers)}")
-
-        return check
-
     return [
-        (f"peer:libstdcxx-{version}{tail}", called(found.build, path, checked(truth)))
+        (f"peer:{name}-{version}{tail}", called(found.build, path, checked(truth)))
         for (path, truth), tail in zip(days, tails, strict=False)
     ]
 
