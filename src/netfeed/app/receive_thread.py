@@ -43,6 +43,10 @@ QUEUE_BYTES: Final = 16 * 2**20
 
 MOST: Final = 1 << 16
 """Packets that are sorted at once."""
+MOST_ASIDE: Final = 1024
+"""Packets that are put aside for the other line to make them needless."""
+TRIES: Final = 64
+"""How often a channel is offered in a row."""
 NEAR: Final = 10_000
 """A copy that is older than this is looked at closely: it may be the beginning of a new count."""
 END_OF_SESSION: Final = 0xFFFF
@@ -137,6 +141,7 @@ class ThreadReceiver:
         self._inlets: dict[int, Inlet] = {}
         self._numbers: dict[int, int] = {}
         self._held = False
+        self._aside: list[tuple[int, Any]] = []
         for slot in live.slots:
             self.fast.add(slot)
         name = config.ring.name or f"netfeed.{os.getpid()}.{id(self):x}"
@@ -192,29 +197,43 @@ class ThreadReceiver:
 
     @property
     def deadline(self) -> int:
-        """Say when the ring has to be read."""
-        return self._look
+        """Say when the ring has to be read, or what was put aside looked at."""
+        return min(self._look, self._aside[0][0] if self._aside else NEVER)
 
     def gather(self) -> int:
         """Take what waits for plain Python, until nothing does."""
         while packets := self._waiting():
             for packet in packets:
+                if not self._put_aside(packet):
+                    self._plain(packet)
+        if self._aside and self._aside[0][0] <= self._live.now:
+            late, self._aside = self._aside, []
+            for _, packet in late:
                 self._plain(packet)
         if self._live.now >= self._look:
             self.collect()
         return NEVER
 
     def settle(self) -> None:
-        """Offer the channels that are in order."""
+        """Offer the channels that are in order.
+
+        An offer is refused while packets wait, and on a busy line one has always just come: so these are worked off at
+        once and the offer is repeated, before anything else is done.
+        """
         for slot in self._live.slots:
-            lane = slot.lane
-            if self.fast.is_out(lane):
-                continue
-            ready = slot.index in self.fast.numbers and not self._held and lane.channel.in_order and lane.identity
-            if ready:
+            for _ in range(TRIES):
+                lane = slot.lane
+                if self._held or slot.index not in self.fast.numbers or self.fast.is_out(lane):
+                    break
+                if not lane.channel.in_order or not lane.identity:
+                    break
                 self.fast.give_way(lane)
                 self._publish(slot)
-                self.fast.offer(lane)
+                if self.fast.offer(lane):
+                    break
+                self.fast.take_over(lane, 0, b"", 0)
+                for packet in self._waiting():
+                    self._plain(packet)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -267,6 +286,9 @@ class ThreadReceiver:
             self.fast.give_way(slot.lane)
         self._receiver.stop()
         self.gather()
+        for _, packet in self._aside:
+            self._plain(packet)
+        self._aside.clear()
         self.collect()
         self.fast.closed = True
         self._live.forget(self._receiver.fileno())
@@ -294,6 +316,23 @@ class ThreadReceiver:
             if not self._is_copy(inlet, packet) and not self._is_expected(inlet, packet):
                 self._live.plain(inlet, memoryview(packet.payload), packet.ts_ns)
             self._live.latencies.record(time.time_ns() - packet.ts_ns)
+
+    def _put_aside(self, packet: Any) -> bool:
+        """Keep a packet that is ahead of the thread for as long as the other line may bring what lies between.
+
+        The thread keeps the channel meanwhile: most often it has passed the packet by the time it is looked at again.
+        """
+        inlet = self._inlets[packet.socket]
+        lane, protocol = inlet.slot.lane, inlet.slot.protocol
+        if inlet.port not in LINES or not packet.whole or len(self._aside) >= MOST_ASIDE or not self.fast.is_out(lane):
+            return False
+        first = protocol.sequence_of(packet.payload)
+        following = self._receiver.progress(self.fast.numbers[lane.number])[0]
+        if first is None or not following < first <= following + NEAR or protocol.name not in _COUNTS:
+            return False
+        window = inlet.slot.config.recovery.reorder_window
+        self._aside.append((max(self._live.now, packet.ts_ns - self.fast.skew_ns + window), packet))
+        return True
 
     def _is_copy(self, inlet: Inlet, packet: Any) -> bool:
         """Say whether a packet is of what the thread has taken in the meantime: then nothing need be called back."""
