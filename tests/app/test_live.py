@@ -115,10 +115,14 @@ def test_the_stream_has_every_change_and_ends_with_the_account(how: str, tmp_pat
         settle(run.live)
     run._close()
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert lines[-1]["kind"] == "SUMMARY"
-    assert len(lines) - 1 == run.live.changes.count
-    assert {line["channel"] for line in lines[:-1]} == {"equities"}
-    stamps = [line["ts_recv_ns"] for line in lines[:-1]]
+    assert lines.pop()["kind"] == "SUMMARY"
+    books = [line for line in lines if line["kind"] == "BOOK"]
+    assert [book["instrument"] for book in books] == [book["instrument"] for book in truth_of(made)]
+    assert {book["sequence"] for book in books} == {len(made.stream)}
+    lines = [line for line in lines if line["kind"] != "BOOK"]
+    assert len(lines) == run.live.changes.count
+    assert {line["channel"] for line in lines} == {"equities"}
+    stamps = [line["ts_recv_ns"] for line in lines]
     assert all(abs(stamp - lines[0]["ts_recv_ns"]) < 600 * 10**9 for stamp in stamps)
     assert stamps[0] > 1_600_000_000 * 10**9
 

@@ -118,6 +118,11 @@ def _compare(truth: Path, changes: Path) -> int:
             known[row["instrument"], row["sequence"]] = row
     rows = [json.loads(line) for line in changes.read_text().splitlines()]
     best: dict[tuple[str, str], Any] = {}
+    finals = [row for row in rows if row["kind"] == "BOOK" and row["state"] == "LIVE"]
+    assert finals
+    for row in finals:
+        newest = [fact for (name, at), fact in known.items() if name == row["instrument"] and at <= row["sequence"]]
+        assert newest[-1]["digest"] == row["digest"], row
     compared, last = 0, rows[-1]["channels"][0]["next_sequence"]
     order = sorted((row for row in rows if row["kind"] == "BBO"), key=lambda row: row["sequence"])
     for index, row in enumerate(order):

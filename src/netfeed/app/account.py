@@ -8,11 +8,16 @@ from typing import Any, Final
 
 import netfeed
 from netfeed.app.live import Live
+from netfeed.app.report import book_json
 from netfeed.app.slots import Slot
+from netfeed.book.digest import digest
+from netfeed.book.level import Side
 from netfeed.book.state import BookState
 from netfeed.machine import NEVER
 
 Json = dict[str, Any]
+ALL: Final = 1 << 20
+"""More levels than a side has."""
 RECOVERIES: Final = ("line", "retransmit", "snapshot")
 
 
@@ -148,6 +153,21 @@ def is_slot_ready(live: Live, slot: Slot) -> bool:
         return False
     states = {int(book.state) for book in slot.feed.books}
     return BookState.LIVE in states and not states - {BookState.LIVE, BookState.EMPTY}
+
+
+def final_books(live: Live) -> list[Json]:
+    """Describe every book that is asked for as it is at the end, with a digest of all its levels."""
+    slots = {id(slot.feed): slot for slot in live.slots}
+    found = []
+    for book in live.catalogue.chosen():
+        slot = slots[id(book.feed)]
+        bids, asks = ([(one.price, one.quantity, one.orders) for one in book.view.depth(side, ALL)] for side in Side)
+        following = slot.lane.channel.next_sequence
+        found.append({
+            "kind": "BOOK", "channel": slot.name, "sequence": None if following is None else following - 1,
+            **book_json(book), "digest": digest(bids, asks),
+        })  # fmt: skip
+    return found
 
 
 def summary(told: Json) -> str:

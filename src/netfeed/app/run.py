@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from netfeed.app import configuration as conf
-from netfeed.app.account import account, summary
+from netfeed.app.account import account, final_books, summary
 from netfeed.app.config import load, split_endpoint
 from netfeed.app.endpoints import Endpoints
 from netfeed.app.gap_log import GapLog
@@ -225,6 +225,8 @@ class Run:
 
     def _end_stream(self) -> None:
         assert self._stream is not None
+        for book in final_books(self.live):
+            self._stream.say(book)
         self._stream.say({"kind": "SUMMARY", **account(self.live)})
         self._finished(self._stream.close(), "the stream")
 
