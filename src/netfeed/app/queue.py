@@ -40,17 +40,23 @@ class Queue:
         self._thread = threading.Thread(target=self._run, name=f"netfeed-{name}", daemon=True)
         self._thread.start()
 
-    def put(self, batch: Any, cost: int) -> bool:
-        """Take a batch, by the policy; say whether it was taken.
+    def put(self, batch: Any, cost: int, *, last: bool = False) -> bool:
+        """Take a batch, by the policy; say whether it was taken. The `last` ones of a run always are.
 
         Raises: QueueFull under `halt`; what the writer failed with.
         """
         with self._change:
             if self.error is not None:
                 raise self.error
-            while self.policy == "block" and self._cost + cost > self._limit and self._cost and self.error is None:
+            while (
+                self.policy == "block"
+                and not last
+                and self._cost + cost > self._limit
+                and self._cost
+                and self.error is None
+            ):
                 self._change.wait(1.0)
-            if self._cost + cost > self._limit and self._cost:
+            if self._cost + cost > self._limit and self._cost and not last:
                 self.overflow += cost
                 self._lost += cost
                 if self.policy == "halt":

@@ -225,9 +225,7 @@ class Run:
 
     def _end_stream(self) -> None:
         assert self._stream is not None
-        for book in final_books(self.live):
-            self._stream.say(book)
-        self._stream.say({"kind": "SUMMARY", **account(self.live)})
+        self._stream.end([*final_books(self.live), {"kind": "SUMMARY", **account(self.live)}])
         self._finished(self._stream.close(), "the stream")
 
     def _finished(self, done: bool, what: str) -> None:

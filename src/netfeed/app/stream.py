@@ -29,7 +29,7 @@ class Named(NamedTuple):
 
 
 class JsonStream:
-    """A consumer of changes, and other lines in between (`say`)."""
+    """A consumer of changes, and the lines that end it (`end`)."""
 
     def __init__(
         self, config: Stream, catalogue: Catalogue, lanes: Callable[[], Any], held: Callable[[], Any], path: str
@@ -48,9 +48,9 @@ class JsonStream:
         if not self.queue.put((rows, self._names(books)), len(rows)) and self.queue.policy == "coalesce":
             self._missed.update(int(book) for book in books if book != NO_BOOK)
 
-    def say(self, line: dict[str, Any]) -> None:
-        """Hand one line to the writer."""
-        self.queue.put(line, 1)
+    def end(self, lines: list[dict[str, Any]]) -> None:
+        """Hand the last lines to the writer."""
+        self.queue.put(lines, len(lines), last=True)
 
     def close(self) -> bool:
         """Write what waits, and close; say whether all could be written."""
@@ -76,7 +76,7 @@ class JsonStream:
             words = Words(_Books(names), self._lanes())  # type: ignore[arg-type]
             lines += [words.row(row) for row in rows.tolist()]
         else:
-            lines += batch if isinstance(batch, list) else [batch]
+            lines += batch
         text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
         self._sink.write(text.encode())
         self._sink.flush()
