@@ -165,3 +165,22 @@ def _get(run, port: int, path: str) -> bytes:
             if not more:
                 return got
             got += more
+
+
+def test_other_processes_read_the_changes_from_the_ring_by_name(how: str) -> None:
+    from netfeed.transport.ring import Reader
+
+    made, port = day(600), free_port()
+    name = f"netfeed-test-{how}-{port}"
+    run = opened(configured(port, f'[ring]\nname = "{name}"', how=how))
+    reader = Reader(name)
+    with sender() as out:
+        send(run.live, out, port, both(made, (NOTHING, NOTHING)))
+        settle(run.live)
+    rows = reader.read()
+    names = {book.text for book in reader.names.values()}
+    run._close()
+    reader.close()
+    assert len(rows) == run.live.changes.count
+    assert reader.lost == 0
+    assert {book["instrument"] for book in truth_of(made)} <= names

@@ -147,6 +147,8 @@ class ThreadReceiver:
         name = config.ring.name or f"netfeed.{os.getpid()}.{id(self):x}"
         self._ring = Ring(name, CHANGE, capacity=config.ring.changes, mode=0o644 if config.ring.name else 0o600)
         self._reader = Reader(self._ring.path)
+        if config.ring.name is None:  # nobody else needs its name, and a run that is killed leaves nothing behind
+            self._ring.path.unlink()
         self._receiver = Receiver(
             path, self._ring.writer, packets=config.receive.batch, size=config.receive.packet_size, queue=QUEUE_BYTES,
             journal=config.journal.queue if config.journal.path else 0, spin=config.receive.spin,
