@@ -40,7 +40,9 @@ Complaint = str
 
 
 def room_of(path: str) -> str:
-    """Give the room of a file, by its path below `netfeed`: its first folder, or `top`."""
+    """Give the room of a file, by its path below `netfeed`: its first folder, `cli` for `__main__`, or `top`."""
+    if path == "__main__.py":
+        return "cli"
     return path.split("/")[0] if "/" in path else "top"
 
 

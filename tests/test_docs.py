@@ -36,7 +36,7 @@ def test_the_python_examples_run_one_after_the_other(path: Path, monkeypatch: py
     ("document", "command"), [(path.name, command) for path in DOCUMENTS for command in commands(path)]
 )
 def test_the_commands_run(document: str, command: str) -> None:
-    program = [sys.executable, "-m", "netfeed.cli.main", *shlex.split(command)[1:]]
+    program = [sys.executable, "-m", "netfeed", *shlex.split(command)[1:]]
     paths = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH", ""), str(ROOT / "src"))))
     environment = {**os.environ, "PYTHONPATH": paths}
     done = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)

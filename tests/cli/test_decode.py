@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from netfeed.cli.main import main
-from netfeed.wire import starbase
+from netfeed.wire import binaryfile, starbase
 from tests.cli.captures import A, B, Datagram, add, mold, orders, write
-from tests.data import recording
+from tests.data import PCAPS, recording
 
 MS = 1_000_000
 
@@ -124,3 +124,72 @@ def test_real_files_of_messages_are_shown_with_their_own_time(capsys: pytest.Cap
         (1, "SystemEvent"), (2, "StockDirectory"), (3, "StockDirectory"),
     ]  # fmt: skip
     assert decode(capsys, path)[0] == 3  # it is torn
+
+
+def test_more_is_said_of_a_packet_and_a_line_has_its_letter_once_there_are_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent = [Datagram(k * MS + late, line, orders(1 + k, 1)) for k in range(2) for line, late in ((B, 0), (A, 9))]
+    path = str(write(tmp_path / "ab.pcap", sent))
+    way = "10.0.0.1:5000 > 233.252.0.{}:26400 length 58{} itch50/moldudp64 seq {} AddOrder "
+    assert main(["decode", "-v", path]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    wanted = [(2, "", 1), (1, " line A", 1), (2, " line B", 2), (1, " line A", 2)]
+    for line, words in zip(lines, wanted, strict=True):
+        assert line.partition(" ")[2].startswith(way.format(*words))
+    _, found = decode(capsys, path, "--channel", "X=233.252.0.2:26400,233.252.0.1:26400")
+    assert [line["line"] for line in found] == ["A", "B", "A", "B"]
+    assert {(line["source"], line["length"]) for line in found} == {("10.0.0.1:5000", 58)}
+
+
+def test_lines_without_a_session_are_found_by_what_they_say(capsys: pytest.CaptureFixture[str]) -> None:
+    _, found = decode(capsys, PCAPS / "starbase.pcap")
+    assert {line["line"] for line in found} >= {"A", "B"}
+    for line in found:
+        assert line["line"] in (None, "A", "B", "SNAPSHOT_A", "SNAPSHOT_B", "RETRANSMIT")
+
+
+def test_the_bytes_of_a_payload_stand_below_its_last_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    payload = orders(1, 2)
+    sent = [Datagram(0, A, payload), Datagram(1, ("10.1.1.1", 53), b"a question, no more\x7f\xff")]
+    path = str(write(tmp_path / "a.pcap", sent))
+    main(["decode", "-x", path])
+    first, second, *rows = capsys.readouterr().out.splitlines()
+    assert "seq 1 AddOrder" in first
+    assert "seq 2 AddOrder" in second
+    assert rows[0] == "\t0x0000:  5330 3030 3030 3030 3031 0000 0000 0000  S000000001......"
+    dumped = b"".join(bytes.fromhex(row[10:49]) for row in rows[:6])
+    assert dumped == payload
+    assert rows[6].endswith(" 10.1.1.1:53 UDP length=21")
+    assert rows[7:] == [
+        "\t0x0000:  6120 7175 6573 7469 6f6e 2c20 6e6f 206d  a question, no m",
+        "\t0x0010:  6f72 657f ff                             ore..",
+    ]
+    main(["decode", "-vv", path])
+    again = capsys.readouterr().out
+    assert "10.0.0.1:5000 > 10.1.1.1:53 length 21 UDP" in again
+    assert [row for row in again.splitlines() if row.startswith("\t")] == [row for row in rows if row.startswith("\t")]
+
+
+def test_the_bytes_of_a_message_in_a_file_are_shown_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "day.itch"
+    path.write_bytes(binaryfile.encode([add(1, 10_000), add(2, 10_000)]))
+    assert main(["decode", "-x", str(path)]) == 0
+    rows = [row for row in capsys.readouterr().out.splitlines() if row.startswith("\t")]
+    assert b"".join(bytes.fromhex(row[10:49]) for row in rows) == add(1, 10_000) + add(2, 10_000)
+
+
+def test_a_filter_that_nothing_passes_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(write(tmp_path / "a.pcap", [Datagram(0, A, orders(1, 1))]))
+    for option, said in (
+        (["--group", "233.252.0.77:1"], "no packet went to --group 233.252.0.77:1"),
+        (["--from", "23:00"], "nothing lies between --from and --to"),
+        (["--group", "233.252.0.1", "--to", "10:00"], "nothing lies between --from and --to"),
+        (["--group", "233.252.0.77", "--to", "23:00"], "no packet went to --group 233.252.0.77"),
+    ):
+        assert main(["decode", path, *option]) == 0
+        assert capsys.readouterr() == ("", f"netfeed: {said}\n")
+    main(["decode", path, "--group", "233.252.0.1", "--to", "23:00"])
+    assert capsys.readouterr().err == ""

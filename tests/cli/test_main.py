@@ -12,7 +12,7 @@ import netfeed
 from netfeed.cli.main import main
 from tests.cli.captures import A, Datagram, orders, write
 
-COMMAND = [sys.executable, "-m", "netfeed.cli.main"]
+COMMAND = [sys.executable, "-m", "netfeed"]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -25,6 +25,11 @@ def test_the_version_tells_the_build(capsys: pytest.CaptureFixture[str]) -> None
     assert main(["--version"]) == 0
     core = {"compiled": "compiled core", "pure": "pure Python twins"}[netfeed.BUILD]
     assert capsys.readouterr().out == f"netfeed {netfeed.__version__} ({core})\n"
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True, env=environment(), check=True)
+    assert done.stdout.startswith(f"netfeed {netfeed.__version__} (")
 
 
 @pytest.mark.parametrize("verb", [[], ["replay"], ["decode"], ["verify"]])
@@ -43,7 +48,7 @@ def test_help_goes_to_standard_output_and_has_an_example(verb: list[str], capsys
         ["replay", "x", "--channel", "A"], ["replay", "x", "--channel", "A=233.252.0.1"],
         ["replay", "x", "--from", "yesterday"], ["replay", "x", "--speed", "0"], ["replay", "x", "--speed", "nan"],
         ["replay", "x", "--from", "15:00", "--to", "14:00"], ["replay", "x", "--speed", "1", "--topspeed"],
-        ["decode", "x", "-c", "-1"],
+        ["decode", "x", "-c", "-1"], ["decode", "x", "-x", "--json"],
         ["replay", "x", "--events", "-", "--json"], ["replay", "-", "-"],
         ["replay", "x", "--channel", "A=233.252.0.1:1", "--channel", "B=233.252.0.1:1"],
     ],

@@ -511,3 +511,21 @@ def test_a_filter_that_nothing_matches_is_said(
 ) -> None:
     main(["replay", str(PCAPS / "itch-ab.pcap"), "--json", *option])
     assert said in capsys.readouterr().err
+
+
+def test_the_headline_counts_the_changes_that_were_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, file = str(PCAPS / "itch-ab.pcap"), tmp_path / "e.jsonl"
+
+    def headline(*options: str) -> str:
+        main(["replay", path, *options])
+        return capsys.readouterr().out.splitlines()[0]
+
+    assert " messages, 7,438 changes " in headline()
+    for options in (["--instrument", "AAC"], ["--from", "14:30:05", "--instrument", "AAB"]):
+        said = headline(*options)
+        headline(*options, "--events", str(file))
+        count = len(file.read_text().splitlines())
+        assert 0 < count < 7438
+        assert f" messages, {count:,} of 7,438 changes " in said

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from netfeed.cli.main import main
-from netfeed.wire import binaryfile
+from netfeed.wire import binaryfile, pcap
 from tests.cli.captures import CLIENT, SERVER, A, B, Datagram, add, mold, orders, write
 from tests.data import PCAPS, recording
 
@@ -245,3 +245,37 @@ def test_the_real_day_of_iex_is_torn_at_its_end_only(capsys: pytest.CaptureFixtu
     code, report = verify(capsys, recording("iex/go-iex_DEEP10.pcap.gz"))
     assert (code, report["packets"], report["gaps"], report["duplicates"]) == (3, 121_314, [], 0)
     assert report["errors"] == [report["truncated"]]
+
+
+def test_what_is_not_recognised_is_not_ok(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "a.pcap", [Datagram(k * MS, ("10.1.1.1", 53), b"a question") for k in range(3)])
+    code, report = verify(capsys, path)
+    assert (code, report["ok"], report["packets"], report["errors"]) == (1, False, 3, [])
+    assert main(["verify", str(path)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == "NOT OK: 3 packets, 0 gaps, 0 duplicates, 0 errors, nothing was recognised\n"
+    assert "10.1.1.1:53 (3 packets)" in captured.err
+    frame = bytes(12) + b"\x08\x06" + bytes(28)  # ARP
+    path.write_bytes(pcap.file_header() + pcap.record(0, frame))
+    for verb in ("verify", "replay"):
+        assert main([verb, str(path)]) == 1
+        assert "nothing was recognised" in capsys.readouterr().err
+
+
+def test_errors_stand_in_the_order_of_the_file_and_last_those_without_a_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent = [Datagram(k * MS, A, orders(1 + k, 1)) for k in range(10)]
+    sent[6] = sent[6]._replace(payload=mold(7, add(7, 1)[:-3]))  # found when the batch is done, after ...
+    sent[8] = sent[8]._replace(payload=sent[8].payload[:-4])  # ... what its channel refuses at once
+    sent[2] = sent[2]._replace(payload=mold(3, b"\x01" + add(3, 1)[1:]))  # no type of ITCH, told at the end
+    path = write(tmp_path / "a.pcap", sent)
+    assert main(["replay", "--json", str(path)]) == 3
+    errors = json.loads(capsys.readouterr().out)["errors"]
+    offsets = [error["offset"] for error in errors]
+    assert offsets[-1] is None
+    assert offsets[:-1] == sorted(offsets[:-1])
+    assert len(offsets) > 2
+    main(["replay", str(path)])
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith(f"  {path}")]
+    assert [" at byte " in line for line in said] == [True] * (len(offsets) - 1) + [False]

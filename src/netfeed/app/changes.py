@@ -100,6 +100,7 @@ class Changes:
         self.consumers: list[Consumer] = []
         self.refused: dict[str, int] = {}
         self.count = 0
+        self.selected = 0  # those of the instruments and times that are asked for
         self.activity = np.zeros(0, np.int64)
         self.since_ns: int | None = None
         self.until_ns: int | None = None
@@ -122,10 +123,15 @@ class Changes:
     def deliver(self, rows: Rows, refused: Refused) -> None:
         """Count changes that bear the run's own numbers, and hand them on."""
         self._account(rows, refused)
-        if self.consumers:
-            rows = self._chosen(rows)
-            for consumer in self.consumers if len(rows) else ():
-                consumer.take(rows)
+        rows = self._chosen(rows)
+        self.selected += len(rows)
+        for consumer in self.consumers if len(rows) else ():
+            consumer.take(rows)
+
+    @property
+    def selects(self) -> bool:
+        """Say whether only some of the changes are asked for."""
+        return bool(self.catalogue.selection.patterns) or self.since_ns is not None or self.until_ns is not None
 
     def _account(self, rows: Rows, tell: Refused) -> None:
         self.count += len(rows)
@@ -144,6 +150,8 @@ class Changes:
 
     def _chosen(self, rows: Rows) -> Rows:
         """Leave out what is of other instruments or times; what concerns a whole channel stays."""
+        if not self.selects:
+            return rows
         keep = np.ones(len(rows), bool)
         if self.catalogue.selection.patterns:
             has = [self.catalogue.selection.has(book.name) for book in self.catalogue.books]

@@ -2,13 +2,16 @@
 
 Nothing is arbitrated and nothing is held back: what both lines carried is printed twice. A packet of a flow that was
 never recognised is one line too; bytes that do not fit their specification are an error, with where they stand.
+
+The bytes of a payload stand below the last of its messages. What is no UDP packet has none to show.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from netfeed.app.clock import Moment, time_text
+from netfeed.app.datagram import Datagram, dump, line_of, source_text
 from netfeed.app.describe import Described, Describer, fields_text, packet_name
 from netfeed.app.findings import Findings, Place
 from netfeed.app.flows import Flow, Flows
@@ -17,18 +20,22 @@ from netfeed.app.itch_file import ItchFile
 from netfeed.app.protocols import Protocol
 from netfeed.app.recognise import Match, match, protocol_of
 from netfeed.app.replay import Options
+from netfeed.app.verify import Checker
 from netfeed.errors import WireError
 from netfeed.machine import Buffer
 from netfeed.wire.capture import NO_TIME, Kind
 
 _RECORD, _TS, _AT, _LENGTH, _CAPTURED, _ORIGINAL, _KIND, _VERSION = 0, 1, 2, 3, 4, 5, 7, 8
-_PORT, _GROUP = 11, 13
+_SOURCE_PORT, _PORT, _SOURCE, _GROUP = 10, 11, 12, 13
 _BATCH: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: a message, a packet without any, or an error. `sequence` is the message's own."""
+    """One line: a message, a packet without any, or an error. `sequence` is the message's own.
+
+    `packet` is the one that brought it; `payload` has the bytes on the last line of a packet, else it is empty.
+    """
 
     place: Place
     group: str | None
@@ -37,23 +44,30 @@ class Line:
     name: str
     fields: dict[str, Any]
     error: WireError | None = None
+    packet: Datagram | None = None
+    payload: bytes = b""
 
     def json(self) -> dict[str, Any]:
         """Give the line as an object."""
+        source, length, line = (self.packet.source, self.packet.length, self.packet.line) if self.packet else [None] * 3
         found: dict[str, Any] = {
-            "ts_ns": self.place.ts_ns, "file": self.place.file, "offset": self.place.offset, "group": self.group,
-            "protocol": self.protocol, "sequence": self.sequence, "message": self.name, "fields": self.fields,
-            "error": None,
+            "ts_ns": self.place.ts_ns, "file": self.place.file, "offset": self.place.offset, "source": source,
+            "group": self.group, "line": line, "length": length, "protocol": self.protocol, "sequence": self.sequence,
+            "message": self.name, "fields": self.fields, "error": None,
         }  # fmt: skip
         if self.error is not None:
             found["error"] = {"what": self.error.what, "offset": self.place.payload + self.error.offset,
                               "found": self.error.found, "wanted": self.error.wanted}  # fmt: skip
         return found
 
-    def text(self) -> str:
-        """Write the line."""
+    def text(self, *, packet: bool = False, dumped: bool = False) -> str:
+        """Write the line: with more of its packet, with its bytes below."""
+        below = "\n" + dump(self.payload) if dumped and self.payload else ""
+        return self._words(self.packet.text() if packet and self.packet is not None else self.group) + below
+
+    def _words(self, way: str | None) -> str:
         head = [time_text(self.place.ts_ns, date=False)] if self.place.ts_ns is not None else []
-        head += [part for part in (self.group, self.protocol) if part is not None]
+        head += [part for part in (way, self.protocol) if part is not None]
         head += [f"seq {self.sequence}"] if self.sequence is not None else []
         if self.error is not None:
             at = self.place.payload + self.error.offset
@@ -63,16 +77,18 @@ class Line:
 
 
 class Decode:
-    """One run: iterate over `lines`; `findings` has what was wrong."""
+    """One run: iterate over `lines`; `findings` has what was wrong, `in_time` and `shown` count records."""
 
     def __init__(self, options: Options, *, count: int | None = None, stop: Callable[[], bool] = lambda: False) -> None:
         self.findings = Findings()
-        self._options = options
+        self.options = options
+        self.in_time = self.shown = 0
         self._left = count
         self._stop = stop
         self._describer = Describer()
         self._protocols: dict[str, Protocol] = {}
-        self._flows = Flows(self.findings, protocol=options.protocol, wanted=self._wanted)
+        self._flows = Flows(self.findings, protocol=options.protocol, declared=options.channels,
+                            new_feed=Checker, wanted=self._wanted)  # fmt: skip
         self._first_ns: int | None = None
 
     def lines(self) -> Iterator[Line]:
@@ -80,7 +96,7 @@ class Decode:
 
         Raises: SourceError when a file cannot be opened.
         """
-        with Inputs(self._options.files, self.findings, _BATCH) as inputs:
+        with Inputs(self.options.files, self.findings, _BATCH) as inputs:
             told = 0
             for capture, packets in inputs.captures():
                 yield from self._faults(told)
@@ -104,8 +120,9 @@ class Decode:
     def _faults(self, since: int) -> Iterator[Line]:
         """Show what the reading of files found."""
         for entry in self.findings.entries[since:]:
+            at = entry.offset or 0
             error = WireError("the file", offset=0, found=entry.found, wanted=entry.wanted)
-            yield Line(Place(entry.file, entry.offset, None, entry.offset), None, None, None, "error", {}, error)
+            yield Line(Place(entry.file, at, None, at), None, None, None, "error", {}, error)
 
     def _record(self, capture: Capture, row: tuple[Any, ...]) -> Iterator[Line]:
         base = capture.source.base
@@ -114,14 +131,21 @@ class Decode:
         if not self._in_time(ts_ns):
             return
         if row[_KIND] != Kind.UDP:
-            if not self._options.groups:
+            if not self.options.groups:
                 self._count()
                 yield self._odd(row, place)
             return
         flow = self._flows.meet(row[_GROUP], row[_PORT])
         if flow is not None:
             self._count()
-            yield from self._packet(flow, capture.source.buffer[row[_AT] : row[_AT] + row[_LENGTH]], place)
+            payload = capture.source.buffer[row[_AT] : row[_AT] + row[_LENGTH]]
+            lines = list(self._packet(flow, payload, place))
+            packet = Datagram(
+                source_text(row[_SOURCE], row[_SOURCE_PORT]), flow.text, len(payload),
+                line_of(self._flows, flow, payload, place),
+            )  # fmt: skip
+            yield from (replace(line, packet=packet) for line in lines[:-1])
+            yield replace(lines[-1], packet=packet, payload=bytes(payload))
 
     def _odd(self, row: tuple[Any, ...], place: Place) -> Line:
         kind = Kind(row[_KIND])
@@ -175,13 +199,13 @@ class Decode:
             self._count()
             try:
                 name, fields = self._describer.message("itch50", message)
-                yield Line(here, None, None, sequence, name, fields)
+                yield Line(here, None, None, sequence, name, fields, payload=message)
             except WireError as error:
                 if _is_unknown(error):
-                    yield Line(here, None, None, sequence, *_unknown(message, error))
+                    yield Line(here, None, None, sequence, *_unknown(message, error), payload=message)
                 else:
                     self.findings.add(here, f"{error.what}: {error.found}", error.wanted)
-                    yield Line(here, None, None, sequence, "error", {}, error)
+                    yield Line(here, None, None, sequence, "error", {}, error, payload=message)
             if self._left == 0:
                 break
         reader.messages.clear()
@@ -191,9 +215,9 @@ class Decode:
         from netfeed.app.protocols import PROTOCOLS
 
         if flow.protocol is None:
-            if self._options.protocol is not None:
-                if self._options.groups or match(self._options.protocol, payload) is not Match.NO:
-                    flow.protocol = PROTOCOLS[self._options.protocol]
+            if self.options.protocol is not None:
+                if self.options.groups or match(self.options.protocol, payload) is not Match.NO:
+                    flow.protocol = PROTOCOLS[self.options.protocol]
                 return flow.protocol
             name, sure = protocol_of(payload)
             if name is not None and sure is Match.YES:
@@ -203,7 +227,12 @@ class Decode:
         return flow.protocol
 
     def _in_time(self, ts_ns: int | None) -> bool:
-        since, until = self._options.since, self._options.until
+        within = self._is_within(ts_ns)
+        self.in_time += within
+        return within
+
+    def _is_within(self, ts_ns: int | None) -> bool:
+        since, until = self.options.since, self.options.until
         if ts_ns is None or (since is None and until is None):
             return True
         if self._first_ns is None:
@@ -211,10 +240,11 @@ class Decode:
         return _at(since, self._first_ns, ts_ns) <= ts_ns <= _at(until, self._first_ns, ts_ns)
 
     def _wanted(self, group: str, port: int) -> bool:
-        wanted = self._options.groups
+        wanted = self.options.groups
         return not wanted or any(group == one and number in (None, port) for one, number in wanted)
 
     def _count(self) -> None:
+        self.shown += 1
         if self._left is not None:
             self._left -= 1
 

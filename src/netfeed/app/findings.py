@@ -1,4 +1,4 @@
-"""What was wrong with the data, and where: the `errors` of every report.
+"""What was wrong with the data, and where: the `errors` of every report, listed in the order of the files.
 
 Bounded: a file that is nothing but errors fills MAX_FINDINGS entries, the rest is counted.
 """
@@ -6,6 +6,8 @@ Bounded: a file that is nothing but errors fills MAX_FINDINGS entries, the rest 
 from typing import Final, NamedTuple
 
 MAX_FINDINGS: Final = 1000
+NOWHERE: Final = -1
+"""The offset of what concerns a whole file."""
 
 
 class Place(NamedTuple):
@@ -21,10 +23,10 @@ class Place(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """One thing that was found where another was wanted."""
+    """One thing that was found where another was wanted. `offset`: None where it stands at no one place."""
 
     file: str
-    offset: int
+    offset: int | None
     found: str
     wanted: str
 
@@ -41,11 +43,21 @@ class Findings:
     def add(self, place: Place, found: object, wanted: object, *, torn: bool = False) -> None:
         """Add one, unless there are too many already; all are counted."""
         self.count += 1
-        finding = Finding(place.file, place.offset, str(found), str(wanted))
+        offset = place.offset if place.file and place.offset != NOWHERE else None
+        finding = Finding(place.file, offset, str(found), str(wanted))
         if torn:
             self.torn = finding
         if len(self.entries) < self._limit:
             self.entries.append(finding)
+
+    def listed(self) -> list[Finding]:
+        """List them file by file, as they stand in it; last what has no offset."""
+        rank = {file: number for number, file in enumerate(dict.fromkeys(entry.file for entry in self.entries))}
+
+        def key(entry: Finding) -> tuple[bool, int, bool, int]:
+            return not entry.file, rank[entry.file], entry.offset is None, entry.offset or 0
+
+        return sorted(self.entries, key=key)
 
     @property
     def dropped(self) -> int:

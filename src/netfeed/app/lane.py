@@ -140,7 +140,12 @@ class Lane:
             _bounded(self._aside, sequence, place, MAX_ASIDE)
         elif self._aside and self.channel.in_order:
             self._aside.clear()
-        if self.protocol.stays and len(payload) > self.protocol.header and sequence not in self.firsts:
+        self.remember(payload)
+
+    def remember(self, payload: Buffer) -> None:
+        """Remember what a packet says: the flow that says the same of the same sequence is another line."""
+        sequence = self.protocol.sequence_of(payload) if self.protocol.stays else None
+        if sequence is not None and len(payload) > self.protocol.header and sequence not in self.firsts:
             _bounded(self.firsts, sequence, self.protocol.digest(payload), MAX_FIRSTS)
 
     def _handle(self, events: Sequence[Event], now: int) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from netfeed.app.changes import NO_LANE, Catalogue, Changes, Rows, Selection
 from netfeed.app.clock import Moment
 from netfeed.app.fault import fault_in, fault_of
-from netfeed.app.findings import MAX_FINDINGS, Findings, Place
+from netfeed.app.findings import MAX_FINDINGS, NOWHERE, Findings, Place
 from netfeed.app.flows import Declared, Flow, Flows
 from netfeed.app.inputs import BATCH, Capture, Inputs
 from netfeed.app.itch_file import WINDOW, ItchFile
@@ -154,7 +154,7 @@ class Replay:
             types: dict[str, int] = feed.by_type if getattr(feed, "protocol", "") == "itch50" else {}
             for kind, count in types.items():
                 if kind not in itch.LAYOUTS:
-                    where = Place(self.options.files[0] if len(self.options.files) == 1 else "", 0)
+                    where = Place(self.options.files[0] if len(self.options.files) == 1 else "", NOWHERE)
                     self.findings.add(where, f"{count} messages of type {kind!r} on {name}", "a type of ITCH 5.0")
 
     # --- captures

@@ -31,7 +31,7 @@ def replay_report(replay: Replay, *, depth: int | None = None) -> Json:
         "by_type": by_type(replay),
         "channels": channels(replay),
         "books": [book_json(book, depth) for book in shown_books(replay)],
-        "errors": errors(replay.findings.entries),
+        "errors": errors(replay.findings.listed()),
         "elapsed_ns": replay.elapsed_ns,
     }
 
@@ -128,6 +128,11 @@ def _level(level: Level | None, exponents: tuple[int, int]) -> Json | None:
         return None
     price, quantity = decimal_text(level.price, exponents[0]), decimal_text(level.quantity, exponents[1])
     return {"price": price, "quantity": quantity, "orders": level.orders or None}
+
+
+def recognised_nothing(replay: Replay) -> bool:
+    """Say whether there were packets, and not one of them spoke anything that is known."""
+    return bool(replay.tally.records) and not replay.lanes and not replay.itch_files
 
 
 def is_sound(replay: Replay) -> bool:

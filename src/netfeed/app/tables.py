@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 import netfeed
-from netfeed.app.changes import Book
+from netfeed.app.changes import Book, Changes
 from netfeed.app.clock import time_text
 from netfeed.app.replay import Replay
 from netfeed.app.report import Json, book_json, by_type, channels, gaps, messages, shown_books
@@ -56,7 +56,12 @@ def _headline(replay: Replay) -> str:
     took = f"in {duration_text(replay.elapsed_ns)}{rate} ({build})"
     span = f"from {time_text(tally.first_ns)} to {time_text(tally.last_ns)}, " if tally.first_ns is not None else ""
     packets = f"{tally.packets:,} packets, " if tally.records else ""
-    return f"{packets}{count:,} messages, {replay.changes.count:,} changes {span}{took}"
+    return f"{packets}{count:,} messages, {_changes(replay.changes)} {span}{took}"
+
+
+def _changes(changes: Changes) -> str:
+    """Count the changes that were asked for, and of how many."""
+    return f"{changes.selected:,} of {changes.count:,} changes" if changes.selects else f"{changes.count:,} changes"
 
 
 def _print_types(replay: Replay, out: Console) -> None:
@@ -110,9 +115,11 @@ def print_findings(replay: Replay, out: Console, *, everything: bool = False) ->
     if not findings.count:
         return
     say(out, count_text(findings.count, "error"), "bold red")
-    shown = findings.entries if everything else findings.entries[:MAX_ERRORS]
+    shown = findings.listed()[: None if everything else MAX_ERRORS]
     for finding in shown:
-        say(out, f"  {finding.file} at byte {finding.offset}: found {finding.found}, wanted {finding.wanted}")
+        at = f" at byte {finding.offset}" if finding.offset is not None else ""
+        where = f"{finding.file}{at}: " if finding.file else ""
+        say(out, f"  {where}found {finding.found}, wanted {finding.wanted}")
     if findings.count > len(shown):
         say(out, f"  and {findings.count - len(shown):,} more" + ("" if everything else " (-v shows them)"))
 

@@ -12,7 +12,7 @@ import numpy as np
 from netfeed.app.fault import DECODE
 from netfeed.app.protocols import Protocol
 from netfeed.app.replay import Falls, Options, Replay
-from netfeed.app.report import Json, errors, gaps, is_sound
+from netfeed.app.report import Json, errors, gaps, is_sound, recognised_nothing
 from netfeed.book.change import CHANGE, NO_BOOK, ChangeLog, Kind, Refusal
 from netfeed.errors import WireError
 from netfeed.machine import Buffer
@@ -94,10 +94,10 @@ def verify_report(replay: Replay) -> Json:
     torn = replay.findings.torn
     records = replay.tally.records + sum(file.sequence - 1 - file.passed for file in replay.itch_files)
     return {
-        "ok": is_sound(replay),
+        "ok": is_sound(replay) and not recognised_nothing(replay),
         "packets": records,
         "gaps": gaps(replay.lanes),
         "duplicates": sum(lane.statistics().duplicates for lane in replay.lanes),
         "truncated": errors([torn])[0] if torn is not None else None,
-        "errors": errors(replay.findings.entries),
+        "errors": errors(replay.findings.listed()),
     }

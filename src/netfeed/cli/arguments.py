@@ -37,9 +37,9 @@ def add_channels(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def add_talk(parser: argparse.ArgumentParser) -> None:
+def add_talk(parser: argparse.ArgumentParser, *, verbose: str = "say more (repeatable)") -> None:
     """Add how much is said."""
-    parser.add_argument("-v", "--verbose", action="count", default=0, help="say more (repeatable)")
+    parser.add_argument("-v", "--verbose", action="count", default=0, help=verbose)
     parser.add_argument("-q", "--quiet", action="store_true", help="say only what was asked for")
 
 

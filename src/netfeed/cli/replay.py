@@ -65,11 +65,10 @@ def run(arguments: argparse.Namespace) -> int:
     with Stop() as stop:
         replay = Replay(session.options(arguments), stop=stop)
         _drive(replay, arguments, stop)
-    nothing = session.note_unknown(replay, quiet=arguments.quiet)
+    session.note_unknown(replay, quiet=arguments.quiet)
     session.note_unmatched(replay)
     _report(replay, arguments)
-    code = session.exit_code(replay, stop)
-    return session.FAILED if code == session.OK and nothing else code
+    return session.exit_code(replay, stop)
 
 
 def _drive(replay: "Replay", arguments: argparse.Namespace, stop: Stop) -> None:

@@ -47,13 +47,13 @@ def run(replay: "Replay", stop: Stop) -> None:
 
 def exit_code(replay: "Replay", stop: Stop) -> int:
     """Choose the exit code of a run."""
-    from netfeed.app.report import is_sound
+    from netfeed.app.report import is_sound, recognised_nothing
 
     if stop():
         return stop.exit_code
     if not is_sound(replay):
         return DATA
-    return OK
+    return FAILED if recognised_nothing(replay) else OK
 
 
 def note(text: str) -> None:
@@ -61,17 +61,19 @@ def note(text: str) -> None:
     print(f"netfeed: {text}", file=sys.stderr)
 
 
-def note_unknown(replay: "Replay", *, quiet: bool) -> bool:
-    """Say which flows were not recognised; give whether nothing at all was, although there were packets."""
-    unknown = replay.flows.unknown()
-    nothing = bool(replay.tally.records) and not replay.lanes and not replay.itch_files
+def note_unknown(replay: "Replay", *, quiet: bool) -> None:
+    """Say which flows were not recognised, or that nothing at all was."""
+    from netfeed.app.report import recognised_nothing
+
+    unknown, nothing = replay.flows.unknown(), recognised_nothing(replay)
     if unknown and (nothing or not quiet):
         names = ", ".join(f"{flow.text} ({flow.packets:,} packets)" for flow in unknown[:5])
         more = f" and {len(unknown) - 5:,} more flows" if len(unknown) > 5 else ""
         note(f"not recognised, passed over: {names}{more}; --protocol names what they speak")
+    elif nothing and not replay.options.groups:
+        note("nothing was recognised: no packet carries anything that is known")
     if replay.flows.overflowed:
         note(f"{replay.flows.overflowed:,} packets were passed over: too many flows or channels for one run")
-    return nothing
 
 
 def note_unmatched(replay: "Replay") -> None:
@@ -81,10 +83,14 @@ def note_unmatched(replay: "Replay") -> None:
         seen = len(replay.catalogue.books)
         note(f"no book matches --instrument {' '.join(options.instruments)} ({seen} books were seen)")
     if options.groups and not replay.lanes:
-        groups = " ".join(group if port is None else f"{group}:{port}" for group, port in options.groups)
-        note(f"no packet that was recognised went to --group {groups}")
+        note(f"no packet that was recognised went to --group {groups_text(options)}")
     if (options.since or options.until) and not replay.tally.records and not any(map(_read, replay.itch_files)):
         note("nothing lies between --from and --to")
+
+
+def groups_text(options: "Options") -> str:
+    """Write the groups that are asked for."""
+    return " ".join(group if port is None else f"{group}:{port}" for group, port in options.groups)
 
 
 def _read(file: "ItchFile") -> bool:

@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print(replay: "Replay", report: dict[str, Any], verbose: int) -> None:
-    from netfeed.app.report import channels
+    from netfeed.app.report import channels, recognised_nothing
     from netfeed.app.tables import channel_table, console, print_findings, say
     from netfeed.app.verify import falls_text
     from netfeed.units import count_text
@@ -67,4 +67,5 @@ def _print(replay: "Replay", report: dict[str, Any], verbose: int) -> None:
     what = "packet" if replay.tally.records or not replay.itch_files else "message"
     counts = ((report["packets"], what), (len(report["gaps"]), "gap"), (report["duplicates"], "duplicate"))
     said = ", ".join(count_text(*one) for one in (*counts, (replay.findings.count, "error")))
-    say(out, f"{'ok' if report['ok'] else 'NOT OK'}: {said}")
+    nothing = ", nothing was recognised" if recognised_nothing(replay) else ""
+    say(out, f"{'ok' if report['ok'] else 'NOT OK'}: {said}{nothing}")
