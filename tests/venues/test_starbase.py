@@ -168,3 +168,30 @@ def test_a_definition_names_the_instrument_and_its_exponents(feed: StarbaseFeed)
     assert (feed.names, feed.exponents) == (["BTC-PERPETUAL"], [(-9, -2)])
     feed.apply(put(1, ONE)[:40], 2)
     assert feed.statistics().refused == {"BAD_LENGTH": 1}
+
+
+def test_a_snapshot_waits_for_the_end_of_the_transaction_that_is_open(feed: StarbaseFeed) -> None:
+    """Or the other books that the transaction has touched would be told half of it, under the snapshot's number."""
+    feed.begin(whole=False)
+    splice = Splice()
+    splice.begin(0)
+    feed.stream.fresh_state = BookState.LIVE
+    for sequence, message in enumerate([put(1, 10 * ONE, instrument=8), put(2, 9 * ONE, instrument=8)], 1):
+        splice.remember(sequence, message)
+        feed.apply(message, sequence)
+    feed.stream.fresh_state = BookState.SYNCING
+    delete = starbase.encode(24, flags=1, orderId=1, instrumentId=8)
+    splice.remember(3, delete)
+    feed.apply(delete, 3)
+    feed.take()
+
+    snapshot(feed, [header(2), put(5, ONE), trailer(2)], splice.since)
+    assert len(feed.take()) == 0
+
+    end = put(6, 2 * ONE, instrument=8, flags=2)
+    splice.remember(4, end)
+    feed.apply(end, 4)
+    changes = feed.take()
+    told = [(int(row["sequence"]), int(row["book"]), int(row["price"])) for row in changes if row["kind"] == Kind.BBO]
+    assert told == [(4, 0, 9 * ONE), (2, 1, ONE)]
+    assert feed.books[1].state is BookState.LIVE

@@ -262,6 +262,10 @@ cdef class OrderBooks:
                 self.m.books[book].sides[which].told_quantity = self.m.books[book].sides[which].told_orders = 0
             touch(&self.m, book)
 
+    @property
+    def in_transaction(self):
+        return self.m.dirty != NONE
+
     def pending(self):
         return self.m.change_count
 

@@ -249,6 +249,11 @@ class OrderBooks:
             self._publish(book)
         self._dirty.clear()
 
+    @property
+    def in_transaction(self) -> bool:
+        """Say whether a transaction is open that has changed something."""
+        return bool(self._dirty)
+
     def retell(self) -> None:
         """Announce the best levels of every book anew when the transaction ends, whatever was announced before."""
         for book, one in enumerate(self._books):

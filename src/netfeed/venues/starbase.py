@@ -31,6 +31,8 @@ MAX_BOOKS: Final = 1 << 16
 
 MAX_SNAPSHOT_ORDERS: Final = 1 << 20
 """Orders of one instrument's snapshot; more is not a snapshot."""
+MAX_RIPE: Final = 64
+"""Snapshots that wait for the end of a transaction; what is more comes again in the next cycle."""
 ROOM: Final = 1 << 16
 """Changes that a feed holds before they must be taken: some thousands of messages. 4 MiB."""
 PRICE_EXPONENT: Final = -9
@@ -144,6 +146,7 @@ class StarbaseFeed:
         self._exponents: list[tuple[int, int]] = []
         self._handles: list[OrderBook] = []
         self._snapshot: _Snapshot | None = None
+        self._ripe: dict[int, tuple[_Snapshot, int, int, Since]] = {}  # complete, while a transaction is open
         self._snapshot_types: dict[str, int] = {}
         self._again: Counter[str] = Counter()  # incrementals that were applied once more, behind a snapshot
         self._last = 0
@@ -198,6 +201,8 @@ class StarbaseFeed:
         if _template(message) == TemplateId.INSTRUMENT_DEFINITION:
             self._define(message)
         self.stream.apply(message, sequence, ts_recv_ns, channel)
+        if self._ripe and not self.stream.books.in_transaction:
+            self._adopt_ripe()
 
     def gap(self, first: int, last: int, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
         """Take note of a loss. What was lost could have touched any book, those included that are not open yet."""
@@ -264,6 +269,7 @@ class StarbaseFeed:
         for book in range(len(self.stream.books)):
             self.stream.books.to(book, BookState.EMPTY)
         self.stream.books.end()
+        self._ripe.clear()
         self._last = 0
         self.begin(whole=True)
 
@@ -307,7 +313,20 @@ class StarbaseFeed:
             return
         snapshot.orders.append((body.orderId % 2**64, side, body.price, body.quantity, body.sortOrderId))
 
+    def _adopt_ripe(self) -> None:
+        ripe, self._ripe = self._ripe, {}
+        for adoption in ripe.values():
+            self._adopt(*adoption)
+
     def _adopt(self, snapshot: "_Snapshot", ts_recv_ns: int, channel: int, since: Since) -> None:
+        """Put a snapshot and what came after it in the place of a book that is not right.
+
+        In the middle of a transaction it waits for the end: ending it here would tell half of what it does to others.
+        """
+        if self.stream.books.in_transaction:
+            if len(self._ripe) < MAX_RIPE or snapshot.instrument in self._ripe:
+                self._ripe[snapshot.instrument] = snapshot, ts_recv_ns, channel, since
+            return
         book = self.stream.define(snapshot.instrument)
         if book == NO_BOOK or self.stream.books.state(book) not in _UNSURE:
             return
