@@ -17,6 +17,7 @@ from netfeed.app import configuration as conf
 from netfeed.app.account import account, final_books, summary
 from netfeed.app.config import load, split_endpoint
 from netfeed.app.endpoints import Endpoints
+from netfeed.app.final import write_report
 from netfeed.app.gap_log import GapLog
 from netfeed.app.glimpse_link import GlimpseLink, password_of
 from netfeed.app.inlet import Inlet
@@ -231,6 +232,13 @@ class Run:
     def _finished(self, done: bool, what: str) -> None:
         if not done:
             self.tell(f"{what} could not be written to its end: whoever reads it stands still")
+
+    def report(self, path: str) -> None:
+        """Leave the account, every gap and every final book in a file.
+
+        Raises: OSError when it cannot be written.
+        """
+        write_report(self.live, path)
 
     def summary(self) -> str:
         """Say what happened."""

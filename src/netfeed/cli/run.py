@@ -35,6 +35,7 @@ def add(verbs: Any) -> None:
     parser.add_argument("--json", action="store_true", help="every change as a JSON line on standard output")
     parser.add_argument("--record", metavar="FILE", help="journal every packet as pcapng")
     parser.add_argument("--ring", metavar="NAME", help="changes into a ring in shared memory")
+    parser.add_argument("--report", metavar="FILE", help="at the end: account, gaps and all final books as JSON")
     parser.add_argument("--duration", type=args.duration, metavar="TIME", help="stop after so long")
     parser.add_argument("--no-view", action="store_true", help="no live view, though standard output is a terminal")
     parser.add_argument("--dry-run", action="store_true", help="read the configuration and end")
@@ -69,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
         except PermissionError as error:
             print(f"netfeed: not permitted: {error}; it takes CAP_SYS_NICE or CAP_NET_ADMIN", file=sys.stderr)
             return NOT_PERMITTED
+        if arguments.report is not None:
+            one.report(arguments.report)
     if not arguments.quiet:
         print(one.summary(), file=sys.stderr)
     return stop.exit_code if stop() else one.exit_code()

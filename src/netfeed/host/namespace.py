@@ -100,7 +100,7 @@ class Namespace:
         with self.entered(), _netlink() as ip:
             # times are in 1/100 s; they stand before the querier starts, since its first answer would wait for them
             ip.link("add", ifname=name, kind="bridge", br_mcast_snooping=1, br_mcast_query_intvl=100,
-                    br_mcast_query_response_intvl=20, br_mcast_membership_intvl=260,
+                    br_mcast_startup_query_intvl=25, br_mcast_query_response_intvl=20, br_mcast_membership_intvl=260,
                     br_mcast_last_member_intvl=20)  # fmt: skip
             bridge = _index(ip, name)
             for port in ports:

@@ -3,6 +3,7 @@
     frames from `left`   --+-- UDP to a flow that has a device --> the device --> `right`
                            +-- all else ------------------------------------> `right`
     frames from `right`  ----------------------------------------------------> `left`
+                           (while `deaf`: no membership reports, so that a switch on the left forgets who is a member)
 
 It stands between two interfaces as a patch panel does, so that neither side knows of it: no address, no route. A
 device sees payloads only, and what it lets through is put into a new frame of the same flow with right checksums: a
@@ -28,6 +29,7 @@ from netfeed.wire.headers import udp_frame
 
 _ALL_PROTOCOLS: Final = 3
 _SOL_PACKET, _IGNORE_OUTGOING = 263, 23
+_IGMP: Final = 2
 _MAX_FRAME: Final = 65_600
 _BATCH: Final = 64
 """Frames that are taken from one side before the other one is looked at."""
@@ -54,9 +56,13 @@ class Device(Protocol):
 
 @dataclass(slots=True)
 class RelayStatistics:
-    """Frames that went past the devices, payloads into devices and out of them, sends that were refused."""
+    """Frames that went past the devices, payloads into devices and out of them, sends that were refused.
+
+    `unheard`: membership reports that were kept back.
+    """
 
     forwarded: int = 0
+    unheard: int = 0
     taken: int = 0
     delivered: int = 0
     refused: int = 0
@@ -67,6 +73,7 @@ class Relay:
 
     def __init__(self, left: str, right: str, devices: Mapping[Flow, Device]) -> None:
         self.statistics = RelayStatistics()
+        self.deaf = False
         self._left, self._right = _tap(left), _tap(right)
         self._devices = {(_mapped(address), port): device for (address, port), device in devices.items()}
         self._frames: dict[Device, Callable[[bytes], bytes]] = {}
@@ -103,6 +110,9 @@ class Relay:
             self.statistics.taken += 1
             device.send(frame[packet.payload_offset : packet.payload_offset + packet.payload_length], now)
         for frame in _waiting(self._right):
+            if self.deaf and _is_report(frame):
+                self.statistics.unheard += 1
+                continue
             self.statistics.forwarded += self._send(self._left, frame)
         for device in self._devices.values():
             for payload in device.deliver(now):
@@ -139,6 +149,11 @@ def _waiting(tap: socket.socket) -> list[bytes]:
     except OSError:  # nothing more; or the interface went down, which is told once
         pass
     return frames
+
+
+def _is_report(frame: bytes) -> bool:
+    """Say whether a frame is IGMP."""
+    return frame[12:14] == b"\x08\x00" and len(frame) > 23 and frame[23] == _IGMP
 
 
 def _mapped(address: str) -> bytes:
