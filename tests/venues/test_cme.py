@@ -379,6 +379,18 @@ def test_a_snapshot_of_a_live_book_is_compared(venue):
     assert (venue.state, venue.levels()) == (BookState.LIVE, [(0, 99, 5)])
 
 
+def test_a_stale_book_is_proven_by_its_next_entry_and_not_by_a_snapshot_while_its_lines_are_silent(venue):
+    venue.book(venue.entry(NEW, "0", 1, 100, 5))
+    venue.feed.move(0, BookState.STALE)
+    venue.snapshot(1, ("0", 1, 100, 5))
+    assert (venue.state, venue.feed.statistics().snapshots_equal) == (BookState.STALE, 1)
+    venue.book(venue.entry(CHANGE, "0", 1, 100, 6))
+    assert venue.state == BookState.LIVE
+    venue.feed.move(0, BookState.STALE)
+    venue.gap()
+    assert venue.state == BookState.SUSPECT
+
+
 def test_a_snapshot_that_is_no_book_is_refused(venue):
     venue.snapshot(5, ("0", 1, 100, 5), ("0", 2, 101, 5))
     venue.snapshot(5, ("0", 2, 100, 5))

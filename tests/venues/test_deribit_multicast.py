@@ -295,6 +295,18 @@ def test_a_snapshot_that_is_not_what_the_live_book_holds_is_refused_and_taken(ve
     assert venue.levels() == [(0, 1005, 10)]
 
 
+def test_a_stale_book_is_proven_by_its_next_update_and_not_by_a_snapshot_while_its_lines_are_silent(venue):
+    venue.update(0, 1, (BID, 100.0, 10.0))
+    venue.feed.move(0, BookState.STALE)
+    venue.snapshot(1, (BID, 100.0, 10.0))
+    assert (venue.state, venue.feed.statistics().snapshots_equal) == (BookState.STALE, 1)
+    venue.update(1, 2, (BID, 100.0, 20.0))
+    assert venue.state == BookState.LIVE
+    venue.feed.move(0, BookState.STALE)
+    venue.gap()
+    assert venue.state == BookState.SUSPECT
+
+
 def test_a_snapshot_of_limited_depth_is_trusted_as_far_as_it_tells(venue):
     venue.snapshot(3, (BID, 100.0, 10.0), (BID, 99.0, 10.0), (ASK, 101.0, 10.0), complete=False)
     assert venue.state == BookState.LIVE

@@ -186,3 +186,11 @@ def test_no_bytes_raise(messages):
     told = venue.feed.statistics()
     assert told.messages == 2 * len(messages)
     assert len(venue.changes(Kind.REFUSED)) == sum(told.refused.values())
+
+
+def test_a_stale_book_is_suspect_after_a_loss(venue):
+    venue.level("8", 100, 5)
+    venue.feed.move(0, BookState.STALE)
+    assert venue.changes(Kind.STATE)[-1]["state"] == BookState.STALE
+    venue.feed.gap(2, 3, 5)
+    assert venue.state == BookState.SUSPECT

@@ -123,3 +123,11 @@ def test_types_and_books_are_bounded():
     assert (len(market.by_type), market.by_type["0"]) == (MAX_TYPES, 2)
     assert (market.open("A", (0, 0)), market.open("B", (0, 0))) == (0, None)
     assert market.refused == {Refusal.FULL: 1}
+
+
+def test_a_stale_book_that_lost_something_is_suspect(market):
+    for befall in (lambda: market.doubt(0), lambda: market.refuse(0, Refusal.BAD_VALUE)):
+        market.to(0, BookState.LIVE)
+        market.to(0, BookState.STALE)
+        befall()
+        assert market.books[0].state == BookState.SUSPECT

@@ -86,7 +86,7 @@ class _Levels:
         self._feed = feed
 
     def to(self, book: int, state: BookState) -> None:
-        self._feed._market.to(book, state)
+        self._feed.move(book, state)
 
     def state(self, book: int) -> int:
         return int(self._feed.books[book].state)

@@ -10,8 +10,9 @@ so that the entries themselves say whether anything of the instrument was lost.
     a jump of RptSeq          SUSPECT until a snapshot joins what was held since
     gap of the channel        every book of it *can* have been touched, so each is SUSPECT, until its next entry
                               continues its RptSeq - then nothing of it was lost - or a snapshot proves it
-    snapshot, book not LIVE   taken when what is held joins it, and it was made after the last lost packet
+    snapshot, other books     taken when what is held joins it, and it was made after the last lost packet
     snapshot, book LIVE       of the same RptSeq: compared; of another content: refused, and taken
+    STALE (by `move`)         compared with snapshots as a LIVE one; its next entry makes it LIVE, a loss SUSPECT
     book reset (J)            the book is empty, and that is all of it: LIVE
     channel reset             all books of the channel are EMPTY
 
@@ -35,7 +36,7 @@ from netfeed.errors import WireError
 from netfeed.machine import Buffer
 from netfeed.venues.chain import Link, Room
 from netfeed.venues.cme_security import PLACES, Ladders, Security, ladders_of
-from netfeed.venues.level_market import MAX_BOOKS, LevelMarket
+from netfeed.venues.level_market import MAX_BOOKS, WHOLE, LevelMarket
 from netfeed.wire import cme
 from netfeed.wire.cme import AggressorSide, EntryType, MatchEventIndicator, MDUpdateAction
 from netfeed.wire.sbe import UnknownTemplate
@@ -127,6 +128,10 @@ class CmeFeed:
         """Take note that all that was missing has been applied: what was only doubted is LIVE again."""
         concerned = (one for one in self._securities.values() if self._concerns(channel, one))
         self._market.trust_all(one.book for one in concerned if not one.broken)
+
+    def move(self, book: int, state: BookState) -> None:
+        """Move a book to another state for a reason that lies outside of the messages, as a silent source does."""
+        self._market.to(book, state)
 
     def touches(self, message: Buffer) -> list[int]:
         """Give the books that the entries of a message name."""
@@ -278,7 +283,7 @@ class CmeFeed:
         ladders = ladders_of(one, body.NoMDEntries)
         if ladders is None:
             self._market.refuse(one.book, Refusal.BAD_VALUE, body.RptSeq)
-        elif self.books[one.book].state == BookState.LIVE:
+        elif self.books[one.book].state in WHOLE:
             self._compare(one, ladders, body.RptSeq)
         else:
             self._take(one, ladders, body)

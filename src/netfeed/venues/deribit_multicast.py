@@ -12,8 +12,9 @@ decimal, and one that is finer than the exponent is refused, never rounded.
     update that does not        SUSPECT until a snapshot joins what was held since
     gap of the channel          every book of it *can* have been touched, so each is SUSPECT, until its next update
                                 continues its chain - then nothing of it was lost - or a snapshot proves it
-    snapshot, book not LIVE     taken when what is held joins it, and its cycle began after the last gap
+    snapshot, other books       taken when what is held joins it, and its cycle began after the last gap
     snapshot, book LIVE         of the same changeId: compared; of another content: refused, and taken
+    STALE (by `move`)           compared with snapshots as a LIVE one; its next update makes it LIVE, a loss SUSPECT
 
 A snapshot that is not of the whole depth tells nothing behind its last level: when the best falls behind that level,
 the book is SUSPECT.
@@ -35,7 +36,7 @@ from netfeed.machine import Buffer
 from netfeed.venues.chain import Link, Room
 from netfeed.venues.deribit_instrument import MAX_SNAPSHOT_LEVELS, SIDES, Gathered, Instrument
 from netfeed.venues.doubles import decimals
-from netfeed.venues.level_market import MAX_BOOKS, LevelMarket
+from netfeed.venues.level_market import MAX_BOOKS, WHOLE, LevelMarket
 from netfeed.wire import deribit
 from netfeed.wire.deribit import BookChange, TemplateId
 from netfeed.wire.sbe import UnknownTemplate
@@ -130,6 +131,10 @@ class DeribitMulticastFeed:
         self._torn.update(self._cycles)
         for one in self._instruments.values():
             one.forget_snapshot()
+
+    def move(self, book: int, state: BookState) -> None:
+        """Move a book to another state for a reason that lies outside of the messages, as a silent source does."""
+        self._market.to(book, state)
 
     def touches(self, message: Buffer) -> list[int]:
         """Give the book that an update names."""
@@ -281,7 +286,7 @@ class DeribitMulticastFeed:
         gathered = one.gather(body, channel)
         if gathered is Gathered.NONSENSE:
             self._market.refuse(one.book, Refusal.BAD_VALUE, body.changeId)
-        elif gathered is Gathered.DONE and self.books[one.book].state == BookState.LIVE:
+        elif gathered is Gathered.DONE and self.books[one.book].state in WHOLE:
             self._compare(one, one.book, body)
         elif gathered is Gathered.DONE:
             self._take(one, one.book, body, fresh=self._cycles[channel] > one.since)

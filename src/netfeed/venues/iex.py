@@ -108,6 +108,10 @@ class IexDeepFeed:
             if book not in self._moved:  # in the middle of an event a book is not judged
                 self._publish(book)
 
+    def move(self, book: int, state: BookState) -> None:
+        """Move a book to another state for a reason that lies outside of the messages, as a silent source does."""
+        self._market.to(book, state)
+
     def touches(self, message: Buffer) -> list[int]:
         """Give the book of the symbol that a level update names."""
         if not len(message) or chr(message[0]) not in _SIDES:

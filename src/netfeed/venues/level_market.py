@@ -24,7 +24,9 @@ MAX_TYPES: Final = 1024
 """Types that are counted one by one; bytes that are no message at all must not grow a table."""
 
 _UINT64: Final = 2**64 - 1
-_UNTOLD: Final = frozenset({BookState.EMPTY, BookState.SUSPECT, BookState.STALE})
+WHOLE: Final = frozenset({BookState.LIVE, BookState.STALE})
+"""A book that holds all that was told: a STALE one does, its source is only silent."""
+_UNTOLD: Final = frozenset({BookState.EMPTY, BookState.SUSPECT})
 
 
 class LevelMarket:
@@ -125,12 +127,12 @@ class LevelMarket:
         self.to(book, BookState.EMPTY)
 
     def refuse(self, book: int | None, reason: Refusal, reference: int = 0) -> None:
-        """Count nonsense, announce it, and make the LIVE book that it names SUSPECT."""
+        """Count nonsense, announce it, and make the book that it names SUSPECT if it was whole."""
         self.refused[reason] += 1
         self._announce(Kind.REFUSED, NO_BOOK if book is None else book, reference=reference, flags=int(reason))
         if book is not None:
             self._doubted.discard(book)
-        if book is not None and self.books[book].state == BookState.LIVE:
+        if book is not None and self.books[book].state in WHOLE:
             self.to(book, BookState.SUSPECT)
 
     def gap(self, first: int, last: int) -> None:
