@@ -20,6 +20,7 @@ from typing import Final
 import h11
 
 from netfeed.app.account import account, is_ready
+from netfeed.app.gap_records import full_account
 from netfeed.app.live import Live
 from netfeed.app.metrics import CONTENT_TYPE, Metrics
 from netfeed.errors import NetfeedError
@@ -120,7 +121,7 @@ class Endpoints:
             ready = is_ready(self._live)
             return (200, "text/plain", b"ready\n") if ready else (503, "text/plain", self._why_not())
         if path == "/account":
-            return 200, "application/json", json.dumps(account(self._live)).encode() + b"\n"
+            return 200, "application/json", json.dumps(full_account(self._live)).encode() + b"\n"
         return 404, "text/plain", b"/metrics /healthz /readyz /account\n"
 
     def close(self) -> None:

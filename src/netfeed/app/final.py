@@ -8,11 +8,10 @@ from typing import Any
 
 import msgspec
 
-from netfeed.app.account import account
 from netfeed.app.changes import Book
+from netfeed.app.gap_records import full_account
 from netfeed.app.live import Live
 from netfeed.app.report import book_json
-from netfeed.app.slots import Slot
 from netfeed.book.digest import digest
 from netfeed.book.level import Side
 
@@ -21,25 +20,9 @@ Json = dict[str, Any]
 
 def final_report(live: Live) -> Json:
     """Give the account of the run, with `gap_records` for each channel, and `final_books`."""
-    told = account(live)
-    for channel, slot in zip(told["channels"], live.slots, strict=True):
-        channel["gap_records"] = gap_records(slot)
+    told = full_account(live)
     told["final_books"] = [final_book(book) for book in live.catalogue.books]
     return told
-
-
-def gap_records(slot: Slot) -> list[Json]:
-    """List the latest gaps of a channel. Units: ns, `opened_ns` monotonic."""
-    return [
-        {
-            "first": gap.first,
-            "last": gap.last,
-            "closed_by": gap.by,
-            "opened_ns": gap.opened_at,
-            "open_ns": gap.closed_at - gap.opened_at,
-        }
-        for gap in slot.lane.statistics().gaps
-    ]
 
 
 def final_book(book: Book) -> Json:

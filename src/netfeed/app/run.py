@@ -19,6 +19,7 @@ from netfeed.app.config import load, split_endpoint
 from netfeed.app.endpoints import Endpoints
 from netfeed.app.final import write_report
 from netfeed.app.gap_log import GapLog
+from netfeed.app.gap_records import closed_line, full_account
 from netfeed.app.glimpse_link import GlimpseLink, password_of
 from netfeed.app.inlet import Inlet
 from netfeed.app.journal import JournalWriter
@@ -29,6 +30,7 @@ from netfeed.app.slots import Slot
 from netfeed.app.snapshot_join import SnapshotJoin
 from netfeed.app.stream import JsonStream
 from netfeed.errors import ConfigurationFileError, NetfeedError
+from netfeed.feed.events import Event, GapClosed
 from netfeed.feed.glimpse import Glimpse
 from netfeed.feed.ports import SERVERS, SNAPSHOTS
 from netfeed.machine import NEVER
@@ -61,10 +63,11 @@ class Run:
         self.view: Any = None
         self.gaps = GapLog(self.tell)
         for slot in self.live.slots:
-            slot.listeners.append(lambda slot, event: self.gaps.hear(slot, event, self.live.now))
+            slot.listeners.append(self._hear)
         self._stop = stop
         self._closing: list[Callable[[], Any]] = []
         self._stream: JsonStream | None = None
+        self._closed: list[tuple[Slot, GapClosed]] = []  # in this turn: their messages are still on their way
 
     def run(self) -> None:
         """Run until `stop`, or for as long as asked for.
@@ -90,12 +93,24 @@ class Run:
         elif not self.options.quiet:
             print(line, file=sys.stderr, flush=True)
 
+    def tell_closed(self) -> None:
+        """Write the gaps that were closed in the last turn into the stream."""
+        closed, self._closed = self._closed, []
+        if closed and self._stream is not None:
+            with self.live.held():
+                self._stream.tell([closed_line(slot, event, self.live.drive.skew_ns) for slot, event in closed])
+
     def exit_code(self) -> int:
         """Choose the code of a run that came to its end: nothing heard, something lost or wrong, or fine."""
         told = account(self.live)
         if not told["packets"]:
             return UNAVAILABLE
         return DATA if told["messages_lost"] or told["errors"] else OK
+
+    def _hear(self, slot: Slot, event: Event) -> None:
+        self.gaps.hear(slot, event, self.live.now)
+        if isinstance(event, GapClosed) and self._stream is not None:
+            self._closed.append((slot, event))
 
     # --- the loop
 
@@ -104,11 +119,12 @@ class Run:
         frame = self.live.now
         while not self._stop() and self.live.now < end:
             self.live.turn(min(end, frame) if self.view is not None else end)
+            self.tell_closed()
             if self.view is not None and self.live.now >= frame:
                 frame = self.live.now + FRAME_NS
                 self.view.draw()
             if signals.dump():
-                print(json.dumps(account(self.live)), file=sys.stderr, flush=True)
+                print(json.dumps(full_account(self.live)), file=sys.stderr, flush=True)
             if signals.reload():
                 self._reload()
 
@@ -226,7 +242,8 @@ class Run:
 
     def _end_stream(self) -> None:
         assert self._stream is not None
-        self._stream.end([*final_books(self.live), {"kind": "SUMMARY", **account(self.live)}])
+        self.tell_closed()
+        self._stream.end([*final_books(self.live), {"kind": "SUMMARY", **full_account(self.live)}])
         self._finished(self._stream.close(), "the stream")
 
     def _finished(self, done: bool, what: str) -> None:

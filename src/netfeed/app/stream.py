@@ -29,7 +29,7 @@ class Named(NamedTuple):
 
 
 class JsonStream:
-    """A consumer of changes, and the lines that end it (`end`)."""
+    """A consumer of changes, of what else is told in between (`tell`), and of the lines that end it (`end`)."""
 
     def __init__(
         self, config: Stream, catalogue: Catalogue, lanes: Callable[[], Any], held: Callable[[], Any], path: str
@@ -47,6 +47,10 @@ class JsonStream:
             self._catch_up()
         if not self.queue.put((rows, self._names(books)), len(rows)) and self.queue.policy == "coalesce":
             self._missed.update(int(book) for book in books if book != NO_BOOK)
+
+    def tell(self, lines: list[dict[str, Any]]) -> None:
+        """Hand lines that are no changes to the writer."""
+        self.queue.put(lines, len(lines))
 
     def end(self, lines: list[dict[str, Any]]) -> None:
         """Hand the last lines to the writer."""

@@ -47,6 +47,7 @@ from netfeed.feed.events import (
     SnapshotRestarted,
 )  # fmt: skip
 from netfeed.feed.framing import Framing, Kind, Packet
+from netfeed.feed.gap import Gap
 from netfeed.feed.ports import LINES, PORTS, RETRANSMITS, SNAPSHOTS, port_name
 from netfeed.feed.recovery import Recovery, ServerStatistics
 from netfeed.feed.sequencer import GapRecord, Sequencer
@@ -183,6 +184,11 @@ class Channel:
     def in_doubt(self) -> bool:
         """Say whether a gap is open: what it holds may have touched any book, and has not been seen."""
         return any(gap.opened_at is not None for gap in self._lines.sequencer.gaps.gaps)
+
+    @property
+    def open_gaps(self) -> tuple[Gap, ...]:
+        """List the gaps that have been opened and are still waited for."""
+        return tuple(gap for gap in self._lines.sequencer.gaps.gaps if gap.opened_at is not None)
 
     @property
     def in_order(self) -> bool:

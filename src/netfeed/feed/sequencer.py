@@ -41,13 +41,17 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GapRecord:
-    """One gap that was opened. `by` is None, and `closed_at` the time of giving up, where it was lost."""
+    """One gap that was opened. `by` is None, and `closed_at` the time of giving up, where it was lost.
+
+    `seen_at`: when the first packet behind it came, a reorder window before it was opened.
+    """
 
     first: int
     last: int
     opened_at: int
     closed_at: int
     by: ClosedBy | None
+    seen_at: int
 
 
 class _Held(NamedTuple):
@@ -158,7 +162,9 @@ class Sequencer:
         events: list[Event] = []
         for k, record in enumerate(self.records):
             if record.by is None:
-                self.records[k] = GapRecord(record.first, record.last, record.opened_at, now, "snapshot")
+                self.records[k] = GapRecord(
+                    record.first, record.last, record.opened_at, now, "snapshot", record.seen_at
+                )
                 events.append(GapClosed(record.first, record.last, "snapshot", record.opened_at, now))
         return events
 
@@ -204,7 +210,7 @@ class Sequencer:
                 self.reordered += 1
                 continue
             events.append(GapClosed(gap.first, gap.end - 1, by, gap.opened_at, now))
-            self.records.append(GapRecord(gap.first, gap.end - 1, gap.opened_at, now, by))
+            self.records.append(GapRecord(gap.first, gap.end - 1, gap.opened_at, now, by, gap.seen_at))
         return events
 
     def _lose(self, why: LostBy, now: int) -> list[Event]:
@@ -215,7 +221,7 @@ class Sequencer:
         for first, end in lost:
             events += self._release(start, first)
             events.append(GapLost(first, end - 1, why, opened_at, now))
-            self.records.append(GapRecord(first, end - 1, opened_at, now, None))
+            self.records.append(GapRecord(first, end - 1, opened_at, now, None, gap.seen_at))
             self._lost.add(first, end)
             self.lost += end - first
             start = end
