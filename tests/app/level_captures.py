@@ -21,6 +21,14 @@ def made(protocol: str, updates: int = 60) -> Capture:
     return _MADE[protocol](updates)
 
 
+def cme_definition(security: int, depth: int) -> bytes:
+    """Make the definition of an instrument whose outright book has a depth."""
+    slots = [slot for slot in cme.SCHEMA.templates[54].block.slots if not slot.codec.nullable]
+    known: dict[str, Any] = {slot.name: "" if slot.codec.codes.endswith("s") else 0 for slot in slots}
+    known |= {"MaturityMonthYear": (2026, 12, None, None), "Symbol": f"X{security}", "SecurityID": security}
+    return cme.encode(54, version=12, **known, NoMDFeedTypes=[{"MDFeedType": "GBX", "MarketDepth": depth}])
+
+
 def cme_snapshot(security: int, number: int, last: int, levels: Sequence[tuple[str, int, int, int]]) -> bytes:
     """Make a snapshot of (type, position, price, size)."""
     rows = [

@@ -81,6 +81,7 @@ def test_every_mistake_is_named_at_once() -> None:
         ("schema_version = 1", "", "schema_version is missing"),
         ('"itch50"', '"itch"', "Invalid enum value 'itch'"),
         ('"itch50"', '"cme"', "has no such server"),
+        ('window = "2s"', "natural_refresh = true", "names no levels by position"),
         ("233.252.0.1:26400", "233.252.0.1", "not ADDRESS:PORT"),
         ("233.252.0.1:26400", "example.org:26400", "does not appear to be"),
         ("233.252.1.1:26400", "233.252.0.1:26400", "is a line of equities and of equities"),

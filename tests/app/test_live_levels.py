@@ -13,7 +13,8 @@ from netfeed.app.report import book_json
 from netfeed.app.run import Run
 from netfeed.book.state import BookState
 from netfeed.feed.ports import Port
-from tests.app.level_captures import Capture, made
+from netfeed.wire import cme
+from tests.app.level_captures import Capture, cme_definition, cme_entry, made
 from tests.app.live_venue import SENT, books_of, free_port, opened, sender, settle
 from tests.data import recording
 from tests.wire.datagrams import datagrams
@@ -153,6 +154,23 @@ def test_what_both_lines_lost_is_mended_by_the_next_snapshots(protocol: str, how
     run._close()
     assert books == books_without_loss(protocol, _all(one))
     assert told["messages_lost"] == 3
+
+
+def test_natural_refresh_mends_a_book_without_a_snapshot(how: str) -> None:
+    port = free_port()
+    run = running("cme", port, how, 'recovery = { window = "20ms", natural_refresh = true }')
+    entries = [(0, "0", 100), (0, "1", 101), (1, "0", 100), (5, "0", 99), (5, "1", 102)]
+    messages = [cme_definition(7, depth=1)]
+    messages += [cme_entry(action, kind, 1, price, n, 7, n) for n, (action, kind, price) in enumerate(entries, 1)]
+    packets = [cme.encode_packet(n, [message]) for n, message in enumerate(messages, 1)]
+    send(run, port, [(0, payload) for payload in packets[:3] + packets[4:]])
+    settle(run.live)
+    run.live.receiver.collect()
+    books, told = books_of(run.live), account(run.live)
+    run._close()
+    assert told["messages_lost"] == 1
+    assert (books[0]["state"], told["books"]["LIVE"]) == ("LIVE", 1)
+    assert run.live.slots[0].feed.statistics().refreshed == 1
 
 
 def _all(one: Capture) -> list[tuple[int, bytes]]:

@@ -483,13 +483,93 @@ def test_a_live_book_is_the_venues_own_book(steps, data):
                 assert [level[1:] for level in venue.levels(one)] == markets[one].top()
 
 
+# --- natural refresh
+
+
+@pytest.fixture
+def refreshing():
+    one = Venue(natural_refresh=True)
+    one.send(54, **_definition(depth=2))
+    return one
+
+
+def _both_sides(venue):
+    venue.book(
+        *(venue.entry(NEW, kind, at, price, 5) for kind, at, price in (("0", 1, 100), ("0", 2, 99), ("1", 1, 101)))
+    )
+
+
+def test_a_book_is_right_again_once_every_position_was_told(refreshing):
+    _both_sides(refreshing)
+    refreshing.number[7] += 1  # one is lost
+    refreshing.book(refreshing.entry(OVERLAY, "0", 1, 98, 1), refreshing.entry(OVERLAY, "0", 2, 97, 2))
+    refreshing.book(refreshing.entry(NEW, "1", 1, 99, 3))
+    assert refreshing.state == BookState.SUSPECT, "the second offer may be anything"
+    refreshing.book(refreshing.entry(DELETE, "1", 2, None, None))
+    assert refreshing.state == BookState.LIVE
+    assert refreshing.levels() == [(0, 98, 1), (0, 97, 2), (1, 99, 3)]
+    assert refreshing.feed.statistics().refreshed == 1
+
+
+def test_a_late_join_becomes_live_by_what_is_told(refreshing):
+    refreshing.number[7] = 50
+    for kind, price in (("0", 100), ("0", 101), ("1", 103), ("1", 102)):
+        assert refreshing.state != BookState.LIVE
+        refreshing.book(refreshing.entry(NEW, kind, 1, price, 5))
+    assert (refreshing.state, len(refreshing.levels())) == (BookState.LIVE, 4)
+
+
+def test_another_loss_begins_the_refresh_anew_and_one_of_other_instruments_does_not(refreshing):
+    _both_sides(refreshing)
+    refreshing.number[7] += 1
+    refreshing.book(refreshing.entry(DELETE, "0", 1), refreshing.entry(DELETE, "0", 1), refreshing.entry(THRU, "1", 1))
+    refreshing.gap()
+    refreshing.book(refreshing.entry(FROM, "1", 1))
+    assert refreshing.state == BookState.LIVE, "its chain went on: nothing of it was lost"
+    for skip in (1, 0):
+        refreshing.book(refreshing.entry(FROM, "1", 1, skip=skip))
+        assert refreshing.state == BookState.SUSPECT
+
+
+@pytest.mark.parametrize("options", [{}, {"natural_refresh": True}])
+def test_without_the_option_or_a_depth_only_a_snapshot_heals(options):
+    venue = Venue(**options)
+    if not options:
+        venue.send(54, **_definition(depth=1))
+    venue.number[7] = 5
+    for kind, price in (("0", 100), ("1", 101)):
+        venue.book(
+            *(venue.entry(OVERLAY, kind, at, price - at if kind == "0" else price + at, 5) for at in range(1, 11))
+        )
+    assert (venue.state, venue.feed.statistics().refreshed) == (BookState.SYNCING, 0)
+    assert Venue(natural_refresh=True).feed.natural_refresh
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 5), st.integers(0, 3)), max_size=80), st.data())
+def test_a_refreshed_book_is_the_venues_own_book(steps, data):
+    venue, bids, asks = Venue(natural_refresh=True), Market(depth=2), Market(depth=2)
+    venue.send(54, **_definition(depth=2))
+    for bid, price, size in steps:
+        kind, market = ("0", bids) if bid else ("1", asks)
+        told = market.set(price if bid else -price - 10, size)
+        entries = [venue.entry(action, kind, at, p if bid else -p, q) for action, at, p, q in told]
+        if data.draw(st.integers(0, 9), "lost?"):
+            venue.book(*entries)
+        else:
+            venue.gap()
+        if venue.feed.books and venue.state == BookState.LIVE:
+            own = [(0, *level) for level in bids.top()] + [(1, -price, size) for price, size in asks.top()]
+            assert venue.levels() == own
+
+
 @given(
     st.lists(st.binary(max_size=120), max_size=20),
     st.sampled_from([4, 30, 32, 35, 38, 42, 46, 48, 52, 54]),
     st.integers(0, 255),
 )
 def test_no_bytes_raise(noise, template, count):
-    venue = Venue()
+    venue = Venue(natural_refresh=bool(count % 2))
     venue.book(venue.entry(NEW, "0", 1, 100, 5))
     spec = cme.SCHEMA.templates[template]
     for data in noise:

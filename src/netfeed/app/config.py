@@ -24,6 +24,7 @@ SECTIONS: Final = ("receive", "books", "stream", "journal", "ring", "endpoints")
 MAX_BYTES: Final = 4 * 2**20
 """A larger file is no configuration."""
 _NO_SNAPSHOTS: Final = {"itch50": "GLIMPSE is its snapshot", "iex": "it has none"}
+_REFRESHES: Final = frozenset({"cme"})
 _RETRANSMITS: Final = frozenset({"itch50", "starbase", "iex"})
 
 Overrides = Mapping[str, str]
@@ -132,6 +133,8 @@ def _check_channel(channel: Channel) -> Iterable[str]:
             yield from (f"{kind}[{index}]: {what}" for what in _check_line(channel, line))
     if channel.snapshots and channel.protocol in _NO_SNAPSHOTS:
         yield f"snapshots: {channel.protocol} has no snapshot channel, {_NO_SNAPSHOTS[channel.protocol]}"
+    if channel.recovery.natural_refresh and channel.protocol not in _REFRESHES:
+        yield f"recovery.natural_refresh: {channel.protocol} names no levels by position: a snapshot heals its books"
     if channel.retransmit and channel.protocol not in _RETRANSMITS:
         yield f"retransmit: {channel.protocol} has no such server"
     if channel.glimpse is not None:

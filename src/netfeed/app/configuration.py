@@ -57,6 +57,7 @@ class Recovery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     max_held: Size = 16 * 2**20
     requests_per_second: Count = 200
     burst: Count = 32
+    natural_refresh: bool = False
 
 
 class Channel(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -5,6 +5,7 @@ stays      a flow belongs to one channel for good (its session may change); else
 evidence   the part of a payload that is the same on both lines, and bound to the sequence
 shared     one set of books for all channels, because instruments are numbered across them
 heals      snapshots can make good what was lost
+new_feed   where the protocol offers natural refresh (CME), it takes `natural_refresh`
 """
 
 from collections.abc import Callable
@@ -25,7 +26,7 @@ class Protocol:
     name: str
     label: str
     framing: Framing
-    new_feed: Callable[[], Any]
+    new_feed: Callable[..., Any]
     shared: bool
     stays: bool
     heals: bool
@@ -75,10 +76,10 @@ def _deribit_feed() -> Any:
     return DeribitMulticastFeed()
 
 
-def _cme_feed() -> Any:
+def _cme_feed(*, natural_refresh: bool = False) -> Any:
     from netfeed.venues.cme import CmeFeed
 
-    return CmeFeed()
+    return CmeFeed(natural_refresh=natural_refresh)
 
 
 def _iex_feed() -> Any:

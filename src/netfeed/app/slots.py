@@ -93,7 +93,8 @@ class Slot:
         self.config = config
         self.index = index
         self.protocol = PROTOCOLS[config.protocol]
-        self.feed = StampedFeed(self.protocol.new_feed())
+        options = {"natural_refresh": True} if config.recovery.natural_refresh else {}
+        self.feed = StampedFeed(self.protocol.new_feed(**options))
         self.inlets: list[Inlet] = []
         self.servers: dict[int, Any] = {}
         self.recovered: Counter[str] = Counter()

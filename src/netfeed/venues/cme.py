@@ -13,6 +13,7 @@ so that the entries themselves say whether anything of the instrument was lost.
     snapshot, other books     taken when what is held joins it, and it was made after the last lost packet
     snapshot, book LIVE       of the same RptSeq: compared; of another content: refused, and taken
     STALE (by `move`)         compared with snapshots as a LIVE one; its next entry makes it LIVE, a loss SUSPECT
+    natural refresh           an option: LIVE at the end of the event by which every position was told (`refresh`)
     book reset (J)            the book is empty, and that is all of it: LIVE
     channel reset             all books of the channel are EMPTY
 
@@ -37,6 +38,7 @@ from netfeed.machine import Buffer
 from netfeed.venues.chain import Link, Room
 from netfeed.venues.cme_security import PLACES, Ladders, Security, ladders_of
 from netfeed.venues.level_market import MAX_BOOKS, WHOLE, LevelMarket
+from netfeed.venues.refresh import Refresh
 from netfeed.wire import cme
 from netfeed.wire.cme import AggressorSide, EntryType, MatchEventIndicator, MDUpdateAction
 from netfeed.wire.sbe import UnknownTemplate
@@ -71,6 +73,7 @@ class CmeStatistics:
     snapshots_equal: int  # those that were what the LIVE book of the same RptSeq held
     snapshots_different: int
     snapshots_passed: int  # those that could not be joined, or that nobody needed
+    refreshed: int  # books that became right by their entries alone
     gaps: int
     malformed: int
     unknown_templates: int
@@ -78,15 +81,25 @@ class CmeStatistics:
 
 
 class CmeFeed:
-    """The books of CME's channels; a channel is any number that its user gives it, snapshots may have another."""
+    """The books of CME's channels; a channel is any number that its user gives it, snapshots may have another.
+
+    `natural_refresh`: a book may become right by its entries alone (`refresh`), where its definition tells the depth.
+    """
 
     protocol: Final = "cme/mdp3"
 
-    def __init__(self, *, new_book: Callable[[], LevelBook] = LevelBook, max_books: int = MAX_BOOKS) -> None:
+    def __init__(
+        self,
+        *,
+        new_book: Callable[[], LevelBook] = LevelBook,
+        max_books: int = MAX_BOOKS,
+        natural_refresh: bool = False,
+    ) -> None:
         market = self._market = LevelMarket(new_book=new_book, max_books=max_books)
         self.by_type, self.names, self.books = market.by_type, market.names, market.books
         self.exponents, self.changes = market.exponents, market.changes
         self.implied: list[LevelBook] = []
+        self.natural_refresh = natural_refresh
         self._new_book = new_book
         self._securities: dict[int, Security] = {}
         self._dirty: dict[int, dict[int, Security]] = {}  # by channel: what its present event has touched
@@ -204,10 +217,12 @@ class CmeFeed:
             return False
         if link is Link.BROKEN:
             self._counts["rpt_seq_breaks"] += 1
-            one.broken = True
+            self._break(one)
             self._market.doubt(one.book)
         elif link is Link.FIRST:
-            one.broken = before != 0
+            one.broken = False
+            if before:
+                self._break(one)
             self._market.to(one.book, BookState.SYNCING if one.broken else BookState.LIVE)
         elif not one.broken:
             self._market.to(one.book, BookState.LIVE)  # it was SUSPECT for a gap that did not touch it
@@ -231,6 +246,8 @@ class CmeFeed:
         one.touched[place.book] = True
         action, position = entry.MDUpdateAction, entry.MDPriceLevel
         price, size, orders = entry.MDEntryPx, entry.MDEntrySize, entry.NumberOfOrders or 0
+        if one.broken and one.refresh is not None:
+            one.refresh.apply(*place, action, position, price, size, orders)
         if not one.ladder(place, position).apply(action, position, price, size, orders) and not one.broken:
             self._wrong(one, entry.RptSeq)
 
@@ -249,8 +266,14 @@ class CmeFeed:
         match = getattr(entry, "MDTradeEntryID", None) or 0
         self._market.trade(one.book, side, entry.MDEntryPx, entry.MDEntrySize, match)
 
-    def _wrong(self, one: Security, reference: int) -> None:
+    def _break(self, one: Security) -> None:
+        """Trust the levels no longer: a snapshot, or all that is told from now on, makes them right."""
         one.broken = True
+        if self.natural_refresh:
+            one.begin_refresh()
+
+    def _wrong(self, one: Security, reference: int) -> None:
+        self._break(one)
         self._market.refuse(one.book, Refusal.BAD_VALUE, reference)
 
     def _end(self, indicator: int, channel: int) -> None:
@@ -261,16 +284,30 @@ class CmeFeed:
                 self._show(one)
 
     def _show(self, one: Security) -> None:
+        if one.broken and one.refresh is not None and one.refresh.whole:
+            self._refreshed(one, one.refresh)
         outright, implied = one.ladders
         if one.touched[0]:
             if not one.broken and not all(ladder.sound for ladder in outright):
                 self._wrong(one, one.chain.last or 0)
             if not self._market.replace(one.book, *(ladder.levels() for ladder in outright)):
-                one.broken = True
-            one.broken |= not self._market.publish(one.book, judged=one.ready)
+                self._break(one)
+            if not self._market.publish(one.book, judged=one.ready):
+                self._break(one)
         if one.touched[1]:
             self.implied[one.book].replace(*(ladder.levels() for ladder in implied))
         one.touched = [False, False]
+
+    def _refreshed(self, one: Security, refresh: Refresh) -> None:
+        """Put what was told since the loss in the place of the book: it is all of it."""
+        ladders = refresh.ladders()
+        if ladders is None:
+            refresh.begin()
+            return
+        self._counts["refreshed"] += 1
+        one.take((ladders[0], ladders[1]))
+        one.chain.forget()
+        self._market.to(one.book, BookState.LIVE)
 
     # --- snapshots
 
@@ -324,6 +361,9 @@ class CmeFeed:
         one.ready = body.MDSecurityTradingStatus == READY_TO_TRADE
         for feed in body.NoMDFeedTypes:
             one.set_depth(feed.MDFeedType, feed.MarketDepth)
+        depths = tuple(pair[0].depth for pair in one.ladders)
+        if one.broken and (one.refresh is None or one.refresh.depths != depths):
+            self._break(one)
 
     def _status(self, body: Any) -> None:
         ready = body.SecurityTradingStatus == READY_TO_TRADE

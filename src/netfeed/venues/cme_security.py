@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from netfeed.book.level import Side
 from netfeed.venues.chain import Chain, Room
 from netfeed.venues.ladder import MAX_DEPTH, Ladder
+from netfeed.venues.refresh import Refresh
 from netfeed.wire.cme import EntryType, MDUpdateAction
 
 DEPTH: Final = 10
@@ -37,7 +38,10 @@ Ladders = tuple[Pair, Pair]
 class Security:
     """What a feed remembers of one security."""
 
-    __slots__ = ("book", "broken", "chain", "channel", "defined", "group", "ladders", "ready", "since", "touched")
+    __slots__ = (
+        "book", "broken", "chain", "channel", "defined", "depth_told", "group", "ladders", "ready", "refresh", "since",
+        "touched",
+    )  # fmt: skip
 
     def __init__(self, book: int, room: Room) -> None:
         self.book = book
@@ -47,7 +51,8 @@ class Security:
         self.since = -1  # the last packet of its channel that was lost
         self.group = ""
         self.ready = False  # to trade, so that a cross is wrong
-        self.defined = False
+        self.defined = self.depth_told = False
+        self.refresh: Refresh | None = None  # where the book may become right without a snapshot
         self.ladders: Ladders = (_pair(DEPTH), _pair(IMPLIED_DEPTH))
         self.touched = [False, False]  # since the books were last made of the ladders
 
@@ -63,13 +68,21 @@ class Security:
         if feed_type in FEED_TYPES:
             for ladder in self.ladders[FEED_TYPES[feed_type]]:
                 ladder.depth = min(max(1, depth), MAX_DEPTH)
+            self.depth_told |= feed_type == "GBX"
 
     def take(self, ladders: Ladders) -> None:
         """Put the levels of a snapshot in the place of all others, and trust them."""
         self.ladders, self.broken, self.touched = ladders, False, [True, True]
+        self.refresh = None
+
+    def begin_refresh(self) -> None:
+        """Wait for everything to be told anew, where the depth of the outright book is known."""
+        depths = [pair[0].depth for pair in self.ladders]
+        self.refresh = Refresh(depths) if self.depth_told else None
 
     def clear(self) -> None:
         """Remove all levels."""
+        self.refresh = None
         for pair in self.ladders:
             for ladder in pair:
                 ladder.clear()

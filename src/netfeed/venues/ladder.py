@@ -13,6 +13,7 @@ it has no hole and its prices grow worse with every position - that is what a co
 event.
 """
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
 
@@ -32,6 +33,13 @@ class Ladder:
         self.depth = depth
         self._side = side
         self._rungs: list[Level | None] = []
+
+    @classmethod
+    def of(cls, side: Side, depth: int, rungs: Iterable[Level | None]) -> "Ladder":
+        """Make a ladder of what stands at each position, None where that is not known."""
+        made = cls(side, depth)
+        made._rungs = list(rungs)
+        return made
 
     def apply(self, action: int, position: int, price: int | None, quantity: int | None, orders: int = 0) -> bool:
         """Do what one entry says, and say whether that made sense. To delete, price and quantity may be absent."""
