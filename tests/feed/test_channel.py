@@ -417,6 +417,19 @@ def test_a_restart_without_silence_is_seen_when_the_silence_has_passed_and_the_l
     assert [event.first_sequence for event in events if isinstance(event, Messages)] == [13, 14, 15]
 
 
+def test_a_restart_that_passes_the_old_count_before_the_silence_is_over_is_not_seen() -> None:
+    """The bad case that is confessed: nothing in the packets tells it from duplicates of a line that lags."""
+    machine = channel("starbase")
+    for number in (1, 2, 3):
+        machine.receive(star(number, [b"x" * 8], ts=10 * S), 0)
+    events: list[Event] = []
+    for number in range(1, 6):
+        events += machine.receive(star(number, [b"y" * 8], ts=11 * S + number), S + number)
+    assert [event.first_sequence for event in events if isinstance(event, Messages)] == [4, 5]
+    assert machine.statistics().duplicates == 3
+    assert kinds(events) == [Messages, Messages]
+
+
 def test_a_fast_path_waits_until_nothing_from_before_a_reset_can_come() -> None:
     machine = channel("starbase")
     machine.receive(star(500, [b"x" * 8], ts=10 * S), 0)
