@@ -30,8 +30,8 @@ is news again, so that a forged epoch does not lock out the true one for ever: t
 was left.
 
 The bad cases: one forged number less than `max_jump` ahead is believed, and costs a gap that is reported; a sender that
-restarts in less than `quiet_ns` is taken for duplicates until that time has passed, then the loss is reported; one whose
-new count passes the old one before that is never noticed here, and goes on where the old one was.
+restarts in less than `quiet_ns` is taken for duplicates until that time has passed, then the loss is reported; one
+whose new count passes the old one before that is never noticed here, and goes on where the old one was.
 """
 
 from dataclasses import dataclass, replace
