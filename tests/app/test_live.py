@@ -5,9 +5,13 @@ import socket
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from netfeed.app.account import account, is_ready, summary
+from netfeed.app.run import Options, Run
+from netfeed.errors import ConfigurationError
+from netfeed.wire import moldudp64
 from tests.app.live_venue import books_of, both, configured, day, free_port, opened, send, sender, settle, truth_of
 
 pytestmark = pytest.mark.net
@@ -184,3 +188,62 @@ def test_other_processes_read_the_changes_from_the_ring_by_name(how: str) -> Non
     assert len(rows) == run.live.changes.count
     assert reader.lost == 0
     assert {book["instrument"] for book in truth_of(made)} <= names
+
+
+def test_lines_that_bring_heartbeats_only_are_not_silent_and_each_is_counted(how: str) -> None:
+    made, port, said = day(600), free_port(), []
+    run = opened(configured(port, channel='heartbeat = "200ms"\nstale_after = 3', how=how), said.append)
+    idle = moldudp64.encode_heartbeat(made.sent[0].payload[:10], len(made.stream) + 1)
+    with sender() as out:
+        send(run.live, out, port, both(made, (NOTHING, NOTHING)))
+        settle(run.live)
+        before = account(run.live)
+        end = time.monotonic() + 1.5  # more than twice as long as silence may last
+        sent = 0
+        while time.monotonic() < end:
+            send(run.live, out, port, [(0, idle), (1, idle)])
+            sent += 1
+            run.live.turn(time.monotonic_ns() + 20_000_000)
+        settle(run.live)
+        heard = account(run.live)
+        for _ in range(20):
+            send(run.live, out, port, [(0, idle)])
+        settle(run.live)
+        last = account(run.live)
+    run._close()
+    (channel,), (first,), (final,) = heard["channels"], before["channels"], last["channels"]
+    assert (channel["silences"], heard["books"]["STALE"]) == (0, 0)
+    assert not any("silent" in text for text in said)
+    assert channel["heartbeats"] == first["heartbeats"] + 2 * sent
+    assert final["heartbeats"] == channel["heartbeats"] + 20
+    assert channel["messages"] == first["messages"]
+    assert all(0 <= line["silent_ns"] < 600_000_000 for line in channel["lines"])
+    a, b = final["lines"]
+    assert 0 <= a["silent_ns"] < b["silent_ns"]  # only A was heard since
+
+
+def test_what_is_not_granted_is_told_at_the_start_with_its_remedy(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netfeed.transport.udp._SO_RCVBUFFORCE", 0x7FFF)  # as without CAP_NET_ADMIN
+    made, port, said = day(600), free_port(), []
+    for where in ("run", "receive_thread"):
+        monkeypatch.setattr(f"netfeed.app.{where}.priority_refusal", lambda priority: f"no {priority}: CAP_SYS_NICE")
+    config = configured(port, how=how)
+    receive = msgspec.structs.replace(config.receive, buffer=2**30, priority=5)
+    run = opened(msgspec.structs.replace(config, receive=receive), said.append)
+    with sender() as out:
+        send(run.live, out, port, both(made, (NOTHING, NOTHING)))
+        settle(run.live)
+    run._close()
+    assert account(run.live)["messages"] == len(made.stream)
+    assert "receive.priority: no 5: CAP_SYS_NICE" in said
+    for line in "AB":
+        (text,) = [text for text in said if text.startswith(f"equities/{line}: receive buffer")]
+        assert "net.core.rmem_max=1073741824" in text
+
+
+def test_a_processor_that_is_not_there_ends_the_start(how: str) -> None:
+    config = configured(free_port(), how=how)
+    receive = msgspec.structs.replace(config.receive, cpu=1023)
+    run = Run(msgspec.structs.replace(config, receive=receive), Options("test.toml", {}, quiet=True), lambda: False)
+    with pytest.raises(ConfigurationError, match=r"receive\.cpu: processor 1023 .* may run on"):
+        run.run()

@@ -90,3 +90,13 @@ def test_the_benches_of_sockets_run(cache: Path, name: str, wanted: set[str]) ->
     rows = {row["row"]: row for row in json.loads(done.stdout)["rows"]}
     assert wanted <= rows.keys()
     assert all(row["median"] > 0 for row in rows.values())
+
+
+@pytest.mark.root
+@pytest.mark.skipif(netfeed.BUILD == "pure", reason="measures the compiled receiver")
+def test_the_bench_of_a_wire_between_namespaces_runs(cache: Path) -> None:
+    done = bench(cache, "live_rate", "--quick", "--json", "--runs", "1")
+    assert done.returncode == 0, done.stderr
+    rows = {row["row"]: row for row in json.loads(done.stdout)["rows"]}
+    assert {"netfeed", "netfeed:at_80%", "netfeed:lost_80%", "floor:recvmmsg", "netfeed:steered"} <= rows.keys()
+    assert rows["floor:recvmmsg"]["median"] > 0

@@ -96,7 +96,7 @@ def channel_account(live: Live, slot: Slot) -> Json:
             "queue_drops": inlet.queue_drops,
             "kernel_drops": inlet.kernel_drops,
             "behind_ns": {"count": behind.count, "sum": behind.sum_ns, "max": behind.max_ns} if behind else None,
-            "silent_ns": live.now - line.last_heard if line and line.last_heard is not None else None,
+            "silent_ns": silent_ns(live.now, line.last_heard) if line else None,
         })  # fmt: skip
     return {
         "channel": slot.name,
@@ -125,6 +125,11 @@ def channel_account(live: Live, slot: Slot) -> Json:
             for one in getattr(told, "servers", ())
         ],
     }  # fmt: skip
+
+
+def silent_ns(now: int, heard: int | None) -> int | None:
+    """Say how long a line is silent: what a thread heard after the loop last looked at the clock was just heard."""
+    return None if heard is None else max(0, now - heard)
 
 
 def only(lines: list[Json]) -> Json:

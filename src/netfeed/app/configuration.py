@@ -85,6 +85,7 @@ class Receive(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     how: Literal["thread", "loop"] = "thread"
     spin: bool = False
     cpu: Annotated[int, Meta(ge=0, lt=4096)] | None = None
+    priority: Annotated[int, Meta(ge=1, le=99)] | None = None
     buffer: Size = 8 * 2**20
     batch: Annotated[int, Meta(ge=1, le=1024)] = 64
     packet_size: Annotated[int, Meta(ge=64, le=65535)] = 2048

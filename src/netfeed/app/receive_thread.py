@@ -28,6 +28,7 @@ from netfeed.book.change import CHANGE, NO_BOOK
 from netfeed.feed import Path
 from netfeed.feed.path import MAX_LINES, Status
 from netfeed.feed.ports import LINES, MORE_LINES
+from netfeed.host.processor import priority_refusal
 from netfeed.machine import NEVER, Buffer
 from netfeed.transport import Receiver
 from netfeed.transport.receiver import MAX_SOURCES, NO_CHANNEL
@@ -73,6 +74,7 @@ class Armed:
         self.skew_ns = 0
         self.closed = False
         self.numbers: dict[int, int] = {}
+        self.attached: set[int] = set()  # those that have a socket: of others the receiver knows nothing
         self._near: set[int] = set()
 
     def add(self, slot: Slot) -> None:
@@ -84,7 +86,7 @@ class Armed:
     def is_out(self, lane: Lane) -> bool:
         """Say whether the thread has a lane, or may take it."""
         number = self.numbers.get(lane.number)
-        return number is not None and not self.closed and self.receiver.owner(number) != 0
+        return number in self.attached and not self.closed and self.receiver.owner(number) != 0
 
     def accept(self, lane: Lane, line: int, payload: Buffer, ts_ns: int) -> int | None:
         """Let the path take a packet for the loop; give its status, None when the lane's channel is the one to ask."""
@@ -152,9 +154,13 @@ class ThreadReceiver:
         self._receiver = Receiver(
             path, self._ring.writer, packets=config.receive.batch, size=config.receive.packet_size, queue=QUEUE_BYTES,
             journal=config.journal.queue if config.journal.path else 0, spin=config.receive.spin,
-            cpu=config.receive.cpu, hardware=config.receive.hardware_stamps,
+            cpu=config.receive.cpu, priority=self._priority(config.receive.priority),
+            hardware=config.receive.hardware_stamps,
         )  # fmt: skip
         self.fast.receiver = self._receiver
+
+    def _priority(self, wanted: int | None) -> int | None:
+        return wanted if wanted is not None and priority_refusal(wanted) is None else None
 
     def start(self) -> None:
         """Start the thread."""
@@ -178,6 +184,8 @@ class ThreadReceiver:
         added = self._receiver.add(
             inlet.socket, channel=number, line=line if number != NO_CHANNEL else 0, books=books, sources=sources or ()
         )
+        if number != NO_CHANNEL:
+            self.fast.attached.add(number)
         self._inlets[added], self._numbers[inlet.number] = inlet, added
 
     def admitted(self, inlet: Inlet) -> None:

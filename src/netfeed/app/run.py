@@ -29,10 +29,11 @@ from netfeed.app.signals import Signals
 from netfeed.app.slots import Slot
 from netfeed.app.snapshot_join import SnapshotJoin
 from netfeed.app.stream import JsonStream
-from netfeed.errors import ConfigurationFileError, NetfeedError
+from netfeed.errors import ConfigurationError, ConfigurationFileError, NetfeedError
 from netfeed.feed.events import Event, GapClosed
 from netfeed.feed.glimpse import Glimpse
 from netfeed.feed.ports import SERVERS, SNAPSHOTS
+from netfeed.host.processor import affinity_refusal, fifo, priority_refusal, throttling
 from netfeed.machine import NEVER
 from netfeed.transport.udp import UdpSocket, open_multicast, open_unicast
 
@@ -58,9 +59,9 @@ class Run:
     def __init__(self, config: conf.Configuration, options: Options, stop: Callable[[], bool]) -> None:
         self.config = config
         self.options = options
+        self.view: Any = None
         self.live = Live(config, self.tell)
         self.metrics = Metrics(self.live)
-        self.view: Any = None
         self.gaps = GapLog(self.tell)
         for slot in self.live.slots:
             slot.listeners.append(self._hear)
@@ -147,8 +148,7 @@ class Run:
 
     def _open(self) -> None:
         config, live = self.config, self.live
-        if config.receive.cpu is not None and config.receive.how == "loop":
-            os.sched_setaffinity(0, {config.receive.cpu})
+        self._place(config.receive)
         if config.journal.path is not None:
             journal = JournalWriter(
                 config.journal,
@@ -180,12 +180,35 @@ class Run:
         for slot in live.slots:
             self._open_servers(slot)
 
+    def _place(self, receive: conf.Receive) -> None:
+        """Have who receives where it is wanted; what cannot be had is told, with the remedy."""
+        cpu, priority, loop = receive.cpu, receive.priority, receive.how == "loop"
+        if cpu is not None:
+            refusal = affinity_refusal(cpu)
+            if refusal is not None:
+                raise ConfigurationError(f"receive.cpu: {refusal}")
+            if loop:
+                os.sched_setaffinity(0, {cpu})
+        if priority is None:
+            return
+        refusal = priority_refusal(priority)
+        if refusal is not None:
+            self.live.tell(f"receive.priority: {refusal}")
+            return
+        if loop:
+            fifo(priority)
+        stopped = throttling() if receive.spin else None
+        if stopped is not None:
+            self.live.tell(f"receive.spin: {stopped}")
+
     def _open_servers(self, slot: Slot) -> None:
         """Open what a channel recovers by: servers to ask, GLIMPSE, snapshot groups that come and go."""
         live, config = self.live, slot.config
         for port, server in zip(SERVERS, config.retransmit, strict=False):
             host, local = split_endpoint(server.bind) if server.bind else ("0.0.0.0", 0)
-            live.serve(slot, port, open_unicast(host, local, peer=split_endpoint(server.address)))
+            one = open_unicast(host, local, peer=split_endpoint(server.address))
+            self._warn(one, f"{slot.name}/{server.address}")
+            live.serve(slot, port, one)
         if config.glimpse is not None:
             password = password_of(config.glimpse, os.environ)
             machine = Glimpse(
@@ -213,15 +236,20 @@ class Run:
         stamps = "hardware" if receive.hardware_stamps else "software"
         interface = line.interface or channel.interface
         if interface is None:
-            one = UdpSocket(host, port, buffer_bytes=receive.buffer, stamps=stamps)
+            one = UdpSocket(
+                host, port, buffer_bytes=receive.buffer, stamps=stamps, busy_poll_us=receive.busy_poll // 1000
+            )
         else:
             one = open_multicast(
                 host, port, interface=interface, source=line.source, buffer_bytes=receive.buffer, stamps=stamps,
                 busy_poll_us=receive.busy_poll // 1000,
             )  # fmt: skip
-        for warning in one.warnings:
-            self.tell(f"{channel.name}/{inlet.line}: {warning}")
+        self._warn(one, f"{channel.name}/{inlet.line}")
         return one
+
+    def _warn(self, one: UdpSocket, name: str) -> None:
+        for warning in one.warnings:
+            self.live.tell(f"{name}: {warning}")
 
     def _open_ring(self, config: conf.Ring) -> None:
         from netfeed.app.ring import RingOutput
