@@ -14,7 +14,7 @@ all of this must hold, else the exit code is 3:
 
     records read + records lost == records published, for both ring readers; the fast one lost none; the slow one's
     records are the fast one's
-    change lines read + those that DROPPED lines tell == changes of the account
+    lines read of changes and closed gaps + those that DROPPED lines tell == changes and closed gaps of the account
     the slope is below `--limit` KiB a minute
 """
 
@@ -77,8 +77,8 @@ class Lines(threading.Thread):
             self.summary = row if row["kind"] == "SUMMARY" else self.summary
 
     @property
-    def changes(self) -> int:
-        """Count the changes that were read."""
+    def rows(self) -> int:
+        """Count the changes and closed gaps that were read."""
         return sum(count for kind, count in self.kinds.items() if kind not in ENDS)
 
 
@@ -230,8 +230,9 @@ def report(
     given: argparse.Namespace, samples: list[tuple[float, int, int]], rings: Rings, lines: Lines
 ) -> dict[str, Any]:
     account = lines.summary
-    stream = {"read": lines.changes, "dropped": lines.dropped, "changes": account.get("changes")}
-    stream["exact"] = lines.changes + lines.dropped == account.get("changes")
+    written = account.get("changes", 0) + sum(account.get("recovered", {}).values())
+    stream = {"read": lines.rows, "dropped": lines.dropped, "written": written}
+    stream["exact"] = lines.rows + lines.dropped == written
     growth = slope(samples)
     told = rings.account()
     return {

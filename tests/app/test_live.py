@@ -225,8 +225,8 @@ def test_lines_that_bring_heartbeats_only_are_not_silent_and_each_is_counted(how
 def test_what_is_not_granted_is_told_at_the_start_with_its_remedy(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netfeed.transport.udp._SO_RCVBUFFORCE", 0x7FFF)  # as without CAP_NET_ADMIN
     made, port, said = day(600), free_port(), []
-    for where in ("run", "receive_thread"):
-        monkeypatch.setattr(f"netfeed.app.{where}.priority_refusal", lambda priority: f"no {priority}: CAP_SYS_NICE")
+    for where in ("app.run", "host.processor"):
+        monkeypatch.setattr(f"netfeed.{where}.priority_refusal", lambda priority: f"no {priority}: CAP_SYS_NICE")
     config = configured(port, how=how)
     receive = msgspec.structs.replace(config.receive, buffer=2**30, priority=5)
     run = opened(msgspec.structs.replace(config, receive=receive), said.append)

@@ -28,7 +28,7 @@ from netfeed.book.change import CHANGE, NO_BOOK
 from netfeed.feed import Path
 from netfeed.feed.path import MAX_LINES, Status
 from netfeed.feed.ports import LINES, MORE_LINES
-from netfeed.host.processor import priority_refusal
+from netfeed.host.processor import attainable
 from netfeed.machine import NEVER, Buffer
 from netfeed.transport import Receiver
 from netfeed.transport.receiver import MAX_SOURCES, NO_CHANNEL
@@ -154,13 +154,10 @@ class ThreadReceiver:
         self._receiver = Receiver(
             path, self._ring.writer, packets=config.receive.batch, size=config.receive.packet_size, queue=QUEUE_BYTES,
             journal=config.journal.queue if config.journal.path else 0, spin=config.receive.spin,
-            cpu=config.receive.cpu, priority=self._priority(config.receive.priority),
+            cpu=config.receive.cpu, priority=attainable(config.receive.priority),
             hardware=config.receive.hardware_stamps,
         )  # fmt: skip
         self.fast.receiver = self._receiver
-
-    def _priority(self, wanted: int | None) -> int | None:
-        return wanted if wanted is not None and priority_refusal(wanted) is None else None
 
     def start(self) -> None:
         """Start the thread."""

@@ -42,6 +42,11 @@ def priority_refusal(priority: int) -> str | None:
     )
 
 
+def attainable(priority: int | None) -> int | None:
+    """Give a priority back when it can be had, else None."""
+    return priority if priority is not None and priority_refusal(priority) is None else None
+
+
 def throttling() -> str | None:
     """Say what the kernel does to a SCHED_FIFO thread that never sleeps; None when it lets it run."""
     try:
