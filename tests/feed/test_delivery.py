@@ -212,9 +212,11 @@ def test_a_snapshot_ahead_of_the_stream_is_taken_and_what_it_holds_passed_over()
     assert desk.states == [SYNCING]
     taken, _ = desk.delivery.adopt(snapshot(53, add(2, 200), add(3, 300)), 1)
     assert (taken, desk.states, desk.delivery.as_of) == (True, [LIVE], 52)
+    assert (desk.delivery.channel.in_order, desk.delivery.in_order) == (True, False)  # no fast path may apply 51 and 52
     desk.send(51, add(2, 200), add(3, 300), add(4, 400))
     assert desk.feed.books[0].depth(0, 9) == [Level(400, 100, 1), Level(300, 100, 1), Level(200, 100, 1)]
     assert (desk.states, desk.delivery.as_of) == ([LIVE], 53)
+    assert desk.delivery.in_order
 
 
 def test_a_gap_that_a_snapshot_holds_is_waited_for_no_longer() -> None:

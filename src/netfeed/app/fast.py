@@ -63,7 +63,7 @@ class Fast:
         if port in LINES and line < MAX_LINES and (destination, at) not in self._flows and len(self._flows) < MAX_FLOWS:
             self._flows.add((destination, at))
             self.path.add_flow(destination, at, number, line)
-        if channel.in_order and channel.next_sequence is not None:
+        if lane.delivery.in_order and channel.next_sequence is not None:
             self.path.arm(number, lane.identity, channel.next_sequence)
             self._armed.add(number)
         elif number in self._armed:

@@ -120,7 +120,13 @@ class Armed:
     def take_over(self, lane: Lane, port: int, destination: bytes, at: int) -> None:
         """Let the path take what follows, for the loop, when the lane is in order."""
         number, following = self.numbers.get(lane.number), lane.channel.next_sequence
-        if number is not None and following is not None and lane.identity and lane.channel.in_order and not self.closed:
+        if (
+            number is not None
+            and following is not None
+            and lane.identity
+            and lane.delivery.in_order
+            and not self.closed
+        ):
             self.path.arm(number, lane.identity, following)
             self._near.add(number)
 
@@ -232,7 +238,7 @@ class ThreadReceiver:
                 lane = slot.lane
                 if self._held or slot.index not in self.fast.numbers or self.fast.is_out(lane):
                     break
-                if not lane.channel.in_order or not lane.identity:
+                if not lane.delivery.in_order or not lane.identity:
                     break
                 self.fast.give_way(lane)
                 self._publish(slot)

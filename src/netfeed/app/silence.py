@@ -40,7 +40,7 @@ class Silence:
             self.times += 1
             self._stale = make_stale(lane.feed)
             return True
-        if not silent and self.since is not None and lane.channel.in_order:
+        if not silent and self.since is not None and lane.delivery.in_order:
             self.since = None
             self.deadline = last + self.limit_ns
             make_live(self._stale)

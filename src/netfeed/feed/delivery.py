@@ -151,6 +151,11 @@ class Delivery:
         return self._each(self.channel.heal(now))
 
     @property
+    def in_order(self) -> bool:
+        """Say whether a fast path may apply what follows: the channel lets it, and no snapshot holds it already."""
+        return self.channel.in_order and not self._below
+
+    @property
     def as_of(self) -> int:
         """Give the number of the last message that the books hold, 0 before the first."""
         return max(self.channel.next_sequence or 1, self._below) - 1
@@ -186,19 +191,37 @@ class Delivery:
         if following is None or channel.high_sequence is None or not 0 < first <= channel.high_sequence + AHEAD:
             self.snapshots_refused += 1
             return False, []
-        since = channel.splice.since if channel.splice is not None else _nothing_since
-        later = [] if following <= first else since(first - 1)
-        if later is None or not self.feed.adopt(snapshot.records, first, later, now, self.number):
-            self.snapshots_refused += later is not None
+        if not self.feed.is_sound(snapshot.records):
+            self.snapshots_refused += 1
             return False, []
+        events = self._let_pass(first, following, now)
+        following = channel.next_sequence or following
+        later: Sequence[tuple[int, bytes]] | None = []
+        if following > first:
+            later = channel.splice.since(first - 1) if channel.splice is not None else None
+        if later is None:
+            return False, [*events, *self.settle(now)]
+        self.feed.adopt(snapshot.records, first, later, now, self.number)
         self._doubting, self._lossy = None, False
         self._below = first if following < first else 0
-        events = self._each(channel.heal(now))
+        events += self._each(channel.heal(now))
         if self._below:
             events += self._each(channel.excuse(first - 1, now))
         if channel.in_doubt:
             self._doubting, self._moved = (first, first), True
         return True, [*events, *self.settle(now)]
+
+    def _let_pass(self, first: int, following: int, now: int) -> list[Event]:
+        """Deliver what is held behind gaps that a snapshot holds: books that lost nothing there miss nothing.
+
+        What it releases from `first` on is remembered, so that it can be applied again upon the snapshot.
+        """
+        splice = self.channel.splice
+        if splice is None or following >= first:
+            return []
+        if not splice.recording:
+            splice.begin(following - 1)
+        return self._each(self.channel.excuse(first - 1, now))
 
     # --- inside
 

@@ -254,20 +254,22 @@ class ItchFeed:
     def snapshot(self, message: Buffer, sequence: int, ts_recv_ns: int, channel: int, since: Since) -> None:
         """Multicast ITCH has no snapshot channel; what comes as one is not looked at."""
 
+    def is_sound(self, records: Buffer) -> bool:
+        """Try a snapshot on books of its own: it is sound when it is whole and nothing of it is refused."""
+        trial = select("itch", __name__, "ItchBooks")()
+        trial.books.reserve(ROOM)
+        sound = _load(trial, records, 0) and not trial.books.statistics().refused
+        self.snapshots_refused += not sound
+        return sound
+
     def adopt(
         self, records: Buffer, sequence: int, later: Sequence[tuple[int, bytes]], ts_recv_ns: int = NO_TIME,
         channel: int = 0,
-    ) -> bool:  # fmt: skip
+    ) -> None:  # fmt: skip
         """Put a snapshot of everything below `sequence` in the place of all books, and `later` messages upon it.
 
-        `records` are messages, each behind its length. They are tried on books of their own first: a snapshot of which
-        anything is refused, or that is not whole, is not believed, and False is returned with nothing changed.
+        `records` are messages, each behind its length; they must be sound.
         """
-        trial = select("itch", __name__, "ItchBooks")()
-        trial.books.reserve(ROOM)
-        if not _load(trial, records, 0) or trial.books.statistics().refused:
-            self.snapshots_refused += 1
-            return False
         books = self.stream.books
         before = Counter(self.stream.by_type)
         books.at(max(sequence - 1, 0), NO_TIME, ts_recv_ns, channel)
@@ -290,7 +292,6 @@ class ItchFeed:
             self.stream.apply(message, number, ts_recv_ns, channel)
         self._again.update(Counter(self.stream.by_type) - before)
         self.snapshots_adopted += 1
-        return True
 
     def reset(self, channel: int = 0) -> None:
         """Empty all books: a new session begins, with new locate codes and order numbers."""
