@@ -10,8 +10,8 @@ An act is a time in milliseconds since the handler was right, and a line of word
     anything else         a command to the venue: gateway dead, session restart, rate 5000 ...
 
 `must` names who had to recover something (line, retransmit, snapshot), or `drops`: packets that the kernel dropped,
-`alone`: packets that one line alone brought, `reset`: a new count. Every scenario must end with all books LIVE and equal
-to the venue's.
+`alone`: packets that one line alone brought, `reset`: a new count. Every scenario must end with all books LIVE and
+equal to the venue's.
 """
 
 from dataclasses import dataclass, field

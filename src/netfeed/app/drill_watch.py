@@ -81,7 +81,7 @@ class Watch:
             if self._count < _KEEP:
                 self._batches.append(rows)
             self._count += len(rows)
-            states = rows[(rows["kind"] == Kind.STATE) & (rows["book"] != NO_BOOK)]
+            states = rows[((rows["kind"] == Kind.STATE) | (rows["kind"] == Kind.BBO)) & (rows["book"] != NO_BOOK)]
             with self._lock:
                 for channel, book, state in zip(
                     states["channel"].tolist(), states["book"].tolist(), states["state"].tolist(), strict=True
