@@ -6,12 +6,16 @@
 
 PYTHON ?= python3
 JOBS   ?= 2
-FUZZ   ?= 60
+FUZZ   ?= 30
 DEMO   ?= $(BIN)/netfeed replay --watch pcaps/itch-ab.pcap
 
 VENV := .venv
 BIN  := $(VENV)/bin
 RUN  := $(BIN)/python
+
+# The tests whose subject has a twin. Codecs, machines and simulations are plain Python in both builds, and tests/core
+# holds each twin against its core by itself.
+TWINS := tests/app tests/book tests/cli tests/latency tests/transport tests/venues tests/wire/test_capture.py
 
 # What the compiled core is built from, and the modules it becomes.
 PYX     := $(shell find src/netfeed -name '*.pyx')
@@ -33,7 +37,7 @@ help:
 	@echo "make core           environment and compiled core only"
 	@echo "make lint           ruff: rules and format            make format   let ruff rewrite"
 	@echo "make types          mypy --strict, and stubtest of every compiled module"
-	@echo "make test-compiled  the default pytest run            make test-pure   the same on the plain Python twins"
+	@echo "make test-compiled  the default pytest run            make test-pure   what has a twin, on the plain Python twins"
 	@echo "make test-marked    the tests marked slow, net, root"
 	@echo "make fuzz           every decoder on mutated bytes, FUZZ=$(FUZZ) seconds in all"
 	@echo "make sanitize       the default pytest run on a core built with ASan, UBSan and bounds checks"
@@ -75,7 +79,7 @@ test-compiled: core
 	$(RUN) -m pytest -n $(JOBS)
 
 test-pure: core
-	NETFEED_PURE=1 $(RUN) -m pytest -n $(JOBS)
+	NETFEED_PURE=1 $(RUN) -m pytest -n $(JOBS) $(TWINS)
 
 # pytest says 5 when no test carries such a mark, which is no failure here.
 test-marked: core
