@@ -102,7 +102,8 @@ class ItchFile:
         self._source = source
         self._offset = 0
         self._findings = findings
-        self._began = (0, 1)
+        self._began = self._located = (0, 1)
+        self._stopped: Stop | None = None
 
     @property
     def place(self) -> Place:
@@ -110,13 +111,24 @@ class ItchFile:
         return Place(self.name, self._source.base + self._offset)
 
     def step(self, window: int = WINDOW) -> None:
-        """Apply one window of records."""
+        """Apply one window of records.
+
+        Why it stopped is looked into by the next call: more bytes of a stream take the place of those that `locate`
+        looks at until the changes of this window have been taken.
+        """
+        if self._stopped is not None:
+            how, self._stopped = self._stopped, None
+            self._go_on(how)
+        if not self.done:
+            self._step(window)
+
+    def _step(self, window: int) -> None:
         buffer = self._source.buffer
         data = buffer[: self._offset + window]
         if self._since_ns is not None and self._pass_over(data, self._since_ns):
             return
         data, late = self._in_time(data)
-        self._began = (self._offset, self.sequence)
+        self._began = self._located = (self._offset, self.sequence)
         if self._run is not None:
             self._offset, self.sequence, how = self._run(data, self._offset, self.sequence)
         else:
@@ -129,9 +141,9 @@ class ItchFile:
         if how == Stop.FULL or (len(data) < len(buffer) and how in (Stop.END, Stop.PARTIAL) and moved):
             return
         if how == Stop.PARTIAL and len(data) < len(buffer):
-            self.step(window + 2**17)  # a record is never longer than that
+            self._step(window + 2**17)  # a record is never longer than that
             return
-        self._go_on(Stop(how))
+        self._stopped = Stop(how)
 
     def locate(self, sequence: int) -> Place:
         """Find where a message of the last window stands."""
@@ -144,11 +156,13 @@ class ItchFile:
         return bytes(view[offset + _PREFIX : offset + _PREFIX + length])
 
     def _find(self, sequence: int) -> int:
-        offset, number = self._began
+        """Walk to a message; what is asked for in rising order is walked over once."""
+        offset, number = self._located if sequence >= self._located[1] else self._began
         view = self._source.buffer
         while number < sequence and offset + _PREFIX < len(view):
             length = itch.SIZES[view[offset + 2]] if self._zero else view[offset] << 8 | view[offset + 1]
             offset, number = offset + _PREFIX + length, number + 1
+        self._located = offset, number
         return offset
 
     def _pass_over(self, data: Buffer, since_ns: int) -> bool:

@@ -152,7 +152,7 @@ class Replay:
         holders = [(lane.name, lane.feed) for lane in self.lanes] + [(file.name, file.feed) for file in self.itch_files]
         for name, feed in holders:
             types: dict[str, int] = feed.by_type if getattr(feed, "protocol", "") == "itch50" else {}
-            for kind, count in types.items():
+            for kind, count in sorted(types.items()):
                 if kind not in itch.LAYOUTS:
                     where = Place(self.options.files[0] if len(self.options.files) == 1 else "", NOWHERE)
                     self.findings.add(where, f"{count} messages of type {kind!r} on {name}", "a type of ITCH 5.0")
@@ -365,8 +365,9 @@ class Replay:
             fault = None if payload is None else fault_in(lane.protocol, payload, sequence)
             self._malformed(place, f"message {sequence} on channel {lane.name}", fault)
         elif self._file is not None:
-            place, message = self._file.locate(sequence), self._file.message(sequence)
-            self._malformed(place, f"message {sequence}", fault_of("itch50", message))
+            place = self._file.locate(sequence) if known else Place("", 0)
+            fault = fault_of("itch50", self._file.message(sequence)) if known else None
+            self._malformed(place, f"message {sequence}", fault)
 
     def _malformed(self, place: Place, which: str, fault: WireError | None) -> None:
         if fault is None:
