@@ -368,3 +368,23 @@ def test_nonsense_on_a_known_flow_is_malformed_and_nothing_else() -> None:
     (lane,) = run.flows.lanes
     assert (lane.statistics().malformed, run.findings.count) == (3, 3)
     assert [number for _, number in run.flows.feeds[0].applied] == [1, 2, 3, 4]
+
+
+def test_a_flow_that_finds_no_room_for_its_channel_holds_no_more_than_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netfeed.app.flows.MAX_LANES", 1)
+    run = Run()
+    run.packet(A, 1, orders(1, 2))
+    for first in range(1, 10 * MAX_HELD, 2):
+        flow = run.packet(B, 1, mold(first, add(first, 1), add(first + 1, 1), session=b"S000000002"))
+    assert flow is not None
+    assert (len(flow.held), flow.ignored) == (MAX_HELD + 1, True)
+    assert run.flows.overflowed >= 4 * MAX_HELD - 1
+
+
+def test_a_flow_without_a_channel_does_not_hold_empty_packets_for_ever() -> None:
+    run = Run()
+    flow = run.packet(A, 1, told(1, 0))
+    for _ in range(10 * MAX_HELD):
+        run.packet(A, 1, b"")
+    assert flow is not None
+    assert len(flow.held) <= MAX_HELD + 1

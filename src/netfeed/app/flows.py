@@ -5,7 +5,7 @@
     is a line of a channel       whose packets bear the same identity (session, channel id) and do not contradict it;
                                  CME's bear none: then, when the same sequence said the same on both
     is where copies come         when it is unicast and a multicast channel has its session: what was asked for again
-    is ignored                   when MAX_HELD packets told nothing
+    is ignored                   when MAX_HELD packets told nothing, or there is no room for its channel
 
 What is held is bounded by MAX_HELD packets a flow and MAX_HELD_BYTES in all; flows by MAX_FLOWS, channels by
 MAX_LANES. Beyond that packets are counted and not looked at.
@@ -70,7 +70,7 @@ class Flow:
         self.routes: dict[tuple[bytes, int], Route] = {}
         self.held: list[Held] = []
         self.asks = False  # for packets to be sent again
-        self.ignored = False  # nothing in it was recognised
+        self.ignored = False  # nothing in it was recognised, or there is no room for its channel
         self.settled = False  # waiting longer would tell nothing more
         self.passed = 0  # packets that were not even held
 
@@ -128,6 +128,9 @@ class Flows:
 
     def route(self, flow: Flow, payload: Buffer) -> Route | None:
         """Say which channel and port a packet belongs to; None when that is not known yet, or never will be."""
+        if flow.ignored and flow.settled:  # there is no room for its channel, and looking for one is not free
+            self.overflowed += 1
+            return None
         if flow.protocol is None and not self._recognise(flow, payload):
             return None
         protocol = flow.protocol
@@ -142,10 +145,11 @@ class Flows:
         """Keep a packet of a flow that is not known yet; give the flow up when it has told nothing for too long."""
         full = self._held_bytes + len(payload) > MAX_HELD_BYTES
         if full or len(flow.held) >= MAX_HELD:
-            if not self._settle(flow):
+            hopeless = flow.settled  # what could be told of it was told by an earlier packet, and it found no channel
+            if not self._settle(flow) or (hopeless and len(self.lanes) >= MAX_LANES):
                 flow.ignored = True
-            if full or flow.ignored:
-                self.overflowed += full
+            if full or flow.ignored or hopeless:
+                self.overflowed += full or hopeless
                 return
         flow.held.append(Held(bytes(payload), place))
         self._held_bytes += len(payload)
