@@ -191,3 +191,22 @@ def test_a_packet_with_more_messages_than_a_batch_of_changes_holds_is_taken_whol
     assert len(payload) < 65_000
     frame = udp_frame(payload, ("10.0.0.1", 5000), A)
     alike([(10**18, frame)], SESSION, CoreItch(), PlainItch(), 10**9)
+
+
+def test_a_copy_whose_count_reaches_over_the_end_of_all_numbers_is_not_taken_for_one() -> None:
+    first = 2**64 - 10
+    whole = moldudp64.encode(SESSION, first, [add(1), add(2)])
+    lying = whole[:18] + (12).to_bytes(2, "big") + whole[20:]
+    frames = [udp_frame(payload, ("10.0.0.1", 5000), to) for payload, to in ((whole, A), (lying, B), (whole, B))]
+    data = pcap.file_header() + b"".join(pcap.record(10**18, frame) for frame in frames)
+    for path, books, walker in ((CorePath(), CoreItch(), CoreWalker()), (plain.Path(), PlainItch(), PlainWalker())):
+        channel = path.add_channel(books)
+        path.add_flow(*key(A), channel, 0)
+        path.add_flow(*key(B), channel, 1)
+        path.arm(channel, SESSION, first)
+        packets = np.zeros(3, PACKET)
+        walker.walk(data, 0, packets)
+        assert path.take(data, packets, 0) == (1, plain.Status.PLAIN)
+        assert path.take(data, packets, 2) == (3, plain.Status.END)
+        assert path.accept(channel, 0, lying, 10**18) == plain.Status.PLAIN
+        assert path.accept(channel, 0, whole, 10**18) == plain.Status.END

@@ -335,7 +335,8 @@ cdef class Path:
             first.send = lane.last_send if lane.framing == STARBASE else 0
             first.line = which
             line.first += 1
-        elif first.line >= 0 and first.line != which and first.sequence == sequence and sequence + count <= lane.next:
+        elif (first.line >= 0 and first.line != which and first.sequence == sequence
+              and sequence <= lane.next and count <= lane.next - sequence):     # a sum could wrap
             self.note_copy(line, packet.ts_ns - first.ts_ns)
         else:
             return NOT_EXPECTED
@@ -371,7 +372,9 @@ cdef class Path:
             line.heartbeats += 1
         else:
             first = &lane.recent[sequence & (RECENT - 1)]
-            if first.line < 0 or first.sequence != sequence or first.send != send or sequence + count > lane.next:
+            if first.line < 0 or first.sequence != sequence or first.send != send:
+                return False
+            if sequence > lane.next or count > lane.next - sequence:
                 return False
             line.duplicates += 1
         line.packets += 1
