@@ -167,6 +167,36 @@ def test_clearing_a_book_leaves_the_others_and_says_how_many_orders_went(books: 
     assert books.clear(0) == 0
 
 
+def test_clearing_all_books_leaves_none_an_order_and_announces_each(books: OrderBooks) -> None:
+    books.add(1, 6, BID, 99, 1)
+    books.end()
+    books.take()
+    assert books.clear_all() == 6
+    books.end()
+    assert [(row["book"], row["side"], row["quantity"]) for row in books.take()] == [(0, 0, 0), (0, 1, 0), (1, 0, 0)]
+    assert (content(books), content(books, 1)) == (([], []), ([], []))
+    assert (books.statistics().orders, books.clear_all()) == (0, 0)
+    assert books.add(1, 1, ASK, 99, 1) == 0
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_clearing_a_book_finds_its_orders_wherever_the_table_put_them(kind: type[OrderBooks]) -> None:
+    """Numbers that share a place push each other into the old part, in runs that go over its end."""
+    books = kind()
+    for _ in range(3):
+        books.add_book(BookState.LIVE)
+    for number in range(9_000):
+        assert books.add(number % 3, (number % 7) + (number // 7) * 262_144, BID, number % 50, 1) == 0
+    assert books.clear(1) == 3_000
+    assert (books.levels(1, BID), books.statistics().orders) == (0, 6_000)
+    for number in range(9_000):
+        found = books.order((number % 7) + (number // 7) * 262_144)
+        assert (found is not None) == (number % 3 != 1)
+        assert found is None or found[0] == number % 3
+    assert books.clear_all() == 6_000
+    assert books.statistics().orders == 0
+
+
 def test_a_side_holds_a_thousand_levels_in_whatever_order_they_come(books: OrderBooks) -> None:
     prices = [int(price) for price in np.random.default_rng(5).permutation(1000)]
     for order_id, price in enumerate(prices, 100):

@@ -235,10 +235,7 @@ cdef class OrderBooks:
 
     def clear(self, int64_t book):
         self.check(book)
-        cdef int64_t removed = clear_book(&self.m, book)
-        if removed < 0:
-            raise MemoryError("no memory to clear a book")
-        return removed
+        return clear_book(&self.m, book)
 
     def clear_all(self):
         cdef int64_t removed = clear_books(&self.m)

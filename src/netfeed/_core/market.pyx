@@ -80,11 +80,11 @@ cdef void place(Market *m, const Order *orders, const int64_t *priorities, uint6
     m.priorities[slot] = priorities[i]
 
 
-cdef int rebuild_orders(Market *m, uint64_t capacity, uint32_t without) noexcept nogil:
-    """Lay the orders out anew with `capacity` old slots, leaving out those of the book `without`."""
+cdef int grow_orders(Market *m) noexcept nogil:
+    """Lay the orders out anew with an old table of twice the size. It stays at most half full."""
     cdef Order *orders = m.orders
     cdef int64_t *priorities = m.priorities
-    cdef uint64_t i, before = NURSERY + m.old_mask + 1, now = NURSERY + capacity
+    cdef uint64_t i, before = NURSERY + m.old_mask + 1, now = before + m.old_mask + 1
     cdef Order *fresh = <Order *>mapped(now * sizeof(Order))
     cdef int64_t *fresh_priorities = <int64_t *>mapped(now * sizeof(int64_t))
     if fresh == NULL or fresh_priorities == NULL:
@@ -93,23 +93,15 @@ cdef int rebuild_orders(Market *m, uint64_t capacity, uint32_t without) noexcept
         return -1
     m.orders = fresh
     m.priorities = fresh_priorities
-    while m.old_mask + 1 < capacity:
-        m.old_mask = m.old_mask * 2 + 1
-        m.order_shift -= 1
+    m.old_mask = m.old_mask * 2 + 1
+    m.old_room = (m.old_mask + 1) / 2
+    m.order_shift -= 1
     m.order_count = m.old_count = 0
     for i in range(before):
-        if orders[i].quantity != 0 and orders[i].book != without:
+        if orders[i].quantity != 0:
             place(m, orders, priorities, i)
     unmap(orders, before * sizeof(Order))
     unmap(priorities, before * sizeof(int64_t))
-    return 0
-
-
-cdef int grow_orders(Market *m) noexcept nogil:
-    """Double the old table. It stays at most half full."""
-    if rebuild_orders(m, (m.old_mask + 1) * 2, NONE) != 0:
-        return -1
-    m.old_room = (m.old_mask + 1) / 2
     return 0
 
 
@@ -186,10 +178,17 @@ cdef void empty_book(Market *m, uint32_t book) noexcept nogil:
 
 
 cdef int64_t clear_book(Market *m, uint32_t book) noexcept nogil:
-    """Remove every order of a book and return how many; -1 when memory is short."""
-    cdef uint64_t before = m.order_count
-    if rebuild_orders(m, m.old_mask + 1, book) != 0:
-        return -1
+    """Remove every order of a book and return how many.
+
+    The bad case: nothing lists the orders of one book, so that the whole table is looked through.
+    """
+    cdef uint64_t slot, before = m.order_count
+    if level_count(&m.books[book].sides[0]) == 0 and level_count(&m.books[book].sides[1]) == 0:
+        return 0
+    for slot in range(NURSERY + m.old_mask + 1):
+        # what comes back over the hole is looked at again; over the end of the table comes only what was looked at
+        while m.orders[slot].quantity != 0 and m.orders[slot].book == book:
+            forget(m, &m.orders[slot])
     empty_book(m, book)
     return <int64_t>(before - m.order_count)
 
