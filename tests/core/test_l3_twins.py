@@ -1,5 +1,6 @@
 """The compiled order books against their plain twin: the same calls, and everything that can be seen after each."""
 
+import mmap
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from netfeed.book.change import NO_BOOK, NO_PRICE, Refusal
 from netfeed.book.l3 import MAX_TOTAL, OrderBooks
 from netfeed.book.level import Side
 from netfeed.book.state import BookState
+from netfeed.venues import itch as venue
 from tests.book.order_books import core, needs_core
 
 pytestmark = needs_core
@@ -273,3 +275,21 @@ def test_a_market_that_wanders_leaves_both_with_the_same_levels(seed: int, tick:
                 assert levels == compiled.depth(0, which, 10_000)
                 assert len(levels) == compiled.levels(0, which)
                 assert levels == [compiled.level(0, which, level.price) for level in levels]
+
+
+def test_a_thousand_markets_of_a_few_orders_do_not_cost_a_huge_page_each() -> None:
+    before = _resident()
+    markets = [core.OrderBooks() for _ in range(64)]
+    for market in markets:
+        market.reserve(venue.ROOM)
+        market.add_book(BookState.LIVE)
+        for number in range(8):
+            market.add(0, number * 37 * 1024, 0, number, 1)
+        market.end()
+    assert _resident() - before < 64 * 2**20
+
+
+def _resident() -> int:
+    """Give the memory of this process. Units: bytes."""
+    with open("/proc/self/statm") as pages:
+        return int(pages.read().split()[1]) * mmap.PAGESIZE

@@ -51,9 +51,7 @@ cdef class OrderBooks:
         cdef uint64_t capacity
         if self.m.change_capacity - self.m.change_count >= changes:
             return 0
-        capacity = max(<uint64_t>4096, 2 * self.m.change_capacity)
-        while capacity - self.m.change_count < changes:
-            capacity *= 2
+        capacity = max(<uint64_t>4096, self.m.change_count + changes, 2 * self.m.change_capacity)
         raw = np.zeros((capacity + 1) * sizeof(Change), np.uint8)
         cdef uint8_t[::1] whole = raw
         cdef uint64_t skip = -<uint64_t>&whole[0] % sizeof(Change)      # a change fills a cache line, and no second one

@@ -166,6 +166,7 @@ cdef struct Market:
     uint32_t dirty_last
     uint32_t dirty_count
     uint16_t channel
+    uint8_t busy                # it was warmed, or has grown: huge pages are worth it
     int64_t arrivals
     uint64_t refused[16]
     # where we are in the stream

@@ -18,12 +18,13 @@ cdef extern from *:
     int64_t HIGHEST "INT64_MAX"
 
 
-cdef void *mapped(size_t size) noexcept nogil:
-    """Map zeroed memory that costs nothing until it is touched; huge pages where Linux grants them: fewer TLB misses."""
+cdef void *mapped(size_t size, bint huge) noexcept nogil:
+    """Map zeroed memory that costs nothing until it is touched; in `huge` pages if Linux has them: fewer TLB misses."""
     cdef void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     if memory == MAP_FAILED:
         return NULL
-    madvise(memory, size, MADV_HUGEPAGE)
+    if huge:
+        madvise(memory, size, MADV_HUGEPAGE)
     return memory
 
 
@@ -33,8 +34,13 @@ cdef void touch_pages(void *memory, size_t size) noexcept nogil:
 
 
 cdef void market_warm(Market *m) noexcept nogil:
-    touch_pages(m.orders, (NURSERY + m.old_mask + 1) * sizeof(Order))
-    touch_pages(m.priorities, (NURSERY + m.old_mask + 1) * sizeof(int64_t))
+    """Have all memory of the orders there, in huge pages: this market is going to be a busy one."""
+    cdef uint64_t slots = NURSERY + m.old_mask + 1
+    m.busy = 1
+    madvise(m.orders, slots * sizeof(Order), MADV_HUGEPAGE)
+    madvise(m.priorities, slots * sizeof(int64_t), MADV_HUGEPAGE)
+    touch_pages(m.orders, slots * sizeof(Order))
+    touch_pages(m.priorities, slots * sizeof(int64_t))
 
 
 cdef void unmap(void *memory, size_t size) noexcept nogil:
@@ -50,8 +56,10 @@ cdef int market_init(Market *m, uint64_t order_limit, uint32_t book_limit) noexc
     m.old_mask = 4095
     m.old_room = 2048
     m.order_shift = 64 - 12
-    m.orders = <Order *>mapped((NURSERY + 4096) * sizeof(Order))
-    m.priorities = <int64_t *>mapped((NURSERY + 4096) * sizeof(int64_t))
+    # No huge pages until it is warmed or grows: one order would cost one of 2 MiB, and a capture may open a thousand
+    # markets of a few orders.
+    m.orders = <Order *>mapped((NURSERY + 4096) * sizeof(Order), False)
+    m.priorities = <int64_t *>mapped((NURSERY + 4096) * sizeof(int64_t), False)
     m.ts_event_ns = m.ts_recv_ns = LOWEST
     return 0 if m.orders != NULL and m.priorities != NULL else -1
 
@@ -85,12 +93,13 @@ cdef int grow_orders(Market *m) noexcept nogil:
     cdef Order *orders = m.orders
     cdef int64_t *priorities = m.priorities
     cdef uint64_t i, before = NURSERY + m.old_mask + 1, now = before + m.old_mask + 1
-    cdef Order *fresh = <Order *>mapped(now * sizeof(Order))
-    cdef int64_t *fresh_priorities = <int64_t *>mapped(now * sizeof(int64_t))
+    cdef Order *fresh = <Order *>mapped(now * sizeof(Order), True)
+    cdef int64_t *fresh_priorities = <int64_t *>mapped(now * sizeof(int64_t), True)
     if fresh == NULL or fresh_priorities == NULL:
         unmap(fresh, now * sizeof(Order))
         unmap(fresh_priorities, now * sizeof(int64_t))
         return -1
+    m.busy = 1
     m.orders = fresh
     m.priorities = fresh_priorities
     m.old_mask = m.old_mask * 2 + 1
@@ -134,7 +143,7 @@ cdef uint32_t open_book(Market *m, uint8_t state) noexcept nogil:
         return NONE
     if m.book_count == m.book_capacity:
         capacity = m.book_capacity * <uint64_t>2 if m.book_capacity else 64
-        books = <Book *>mapped(capacity * sizeof(Book))
+        books = <Book *>mapped(capacity * sizeof(Book), capacity >= 1024)       # as many as fill one
         if books == NULL:
             return NONE
         if m.books != NULL:
@@ -197,7 +206,7 @@ cdef int64_t clear_books(Market *m) noexcept nogil:
     """Remove every order of every book and return how many; -1 when memory is short."""
     cdef uint64_t before = m.order_count, slots = NURSERY + m.old_mask + 1
     cdef uint32_t book
-    cdef Order *orders = <Order *>mapped(slots * sizeof(Order))
+    cdef Order *orders = <Order *>mapped(slots * sizeof(Order), m.busy)
     if orders == NULL:
         return -1
     unmap(m.orders, slots * sizeof(Order))

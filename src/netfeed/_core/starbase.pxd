@@ -10,7 +10,7 @@ from netfeed._core.market cimport Market, Order
 
 cdef struct Instrument:
     int64_t id
-    uint32_t book               # NONE: the slot is empty
+    uint32_t place              # its book plus one; 0: the slot is empty, as in memory that was never touched
     uint32_t reserved
 
 
@@ -27,6 +27,7 @@ cdef class StarbaseBooks:
     cdef void apply_batch(self, const Message *messages, uint64_t count) noexcept nogil
     cdef uint32_t find_book(self, int64_t id) noexcept nogil
     cdef uint32_t open_for(self, int64_t id) noexcept nogil
+    cdef Instrument *slot_of(self, int64_t id) noexcept nogil
     cdef void near(self, const Message *message) noexcept nogil
     cdef void nearer(self, const Message *message) noexcept nogil
     cdef void one(self, const Message *message) noexcept nogil

@@ -7,7 +7,7 @@ groups vary, is counted and left to plain Python (`define`).
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from netfeed._core.batch cimport Message
@@ -69,18 +69,15 @@ cdef class StarbaseBooks:
 
     def __cinit__(self, *, max_orders=1 << 26, uint32_t max_books=1 << 16):
         cdef uint64_t slots = 1024
-        cdef uint64_t k
         while slots < 2 * <uint64_t>max_books:
             slots *= 2
         self.held = OrderBooks(max_orders=max_orders, max_books=max_books)
         self.m = &self.held.m
         self.fresh = 2
-        self.instruments = <Instrument *>malloc(slots * sizeof(Instrument))
+        self.instruments = <Instrument *>calloc(slots, sizeof(Instrument))
         if self.instruments == NULL:
             raise MemoryError("no memory for a table of instruments")
         self.mask = <uint32_t>(slots - 1)
-        for k in range(slots):
-            self.instruments[k].book = NONE
 
     def __dealloc__(self):
         free(self.instruments)
@@ -264,20 +261,19 @@ cdef class StarbaseBooks:
     # --- instruments
 
     cdef uint32_t find_book(self, int64_t id) noexcept nogil:
-        cdef uint32_t at = <uint32_t>((<uint64_t>id * <uint64_t>0x9E3779B97F4A7C15) >> 32) & self.mask
-        while self.instruments[at].book != NONE:
-            if self.instruments[at].id == id:
-                return self.instruments[at].book
-            at = (at + 1) & self.mask
-        return NONE
+        return self.slot_of(id).place - 1       # NONE where the slot is empty
 
     cdef uint32_t open_for(self, int64_t id) noexcept nogil:
         """Give the book of an instrument, a new one when it is not known. NONE at the bound."""
+        cdef Instrument *slot = self.slot_of(id)
+        if slot.place == 0:
+            slot.id = id
+            slot.place = open_book(self.m, self.fresh) + 1
+        return slot.place - 1
+
+    cdef Instrument *slot_of(self, int64_t id) noexcept nogil:
+        """Find the slot of an instrument, or the empty one where it belongs; at most half of them are taken."""
         cdef uint32_t at = <uint32_t>((<uint64_t>id * <uint64_t>0x9E3779B97F4A7C15) >> 32) & self.mask
-        while self.instruments[at].book != NONE:
-            if self.instruments[at].id == id:
-                return self.instruments[at].book
+        while self.instruments[at].place != 0 and self.instruments[at].id != id:
             at = (at + 1) & self.mask
-        self.instruments[at].id = id
-        self.instruments[at].book = open_book(self.m, self.fresh)
-        return self.instruments[at].book
+        return &self.instruments[at]

@@ -98,6 +98,7 @@ class ItchFile:
         self._run = None
         if stream is not None and not self._zero:
             stream.books.reserve(ROOM)
+            stream.books.warm()
             self._run = stream.run
         self._source = source
         self._offset = 0

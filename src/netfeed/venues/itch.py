@@ -25,8 +25,9 @@ from netfeed.wire import itch
 
 MAX_BOOKS: Final = 1 << 16
 """A locate code has 16 bits."""
-ROOM: Final = 1 << 16
-"""Changes that a feed holds before they must be taken: some thousands of messages. 4 MiB."""
+ROOM: Final = 65_000
+"""Changes that a feed holds before they must be taken: some thousands of messages. Just below 4 MiB, where NumPy begins
+to ask for huge pages: a feed of a few changes should cost a few pages."""
 END, PARTIAL, MARKER, FULL = range(4)
 """How `run` stopped: at the end of the buffer, inside a record, at a zero length, with a full batch of changes."""
 

@@ -33,8 +33,8 @@ MAX_SNAPSHOT_ORDERS: Final = 1 << 20
 """Orders of one instrument's snapshot; more is not a snapshot."""
 MAX_RIPE: Final = 64
 """Snapshots that wait for the end of a transaction; what is more comes again in the next cycle."""
-ROOM: Final = 1 << 16
-"""Changes that a feed holds before they must be taken: some thousands of messages. 4 MiB."""
+ROOM: Final = 65_000
+"""Changes that a feed holds before they must be taken, as in `venues.itch`. Just below 4 MiB."""
 PRICE_EXPONENT: Final = -9
 
 Since = Callable[[int], list[tuple[int, bytes]] | None]
