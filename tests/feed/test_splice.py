@@ -1,5 +1,9 @@
 """The seam between snapshot and stream."""
 
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +25,20 @@ def test_it_gives_what_came_after_the_snapshot() -> None:
     splice = filled(range(10, 15))
     assert splice.since(12) == [(13, b"x"), (14, b"x")]
     assert splice.since(9) == [(number, b"x") for number in range(10, 15)]
+
+
+def test_it_looks_only_at_what_it_gives_and_one_more() -> None:
+    class Seen(deque[Any]):
+        def __reversed__(self) -> Iterator[Any]:
+            for entry in super().__reversed__():
+                looked.append(entry.sequence)
+                yield entry
+
+    looked: list[int] = []
+    splice = filled(range(1, 1000))
+    splice._entries = Seen(splice._entries)
+    assert splice.since(997) == [(998, b"x"), (999, b"x")]
+    assert looked == [999, 998, 997]
 
 
 def test_it_says_when_it_does_not_reach_back() -> None:

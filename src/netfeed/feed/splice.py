@@ -10,6 +10,7 @@ snapshot is needed. Too little is said, never guessed.
 """
 
 from collections import deque
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from netfeed.errors import MisuseError
@@ -83,11 +84,12 @@ class Splice:
         """Give all messages after `sequence`, in order; None when not all of them are remembered.
 
         A snapshot newer than everything remembered needs nothing: the list is empty, and what still comes with a number
-        up to `sequence` is part of the snapshot.
+        up to `sequence` is part of the snapshot. It takes as long as the list is, not as what is remembered.
         """
         if not self.recording or sequence < self._reach:
             return None
-        return [(entry.sequence, entry.message) for entry in self._entries if entry.sequence > sequence]
+        newer = takewhile(lambda entry: entry.sequence > sequence, reversed(self._entries))
+        return [(entry.sequence, entry.message) for entry in newer][::-1]
 
     def forget(self) -> None:
         """Stop remembering and free everything."""
