@@ -2,8 +2,11 @@
 
 import json
 import socket
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,8 +14,21 @@ import pytest
 from netfeed.app.account import account, is_ready, summary
 from netfeed.app.run import Options, Run
 from netfeed.errors import ConfigurationError
+from netfeed.transport.ring import Reader
 from netfeed.wire import moldudp64
-from tests.app.live_venue import books_of, both, configured, day, free_port, opened, send, sender, settle, truth_of
+from tests.app.live_venue import (
+    GROUPS,
+    books_of,
+    both,
+    configured,
+    day,
+    free_port,
+    opened,
+    send,
+    sender,
+    settle,
+    truth_of,
+)
 
 pytestmark = pytest.mark.net
 
@@ -172,8 +188,6 @@ def _get(run, port: int, path: str) -> bytes:
 
 
 def test_other_processes_read_the_changes_from_the_ring_by_name(how: str) -> None:
-    from netfeed.transport.ring import Reader
-
     made, port = day(600), free_port()
     name = f"netfeed-test-{how}-{port}"
     run = opened(configured(port, f'[ring]\nname = "{name}"', how=how))
@@ -247,3 +261,52 @@ def test_a_processor_that_is_not_there_ends_the_start(how: str) -> None:
     run = Run(msgspec.structs.replace(config, receive=receive), Options("test.toml", {}, quiet=True), lambda: False)
     with pytest.raises(ConfigurationError, match=r"receive\.cpu: processor 1023 .* may run on"):
         run.run()
+
+
+def test_beside_a_busy_thread_books_sequence_and_stamps_advance_though_the_loop_never_turns() -> None:
+    made, port = day(), free_port()
+    name = f"netfeed-test-busy-{port}"
+    run = opened(configured(port, f'[ring]\nname = "{name}"', how="thread"))
+    thread, packets = run.live.receiver._receiver, list(both(made, (NOTHING, NOTHING)))
+    ends = sum(payload[18:20] == b"\xff\xff" for _, payload in packets[100:])  # the end of a session is for the loop
+    stop = threading.Event()
+
+    def never_rest() -> None:
+        while not stop.is_set():
+            sum(range(1000))
+
+    busy = threading.Thread(target=never_rest)
+    with sender() as out, Reader(name) as reader:
+        send(run.live, out, port, packets[:100])
+        settle(run.live)
+        before, stamped, published = thread.statistics(), thread.latencies().count, reader.published
+        busy.start()
+        try:
+            for count, (line, payload) in enumerate(packets[100:], start=1):
+                out.sendto(payload, (GROUPS[line], port))
+                if count % 64 == 0 or count == len(packets) - 100:
+                    _until(lambda count=count: _sum(thread, "packets") - _sum(before, "packets") == count)
+            after = thread.statistics()
+            assert _sum(after, "taken") - _sum(before, "taken") == len(packets) - 100 - ends
+            assert _sum(after, "diverted") - _sum(before, "diverted") == ends
+            assert sum(one.drops + one.overflow for one in after.sockets) == 0
+            assert thread.progress(0)[0] == len(made.stream) + 1
+            assert thread.latencies().count - stamped == len(packets) - 100 - ends
+            assert reader.published - published == after.published - before.published > 0
+        finally:
+            stop.set()
+            busy.join()
+    run._close()
+    assert books_of(run.live) == truth_of(made)
+
+
+def _sum(told: Any, key: str) -> int:
+    sockets = told.sockets if hasattr(told, "sockets") else told.statistics().sockets
+    return sum(getattr(one, key) for one in sockets)
+
+
+def _until(done: Callable[[], bool], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0)
