@@ -220,16 +220,41 @@ def test_a_delay_of_the_only_server_is_waited_for() -> None:
     assert len(channel.transmit(FIRST)) == 1
 
 
-def test_what_every_server_has_forgotten_is_given_up_at_once() -> None:
+def test_a_message_that_every_server_has_forgotten_is_given_up_at_once() -> None:
     channel = asking("starbase", servers=(FIRST, SECOND))
-    gap(channel, 1, 5, framing="starbase")
+    gap(channel, 1, 1, framing="starbase")
     channel.transmit(FIRST)
     assert GapLost not in kinds(channel.receive(reject(1, 1), 2 * MS, FIRST))
     assert len(channel.transmit(SECOND)) == 1
     events = channel.receive(reject(2, 1), 3 * MS, SECOND)
-    assert GapLost(1, 5, "refused", MS, 3 * MS) in events
-    assert channel.next_sequence == 7
+    assert GapLost(1, 1, "refused", MS, 3 * MS) in events
+    assert channel.next_sequence == 3
     assert channel.recovery.idle  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("lowest", [1, 2, 3, 77, 127, 128, 129, 199, 200, 201, 500])
+@pytest.mark.parametrize("servers", [(FIRST,), (FIRST, SECOND)])
+def test_only_what_is_too_old_for_all_servers_is_given_up_and_it_is_found_by_halving(
+    lowest: int, servers: tuple[int, ...]
+) -> None:
+    channel, last = asking("starbase", servers=servers, pace=Pace(burst=100)), 200
+    gap(channel, 1, last, framing="starbase")
+    events: list[Any] = []
+    requests = 0
+    while not channel.recovery.idle:  # type: ignore[union-attr]
+        for port in servers:
+            for request in channel.transmit(port):
+                packet = starbase.decode_packet(request)
+                body = starbase.decode(packet.messages[0])[1]
+                first, count = body.beginSeqNum, body.messageCount
+                answer = star(first, letters(first, count), type=5) if first >= lowest else reject(packet.seqNum, 1)
+                events += channel.receive(answer, 3 * MS, port)
+                requests += 1
+    lost = {number for event in events if isinstance(event, GapLost) for number in range(event.first, event.last + 1)}
+    assert lost == set(range(1, min(lowest, last + 1)))
+    assert channel.next_sequence == last + 2
+    assert {event.why for event in events if isinstance(event, GapLost)} <= {"refused"}
+    assert requests <= len(servers) * 40
 
 
 @pytest.mark.parametrize("tag", [0, 2, 2**62])

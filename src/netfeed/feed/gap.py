@@ -18,7 +18,7 @@ Leaves out: messages, and whether a number can be believed (`epoch`).
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from netfeed.errors import MisuseError
@@ -150,6 +150,14 @@ class GapTracker:
         lost = self.missing.overlap(gap.first, gap.end)
         self.missing.subtract(gap.first, gap.end)
         return opened, gap, lost
+
+    def cut(self, at: int) -> None:
+        """Make two gaps of the one that has something missing both below a number and from it on."""
+        for place, gap in enumerate(self.gaps):
+            if self.missing.overlap(gap.first, min(at, gap.end)) and self.missing.overlap(max(at, gap.first), gap.end):
+                self.gaps[place] = replace(gap, end=at)
+                self.gaps.insert(place + 1, replace(gap, first=at))
+                return
 
     def forgive(self, end: int) -> list[Range]:
         """Take note that nothing below `end` is needed any more; give what was missing there."""

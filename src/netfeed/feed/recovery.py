@@ -10,7 +10,8 @@ gives.
     no answer in `retry_ns`  the next server; after a round of all of them the time is doubled, up to `max_retry_ns`,
                              and up to a half of it is added by `jitter`, so that a crowd of receivers spreads out
     a reject                 the server rests as long as it says (at most MAX_REST_NS), the page goes to the next one
-    rejected as too low      by all servers: nobody has it any more; `refused` says so, and a snapshot must do
+    rejected as too low      by all servers: nobody has its first number any more; `refused` says so, a snapshot helps.
+                             Of the rest the later half is asked for by itself: what is refused is found by halving
 
 What comes from a server is believed only where it was asked of *that* server: everything else is counted (`unasked`)
 and touches nothing. A second copy of an answer that was asked for is a duplicate like any other.
@@ -104,7 +105,8 @@ class _Server:
 class _Page:
     """Numbers from `first` up to, not including, `end` that are asked for together; `left` of them are missing.
 
-    `turn`: the place of the server that is or was asked. `tag`: of the request that waits for its answer.
+    `turn`: the place of the server that is or was asked. `tag`: of the request that waits for its answer, which asked
+    from `begin` on. `too_low`: the ports of the servers to which that was too low, with what they were asked for.
     """
 
     first: int
@@ -115,7 +117,8 @@ class _Page:
     tag: int | None = None
     tries: int = 0
     answered: bool = False
-    too_low: set[int] = field(default_factory=set)
+    begin: int = 0
+    too_low: dict[int, int] = field(default_factory=dict)
 
 
 class Recovery:
@@ -190,13 +193,13 @@ class Recovery:
         self._pass_on(page)
         delay = min(max(answer.retry_delay_ns, 0), MAX_REST_NS)
         if answer.reason is Reason.TOO_LOW:
-            page.too_low.add(port)
+            page.too_low[port] = page.begin
             page.due = now
         else:
             server.rests_until = max(server.rests_until, now + (delay or self._patience(page)))
             page.due = now
         if len(page.too_low) == len(self._servers):
-            self.refused = max(self.refused, page.end)
+            self._halve(page)
         return True
 
     def plan(self, missing: Iterable[Range], session: bytes, channel: int, now: int) -> list[Request]:
@@ -281,6 +284,14 @@ class Recovery:
         """Wait for this server no longer: the next one's turn comes."""
         page.turn, page.tag = (page.turn + 1) % len(self._servers), None
 
+    def _halve(self, page: _Page) -> None:
+        """Give up what no server has any more, its first number, and go on with the later half of the rest."""
+        low = min(page.too_low.values()) + 1
+        self.refused = max(self.refused, low)
+        page.first = max(page.first, (low + page.end) // 2)
+        page.left, page.tries = min(page.left, page.end - page.first), 0
+        page.too_low.clear()
+
     def _choose(self, page: _Page, now: int) -> _Server | None:
         """Give the server whose turn it is, passing over those that rest and those that do not have it any more."""
         for _ in self._servers:
@@ -296,7 +307,7 @@ class Recovery:
         return max(now + 1, min(times, default=now + self._pace.max_retry_ns))
 
     def _ask(self, page: _Page, server: _Server, session: bytes, channel: int, now: int) -> Request:
-        page.tag, page.tries = self._tag, page.tries + 1
+        page.tag, page.begin, page.tries = self._tag, page.first, page.tries + 1
         page.due = now + self._patience(page)
         self._tag += 1
         server.asked += 1

@@ -145,7 +145,8 @@ class Sequencer:
         return events
 
     def give_up(self, below: int, now: int) -> list[Event]:
-        """Give up the oldest gaps of which everything that is missing lies below a number: nobody has it any more."""
+        """Give up everything that is missing below a number: nobody has it any more."""
+        self.gaps.cut(below)
         events: list[Event] = []
         while self.gaps.gaps and self.gaps.last_missing < below:
             events += self._lose("refused", now)
