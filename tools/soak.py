@@ -193,6 +193,7 @@ def soak(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
         finally:
             run.kill()
             run.wait()
+            ring.unlink(missing_ok=True)
     finally:
         sim.send_signal(signal.SIGINT)
         sim.wait()

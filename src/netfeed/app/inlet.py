@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from netfeed.app.changes import Rows
+from netfeed.transport.receiver import MAX_SOURCES
 from netfeed.wire.capture import NO_TIME
 
 MAX_SENDERS: Final = 1024
@@ -113,3 +114,15 @@ def joined(parts: list[tuple[Any, Rows]]) -> tuple[Any, Rows]:
 def sources_of(line: str | None, channel: Sequence[str]) -> list[str]:
     """Give whom a line admits: its own source where it names one, else the channel's."""
     return [str(ip_address(line))] if line else list(channel)
+
+
+def exact(sources: Sequence[str]) -> list[bytes] | None:
+    """Give the addresses of sources as the thread wants them; None when they are too many for it."""
+    hosts: list[bytes] = []
+    for source in sources:
+        network = ip_network(source)
+        if network.num_addresses > MAX_SOURCES:
+            return None
+        hosts += [ip_address(int(network.network_address) + k).packed for k in range(network.num_addresses)]
+    mapped = [bytes(10) + b"\xff\xff" + host if len(host) == 4 else host for host in hosts]
+    return mapped if len(mapped) <= MAX_SOURCES else None

@@ -13,15 +13,14 @@ Python alone; the second is told.
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address, ip_network
 from typing import Any, Final, Literal
 
 import numpy as np
 
 from netfeed.app.changes import Rows, renumbered, taken_from
-from netfeed.app.inlet import Inlet
+from netfeed.app.inlet import Inlet, exact
 from netfeed.app.lane import Lane
 from netfeed.app.slots import Slot, line_port
 from netfeed.book.change import CHANGE, NO_BOOK
@@ -441,15 +440,3 @@ class ThreadReceiver:
 def line_of(port: int) -> int:
     """Give the path's number of a line by its port."""
     return port if port < 2 else port - MORE_LINES + 2
-
-
-def exact(sources: Sequence[str]) -> list[bytes] | None:
-    """Give the addresses of sources as the thread wants them; None when they are too many for it."""
-    hosts: list[bytes] = []
-    for source in sources:
-        network = ip_network(source)
-        if network.num_addresses > MAX_SOURCES:
-            return None
-        hosts += [ip_address(int(network.network_address) + k).packed for k in range(network.num_addresses)]
-    mapped = [bytes(10) + b"\xff\xff" + host if len(host) == 4 else host for host in hosts]
-    return mapped if len(mapped) <= MAX_SOURCES else None
