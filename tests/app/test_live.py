@@ -195,13 +195,17 @@ def test_other_processes_read_the_changes_from_the_ring_by_name(how: str) -> Non
     with sender() as out:
         send(run.live, out, port, both(made, (NOTHING, NOTHING)))
         settle(run.live)
+    wanted = {book["instrument"] for book in truth_of(made)}
+    end = time.monotonic() + 20
+    while not wanted <= {book.text for book in reader.names.values()} and time.monotonic() < end:
+        run.live.turn(time.monotonic_ns() + 1_000_000)  # a book that the thread opens is named when the loop turns
     rows = reader.read()
     names = {book.text for book in reader.names.values()}
     run._close()
     reader.close()
     assert len(rows) == run.live.changes.count
     assert reader.lost == 0
-    assert {book["instrument"] for book in truth_of(made)} <= names
+    assert wanted <= names
 
 
 def test_lines_that_bring_heartbeats_only_are_not_silent_and_each_is_counted(how: str) -> None:
