@@ -6,21 +6,17 @@
 
 PYTHON ?= python3
 JOBS   ?= 2
-FUZZ   ?= 30
+FUZZ   ?= 60
 DEMO   ?= $(BIN)/netfeed replay --watch pcaps/itch-ab.pcap
 
 VENV := .venv
 BIN  := $(VENV)/bin
 RUN  := $(BIN)/python
 
-# The tests whose subject has a twin. Codecs, machines and simulations are plain Python in both builds, and tests/core
-# holds each twin against its core by itself.
-TWINS := tests/app tests/book tests/cli tests/latency tests/transport tests/venues tests/wire/test_capture.py
-
-# The tests in which the compiled core works; a sanitizer has little to say about the others, and makes them slow.
-# `make sanitize SANITIZED=tests` runs all of them.
-SANITIZED ?= tests/book tests/core tests/fuzz tests/latency tests/transport tests/venues tests/wire/test_capture.py \
-    tests/app/test_any_bytes.py tests/app/test_flows.py tests/app/test_truth.py tests/sim/test_venue_worlds.py
+# The tests that run a twin where there is one. Codecs and captures of the simulations are plain Python in both builds,
+# and tests/core holds each twin against its core by itself.
+TWINS := tests/app tests/book tests/cli tests/feed tests/latency tests/sim tests/test_machine_laws.py tests/transport \
+    tests/venues tests/wire/test_capture.py
 
 # What the compiled core is built from, and the modules it becomes.
 PYX     := $(shell find src/netfeed -name '*.pyx')
@@ -45,7 +41,7 @@ help:
 	@echo "make test-compiled  the default pytest run            make test-pure   what has a twin, on the plain Python twins"
 	@echo "make test-marked    the tests marked slow, net, root"
 	@echo "make fuzz           every decoder on mutated bytes, FUZZ=$(FUZZ) seconds in all"
-	@echo "make sanitize       the tests of the core, on one built with ASan, UBSan and bounds checks"
+	@echo "make sanitize       the default pytest run on a core built with ASan, UBSan and bounds checks"
 	@echo "make wheel          build sdist and wheel, import every module of it in a clean environment"
 	@echo "make clean          what was built                    make distclean   the environment too"
 
@@ -94,7 +90,7 @@ fuzz: core
 	$(RUN) tests/fuzz/run.py --seconds $(FUZZ)
 
 sanitize: core
-	tools/sanitize.sh $(RUN) -n $(JOBS) $(SANITIZED)
+	tools/sanitize.sh $(RUN) -n $(JOBS)
 
 wheel: $(INSTALLED)
 	$(RUN) tools/check_wheel.py

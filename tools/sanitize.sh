@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run pytest on a compiled core built with AddressSanitizer, UndefinedBehaviorSanitizer and Cython's
+# Run the default pytest suite on a compiled core built with AddressSanitizer, UndefinedBehaviorSanitizer and Cython's
 # bounds checks, in a copy of src/ under build/sanitize: the core that is in use is not touched.
 #
 # Use: tools/sanitize.sh PYTHON [PYTEST-ARGUMENT...]
@@ -59,7 +59,7 @@ export ASAN_OPTIONS="detect_leaks=0:halt_on_error=1:abort_on_error=1:log_path=$r
 export UBSAN_OPTIONS="halt_on_error=1:abort_on_error=1:print_stacktrace=1"
 # Fewer examples of each property, more broken bytes for each decoder: that is where memory errors come from.
 export HYPOTHESIS_PROFILE="${HYPOTHESIS_PROFILE:-quick}"
-export NETFEED_FUZZ_RUNS="${NETFEED_FUZZ_RUNS:-600}"
+export NETFEED_FUZZ_RUNS="${NETFEED_FUZZ_RUNS:-2000}"
 
 "$python" - "$source" <<'PYTHON'
 """Refuse to run on a core that is not the sanitized one: such a run would prove nothing."""

@@ -240,6 +240,13 @@ def test_the_file_whose_lengths_are_zero_is_whole(capsys: pytest.CaptureFixture[
     assert (code, report["packets"]) == (0, 12_012)
 
 
+@pytest.mark.slow
+def test_the_real_day_of_iex_is_torn_at_its_end_only(capsys: pytest.CaptureFixture[str]) -> None:
+    code, report = verify(capsys, recording("iex/go-iex_DEEP10.pcap.gz"))
+    assert (code, report["packets"], report["gaps"], report["duplicates"]) == (3, 121_314, [], 0)
+    assert report["errors"] == [report["truncated"]]
+
+
 def test_what_is_not_recognised_is_not_ok(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "a.pcap", [Datagram(k * MS, ("10.1.1.1", 53), b"a question") for k in range(3)])
     code, report = verify(capsys, path)

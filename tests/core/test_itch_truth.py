@@ -31,9 +31,10 @@ MASK = 2**64 - 1
 Day = tuple[bytes, dict[str, Any]]
 
 
-DAYS = {"small": (30_000, 50), "200 symbols": (100_000, 200), "3000 symbols": (200_000, 3000)}
+DAYS = {"small": (30_000, 50), "200 symbols": (200_000, 200), "3000 symbols": (200_000, 3000)}
 CASES = [
     pytest.param("small", ItchBooks, id="small-twin"),
+    pytest.param("200 symbols", ItchBooks, id="200 symbols-twin", marks=pytest.mark.slow),
     *(pytest.param(name, Core, id=f"{name}-core", marks=needs_core) for name in DAYS),
 ]
 

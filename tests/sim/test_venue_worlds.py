@@ -137,7 +137,7 @@ def test_a_live_venue_behind_bad_lines_is_followed_to_the_last_order(protocol: s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", range(2))
+@pytest.mark.parametrize("block", range(5))
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("protocol", ["starbase", "itch"])
 def test_many_live_venues_are_followed_to_the_last_order(protocol: str, late: bool, block: int) -> None:
