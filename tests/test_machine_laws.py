@@ -9,6 +9,7 @@ bounded   whatever a peer sends, the state stays below a bound
 final     (machines that close) nothing is told after the end
 """
 
+import gzip
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -27,7 +28,7 @@ from netfeed.feed.recovery import Pace, Recovery
 from netfeed.feed.requests import REQUESTS
 from netfeed.feed.splice import Splice
 from netfeed.machine import NEVER, Machine, StreamMachine
-from netfeed.proto import soupbintcp
+from netfeed.proto import http, soupbintcp
 from netfeed.sim.faults import RATE, Faults
 from netfeed.sim.venue import Settings, Venue, itch_venue, starbase_venue
 from netfeed.sim.wired_venue import WiredVenue
@@ -157,6 +158,65 @@ FROM_GLIMPSE = soup_packet(
 )  # fmt: skip
 
 
+class Answering:
+    """An HTTP server that answers: the next request is read when the one before has its answer."""
+
+    def __init__(self) -> None:
+        self.server = http.Server(0, limits=http.Limits(header_bytes=2000, body_bytes=2000, ahead_bytes=2000))
+
+    @property
+    def deadline(self) -> int:
+        return self.server.deadline
+
+    def receive(self, data: Any, now: int, port: int = 0) -> list[Any]:
+        return self.answered(self.server.receive(data, now, port), now)
+
+    def wake(self, now: int) -> list[Any]:
+        return self.answered(self.server.wake(now), now)
+
+    def end(self, now: int) -> list[Any]:
+        return self.answered(self.server.end(now), now)
+
+    def transmit(self, port: int = 0) -> list[bytes]:
+        return self.server.transmit(port)
+
+    def answered(self, events: Sequence[Any], now: int) -> list[Any]:
+        told = list(events)
+        while events:
+            if isinstance(events[-1], http.Request):
+                self.server.respond(200, events[-1].body, now, gzip=True)
+            events = self.server.wake(now) if self.server.deadline <= now else []
+            told += events
+        return told
+
+
+def http_client() -> http.Client:
+    client = http.Client("venue", limits=http.Limits(header_bytes=2000, body_bytes=2000))
+    for _ in range(20):
+        client.request("GET", "/", 0)
+    return client
+
+
+def from_http_server(random: Random) -> bytes:
+    body = gzip.compress(bytes(random.randrange(100))) if random.random() < 0.3 else bytes(random.randrange(100))
+    head = b"HTTP/1.1 200 OK\r\n" + b"content-encoding: gzip\r\n" * (body[:2] == b"\x1f\x8b")
+    return random.choice([
+        head + b"content-length: %d\r\n\r\n" % len(body) + body,
+        head + b"transfer-encoding: chunked\r\n\r\n%x\r\n" % (len(body) + 1) + body + b"x\r\n0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\n",
+    ])  # fmt: skip
+
+
+def from_http_client(random: Random) -> bytes:
+    body = bytes(random.randrange(100))
+    return random.choice([
+        b"GET /a HTTP/1.1\r\nhost: a\r\naccept-encoding: gzip\r\n\r\n",
+        b"POST /b HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(body) + body,
+        b"PUT /c HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+        b"GET /d HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n" if random.random() < 0.2 else b"",
+    ])  # fmt: skip
+
+
 class PlainFeed:
     """Books that count: a feed whose whole state can be looked into."""
 
@@ -211,6 +271,9 @@ MACHINES = [
     Law("soupbintcp client", soup_client, FROM_SERVER, is_closed=soup_over),
     Law("soupbintcp server", soup_server, FROM_CLIENT, is_closed=soup_over),
     Law("soupbintcp server at login", lambda: soupbintcp.Server(0), LOGIN, is_closed=soup_over),
+    Law("http client", http_client, from_http_server, is_closed=lambda client: client.is_closed),
+    Law("http server", lambda: http.Server(0), from_http_client, is_closed=lambda server: server.is_closed),
+    Law("http server that answers", Answering, from_http_client, is_closed=lambda one: one.server.is_closed),
     venue(starbase_venue),
     venue(itch_venue),
 ]
