@@ -1,5 +1,6 @@
 """What a simulated venue can be told to do, in words, and what its lines make of it."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -128,6 +129,26 @@ def test_the_flow_and_the_session_are_told() -> None:
     assert moldudp64.decode(run.venue.transmit(0)[-1]).end_of_session
 
 
+def test_one_switch_sends_alone_and_the_other_takes_over_with_the_next_number() -> None:
+    run = itch()
+    for until, text in enumerate(("switch A", "switch B", "switch both"), start=1):
+        tell(run, text)
+        run.run(until * S)
+    firsts = {port: [moldudp64.decode(packet).sequence for packet in run.sent[port]] for port in (0, 1)}
+    times = {port: run.times[port] for port in (0, 1)}
+    assert all(at >= S for at in times[1])
+    assert not [at for at in times[0] if S < at < 2 * S]
+    assert [at for at in times[0] if at > 2 * S] == [at for at in times[1] if at > 2 * S] != []
+    held = sorted(set(firsts[0] + firsts[1]))
+    counts = {
+        packet.sequence: len(packet.messages)
+        for data in (*run.sent[0], *run.sent[1])
+        for packet in [moldudp64.decode(data)]
+    }
+    for before, after in pairwise(held):
+        assert before + counts[before] == after
+
+
 def test_snapshots_are_told_to_contradict_themselves() -> None:
     run = starbase()
     tell(run, "snapshots spoilt 50%")
@@ -142,7 +163,8 @@ def test_snapshots_are_told_to_contradict_themselves() -> None:
         "", "hello", "line", "line C loss 1%", "line A", "line A loss", "line A loss 10", "line A loss 101%",
         "line A loss x%", "line A wet", "line A loss 1% for", "line A silent for ever", "gateway", "gateway 3 dead",
         "gateway sleepy", "glimpse dead", "snapshots", "snapshots spoilt", "snapshots good", "rate", "rate fast",
-        "rate -1", "session", "session pause", "session restart soon", "line A delay -1ms", "line A chain 1%",
+        "rate -1", "switch", "switch C", "switch A B", "session", "session pause", "session restart soon",
+        "line A delay -1ms", "line A chain 1%",
     ],
 )  # fmt: skip
 def test_what_is_not_understood_changes_nothing(text: str) -> None:

@@ -4,6 +4,7 @@ Here the orders are matched while the world runs, so that every seed is another 
 sessions that were written before, and look at every message of them.
 """
 
+from itertools import cycle
 from random import Random
 from typing import Any
 
@@ -157,3 +158,24 @@ def test_servers_that_send_what_was_not_asked_are_counted_and_never_believed(pro
         assert differences(world, venue) == [], f"seed {seed}"
         servers = world.handler.channel.statistics().servers
         assert sum(one.unasked for one in servers) > 0
+
+
+@pytest.mark.parametrize("protocol", ["starbase", "itch"])
+def test_a_switch_that_takes_over_from_the_other_opens_no_gap(protocol: str) -> None:
+    world, venue = stage(protocol, 3, loss=0)
+    places, due = cycle((0, 1)), [0]
+
+    def take_over(now: int) -> None:
+        if now >= due[0]:
+            due[0] = now + 40 * MS
+            venue.switch(next(places), now)
+        world.handler.feed.take()
+
+    world._watch = take_over
+    outcome = world.run()
+    assert outcome.calm
+    assert differences(world, venue) == []
+    channel = world.handler.channel.statistics()
+    first = [line.first for line in channel.lines if line.port in (0, 1)]
+    assert min(first) > 0
+    assert channel.gaps == ()

@@ -56,6 +56,8 @@ SCENARIOS: Final = {row.name: row for row in (
              ((500, "A,B silent for 1200ms"),), frozenset({"snapshot"}), retain=300),
     Scenario("line-dead", "line A is silent for two seconds, and comes back",
              ((500, "A silent for 2s"),), frozenset({"alone"})),
+    Scenario("bonded", "only the active switch sends, and another one takes over: B, A, and B again",
+             ((0, "switch A"), (1_000, "switch B"), (2_000, "switch A"), (2_500, "switch B")), frozenset({"alone"})),
     Scenario("both-dead", "both lines are silent for two seconds",
              ((500, "A,B silent for 2s"),), frozenset({"retransmit"}), flow_ms=4_000),
     Scenario("reorder", "packets overtake each other and come twice",

@@ -7,6 +7,7 @@
     glimpse dead | slow 1s | refusing | torn | ok           the snapshot server of ITCH
     snapshots spoilt 10%                   snapshots that contradict themselves
     rate 5000                              transactions a second; 0 stops the flow
+    switch A | B | both                    one switch sends alone, as to bonded interfaces; a fail-over; both again
     session end | restart | restart 15s    the end of the session; another one, after a time of silence
 
 Lines: A, B, SNAPSHOT_A, SNAPSHOT_B. Faults: ok, silent, loss RATE, burst RATE [PACKETS], duplicate RATE,
@@ -28,6 +29,7 @@ from netfeed.units import parse_decimal, parse_duration
 LINES: Final = {
     "A": Port.LINE_A, "B": Port.LINE_B, "SNAPSHOT_A": Port.SNAPSHOT_A, "SNAPSHOT_B": Port.SNAPSHOT_B,
 }  # fmt: skip
+_SWITCHES: Final = {"A": 0, "B": 1, "BOTH": None}
 _T = TypeVar("_T")
 _FAULTS: Final = "ok, silent, loss, burst, chain, duplicate, reorder, delay, jitter, corrupt"
 
@@ -192,6 +194,13 @@ def _rate(wired: WiredVenue, words: Sequence[str], now: int) -> None:
     wired.venue.pace(int(words[0]), now)
 
 
+def _switch(wired: WiredVenue, words: Sequence[str], now: int) -> None:
+    name, *more = words
+    if name.upper() not in _SWITCHES or more:
+        raise ValueError("a switch is A, B or both")
+    wired.venue.switch(_SWITCHES[name.upper()], now)
+
+
 def _session(wired: WiredVenue, words: Sequence[str], now: int) -> None:
     match [words[0].lower(), *words[1:]]:
         case ["end"]:
@@ -206,5 +215,5 @@ def _session(wired: WiredVenue, words: Sequence[str], now: int) -> None:
 
 _SUBJECTS: Final[dict[str, Callable[[WiredVenue, Sequence[str], int], None]]] = {
     "line": _line, "gateway": _gateway, "glimpse": _glimpse, "snapshots": _snapshots, "rate": _rate,
-    "session": _session,
+    "session": _session, "switch": _switch,
 }  # fmt: skip

@@ -1,7 +1,10 @@
-"""Numbers the messages of one stream, packs them, and sends each packet on all lines; says it is alive when idle.
+"""Numbers the messages of one stream, packs them, and sends each packet on its lines; says it is alive when idle.
 
 Messages wait until `flush`; a packet is as long as its line allows. Lines may have different limits: then the same
 messages travel in other packets on B than on A, which the specifications allow and receivers must bear.
+
+All lines send, or one alone (`switch`): a client with bonded interfaces hears the active switch only, and after a
+fail-over the other one, which goes on with the next number.
 
 Invariant: numbers follow each other without a hole from 1 on. `history` holds what was numbered last.
 """
@@ -29,7 +32,7 @@ class Publisher:
         self.deadline = NEVER
         self.heartbeats = 0
         self._outbox = outbox
-        self._lines = tuple(lines)
+        self._lines = self._sending = tuple(lines)
         self._heartbeat_ns = heartbeat_ns
         self._waiting: list[bytes] = []
         self._ending = False
@@ -51,7 +54,7 @@ class Publisher:
         first, waiting = self.next - len(self._waiting), self._waiting
         self._waiting = []
         by_payload: dict[int, list[bytes]] = {}
-        for port, payload in self._lines:
+        for port, payload in self._sending:
             if payload not in by_payload:
                 parts = packed(self.wire, waiting, payload)
                 by_payload[payload] = [self.wire.packet(first + at, part, wall_ns) for at, part in parts]
@@ -63,7 +66,7 @@ class Publisher:
         """Say which number comes next, or that none does."""
         ending = self.wire.ending(self.next) if self._ending else None
         packet = ending or self.wire.packet(self.next, [], wall_ns)
-        for port, _ in self._lines:
+        for port, _ in self._sending:
             self._outbox.put(port, packet)
         self.heartbeats += 1
         self.deadline = now + self._heartbeat_ns
@@ -73,6 +76,10 @@ class Publisher:
         self.flush(now, wall_ns)
         self._ending = True
         self.beat(now, wall_ns)
+
+    def switch(self, place: int | None) -> None:
+        """Let the line in this place send alone from the next packet on; None: all of them."""
+        self._sending = self._lines if place is None else self._lines[place : place + 1]
 
     def pause(self) -> None:
         """Fall silent."""

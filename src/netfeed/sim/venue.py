@@ -227,6 +227,16 @@ class Venue:
             self.floor.pace(_S // rate)
         self._due = now + self.floor.gap_ns() if self._flowing and self.is_up and not self._ended else NEVER
 
+    def switch(self, place: int | None, now: int) -> None:
+        """Let one switch send alone, 0 for A and 1 for B, as a client with bonded interfaces hears it; None: both.
+
+        What was numbered before leaves by the lines that sent until now; the next packet comes by the others.
+        """
+        self.lines.flush(now, self.wall(now))
+        for stream in (self.lines, self.copies):
+            if stream is not None:
+                stream.switch(place)
+
     def finish(self, now: int) -> None:
         """End the session: nothing happens any more, heartbeats say so, requests are still honoured."""
         if not self.is_up or self._ended:
