@@ -28,7 +28,8 @@ MODULES := $(subst /,.,$(patsubst src/%.pyx,%,$(PYX)))
 INSTALLED := $(VENV)/.installed-$(subst /,_,$(PYTHON))
 BUILT     := $(VENV)/.built
 
-.PHONY: help demo test core lint types test-compiled test-pure test-marked fuzz sanitize wheel format clean distclean
+.PHONY: help demo test core lint types test-compiled test-pure test-marked fuzz sanitize wheel format clean distclean \
+    sanitized-core types+sanitized-core test-marked+wheel
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -64,7 +65,7 @@ demo: core
 
 # -- the checks ------------------------------------------------------------------------------------------------------
 
-test: lint types test-compiled test-pure test-marked fuzz sanitize wheel
+test: lint types+sanitized-core test-compiled test-pure fuzz test-marked+wheel sanitize
 	@echo "make test: all checks passed"
 
 lint: $(INSTALLED)
@@ -89,11 +90,20 @@ test-marked: core
 fuzz: core
 	$(RUN) tests/fuzz/run.py --seconds $(FUZZ)
 
-sanitize: core
-	tools/sanitize.sh $(RUN) -n $(JOBS)
+sanitized-core: core
+	tools/sanitize.sh build $(RUN)
+
+sanitize: sanitized-core
+	tools/sanitize.sh run $(RUN) -n $(JOBS)
 
 wheel: $(INSTALLED)
 	$(RUN) tools/check_wheel.py
+
+# Two that leave one of two processors idle, side by side; what the second says comes after the first.
+types+sanitized-core test-marked+wheel: core
+	@said=$$(mktemp); $(MAKE) --no-print-directory $(lastword $(subst +, ,$@)) >$$said 2>&1 & beside=$$!; \
+	    $(MAKE) --no-print-directory $(firstword $(subst +, ,$@)); first=$$?; \
+	    wait $$beside; second=$$?; cat $$said; rm -f $$said; [ $$first -eq 0 ] && [ $$second -eq 0 ]
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

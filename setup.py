@@ -31,7 +31,7 @@ EXTENSIONS = [
 if __name__ == "__main__":
     setup(
         ext_modules=cythonize(  # type: ignore[no-untyped-call]
-            EXTENSIONS, include_path=["src"], compiler_directives={"language_level": 3}
+            EXTENSIONS, include_path=["src"], compiler_directives={"language_level": 3}, nthreads=os.cpu_count() or 1
         ),
         options={"build_ext": {"parallel": os.cpu_count() or 1}},
     )
