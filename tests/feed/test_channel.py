@@ -4,6 +4,7 @@ import pytest
 
 from netfeed.errors import MisuseError
 from netfeed.feed.channel import Channel
+from netfeed.feed.epoch import LIVELY_NS
 from netfeed.feed.events import (
     EndOfSession,
     Event,
@@ -29,6 +30,7 @@ from tests.feed.packets import classic, mold, mold_end, star
 A, B, RETRANSMIT = Port.LINE_A, Port.LINE_B, Port.RETRANSMIT
 MS = 1_000_000
 S = 1_000_000_000
+LATER = LIVELY_NS
 NEXT_DAY = b"S000000002"
 
 
@@ -222,14 +224,14 @@ def test_a_session_ends_when_all_of_it_is_told() -> None:
     assert machine.receive(mold_end(3), 0) == []
     assert send(machine, "b", 2, port=B) == [(2, "b", None), EndOfSession(b"S000000001", 3)]
     assert machine.receive(mold_end(3), 5) == []
-    assert send(machine, "x", 40, session=NEXT_DAY)[0] == SessionChanged(b"S000000001", NEXT_DAY)
+    assert send(machine, "x", 40, LATER, session=NEXT_DAY)[0] == SessionChanged(b"S000000001", NEXT_DAY)
 
 
 def test_each_session_has_its_own_end() -> None:
     machine = channel()
-    for session in (b"S000000001", NEXT_DAY):
-        send(machine, "ab", 1, session=session)
-        assert machine.receive(mold_end(3, session), 0) == [EndOfSession(session, 3)]
+    for now, session in ((0, b"S000000001"), (LATER, NEXT_DAY)):
+        send(machine, "ab", 1, now, session=session)
+        assert machine.receive(mold_end(3, session), now) == [EndOfSession(session, 3)]
 
 
 def test_an_end_before_what_is_known_is_not_believed() -> None:
@@ -317,15 +319,60 @@ def test_a_nonsense_first_channel_does_not_lock_the_stream_out() -> None:
 def test_a_new_session_begins_at_its_first_number() -> None:
     machine = channel()
     send(machine, "a", 7)
-    assert send(machine, "x", 1, session=NEXT_DAY) == [SessionChanged(b"S000000001", NEXT_DAY), (1, "x", None)]
+    assert kinds(machine.receive(mold(1, [b"x"], session=NEXT_DAY), LATER, A)) == [Ignored], "one can be forged"
+    assert send(machine, "x", 1, LATER, session=NEXT_DAY, port=B) == [
+        SessionChanged(b"S000000001", NEXT_DAY), (1, "x", None)]  # fmt: skip
+
+
+def test_a_session_that_is_alive_does_not_give_way_to_another_one() -> None:
+    machine = channel()
+    for number in range(1, 100):
+        assert send(machine, "a", number, number * MS) == [(number, "a", None)]
+        for port in (A, B):
+            assert kinds(machine.receive(mold(1, [b"x"], session=b"forged    "), number * MS, port)) == [Ignored]
+    assert machine.session == b"S000000001"
+
+
+@pytest.mark.parametrize("heard", [True, False])
+@pytest.mark.parametrize("far", [10**6, 2**63, 2**64 - 2])
+def test_a_jump_of_two_forged_packets_is_taken_back_when_the_stream_goes_on(far: int, heard: bool) -> None:
+    machine = channel(start=1)
+    send(machine, "a", 1)
+    for port in (A, B):
+        send(machine, "?", far, MS, port=port)
+    machine.wake(2 * MS)
+    now = 3 * MS if heard else 3 * S  # before or after the recovery window has given up all that is missing
+    machine.wake(now)
+    events = [event for number in (2, 3, 4) for event in send(machine, "b", number, now)]
+    assert [event for event in events if isinstance(event, tuple)][-1] == (4, "b", None)
+    assert (machine.next_sequence, machine.in_order, machine.held_bytes) == (5, True, 0)
+    assert (SequenceReset(far + 1, 3) in events) is not heard
+    assert bool(machine.statistics().lost_messages) is not heard
+
+
+def test_a_jump_that_only_the_far_side_goes_on_with_stands() -> None:
+    machine = channel(start=1)
+    send(machine, "a", 1)
+    for number in range(50_000, 50_010):
+        send(machine, "x", number, MS)
+    machine.wake(2 * S)
+    assert (machine.next_sequence, machine.statistics().lost_messages) == (50_010, 49_998)
+
+
+def test_a_count_that_would_go_on_beyond_64_bits_is_malformed() -> None:
+    machine = channel()
+    send(machine, "a", 1)
+    for port in (A, B):
+        assert kinds(machine.receive(mold(2**64 - 2, [b"x", b"y"]), 0, port)) == [Malformed]
 
 
 def test_open_gaps_of_the_old_session_are_lost_and_its_held_messages_told_first() -> None:
     machine = channel()
     send(machine, "a", 1)
     send(machine, "c", 3)
-    assert send(machine, "x", 1, now=5, session=NEXT_DAY) == [
-        GapOpened(2, 2, 5), GapLost(2, 2, "session", 5, 5), (3, "c", None),
+    send(machine, "x", 1, now=LATER, session=NEXT_DAY)
+    assert send(machine, "x", 1, now=LATER, session=NEXT_DAY, port=B) == [
+        GapLost(2, 2, "session", LATER, LATER), (3, "c", None),
         SessionChanged(b"S000000001", NEXT_DAY), (1, "x", None)]  # fmt: skip
 
 
@@ -335,24 +382,26 @@ def test_a_session_that_is_joined_in_its_middle_needs_a_second_packet() -> None:
     send(machine, "c", 3)
     assert kinds(machine.receive(mold(40, [b"x"], session=NEXT_DAY), 0, A)) == [Ignored]
     assert send(machine, "d", 4) == [(4, "d", None)]
-    assert send(machine, "y", 41, session=NEXT_DAY) == [SessionChanged(b"S000000001", NEXT_DAY)]
-    assert told(machine.wake(MS)) == [GapOpened(1, 39, MS)]
-    assert told(machine.wake(S))[1:] == [(40, "x", None), (41, "y", None)]
+    assert send(machine, "y", 41, LATER, session=NEXT_DAY) == [SessionChanged(b"S000000001", NEXT_DAY)]
+    assert told(machine.wake(LATER + MS)) == [GapOpened(1, 39, LATER + MS)]
+    assert told(machine.wake(LATER + S))[1:] == [(40, "x", None), (41, "y", None)]
 
 
 def test_late_packets_of_the_old_session_are_ignored() -> None:
     machine = channel()
     send(machine, "a", 1)
-    send(machine, "x", 1, session=NEXT_DAY)
+    send(machine, "x", 1, LATER, session=NEXT_DAY)
+    send(machine, "x", 1, LATER, session=NEXT_DAY, port=B)
     for number in (1, 2, 3):
-        assert kinds(machine.receive(mold(number, [b"?"]), 10, B)) == [Ignored]
+        assert kinds(machine.receive(mold(number, [b"?"]), LATER + 10, B)) == [Ignored]
     assert (machine.session, machine.next_sequence) == (NEXT_DAY, 2)
 
 
 def test_a_forged_session_does_not_lock_the_true_one_out() -> None:
     machine = channel()
     send(machine, "ab", 1)
-    send(machine, "?", 1, session=b"forged    ")
+    send(machine, "??", 1, LATER, session=b"forged    ")
+    send(machine, "?", 3, LATER, session=b"forged    ")
     assert kinds(machine.receive(mold(3, [b"c"]), S // 2)) == [Ignored]
     assert kinds(machine.receive(mold(2, [b"b"]), 2 * S)) == [Ignored], "nothing that the session did not have"
     assert kinds(machine.receive(mold(3, [b"c"]), 2 * S)) == [Ignored]
@@ -592,7 +641,8 @@ def test_a_splice_begins_anew_with_a_new_session() -> None:
     splice = Splice()
     machine = channel(splice=splice)
     send(machine, "ab", 100)
-    send(machine, "x", 1, session=NEXT_DAY)
+    send(machine, "x", 1, LATER, session=NEXT_DAY)
+    send(machine, "x", 1, LATER, session=NEXT_DAY, port=B)
     assert splice.since(0) == [(1, b"x")]
 
 

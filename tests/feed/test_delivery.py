@@ -9,6 +9,7 @@ from netfeed.book.level import Level
 from netfeed.book.state import BookState
 from netfeed.feed.channel import Channel
 from netfeed.feed.delivery import AHEAD, Delivery
+from netfeed.feed.epoch import LIVELY_NS
 from netfeed.feed.framing import FRAMINGS
 from netfeed.feed.glimpse import Snapshot
 from netfeed.feed.ports import Port
@@ -267,6 +268,7 @@ def test_a_book_that_was_refused_is_mended_by_the_next_snapshot() -> None:
 def test_a_new_session_needs_no_snapshot() -> None:
     desk = Desk()
     desk.send(1, add(1, 100))
-    desk.delivery.receive(moldudp64.encode(b"S000000002", 1, [add(1, 100)]), 1, A)
+    for port in (A, B):
+        desk.delivery.receive(moldudp64.encode(b"S000000002", 1, [add(1, 100)]), LIVELY_NS, port)
     assert (desk.states, desk.delivery.wants_snapshot) == ([BookState.EMPTY, LIVE], False)
     assert desk.delivery.channel.in_order

@@ -2,7 +2,7 @@
 
 import pytest
 
-from netfeed.feed.epoch import MAX_RETIRED, Epoch, Mark, Ruling, Sighting, Verdict
+from netfeed.feed.epoch import LIVELY_NS, MAX_RETIRED, Epoch, Mark, Ruling, Sighting, Verdict
 from netfeed.feed.framing import FRAMINGS, Kind, Packet
 
 S = 10**9
@@ -35,7 +35,7 @@ def test_far_ahead_is_in_doubt_until_it_is_continued() -> None:
     epoch = judge()
     assert epoch.judge(seen(1101), MARK).verdict is Verdict.DOUBT
     assert epoch.judge(seen(100), MARK).verdict is Verdict.CURRENT, "the doubt does not disturb the stream"
-    verdict, earlier = epoch.judge(seen(1102), MARK)
+    verdict, earlier, _ = epoch.judge(seen(1102), MARK)
     assert verdict is Verdict.CURRENT
     assert earlier is not None
     assert earlier.number == 1101
@@ -58,17 +58,18 @@ def test_a_doubtful_packet_owns_its_bytes() -> None:
 
 
 @pytest.mark.parametrize(("number", "ended", "verdict"), [
-    (1, False, Verdict.SESSION),
-    (0, False, Verdict.SESSION),
+    (1, False, Verdict.DOUBT),
+    (0, False, Verdict.DOUBT),
+    (1, True, Verdict.SESSION),
     (2, False, Verdict.DOUBT),
     (2, True, Verdict.SESSION),
 ])  # fmt: skip
-def test_a_session_is_believed_at_its_first_number_or_after_the_end_of_the_old_one(
+def test_a_session_is_believed_at_once_only_after_the_end_of_the_old_one(
     number: int, ended: bool, verdict: Verdict
 ) -> None:
     epoch = judge()
     epoch.ended = ended
-    assert epoch.judge(seen(number, session=b"two"), MARK).verdict is verdict
+    assert epoch.judge(seen(number, session=b"two", now=LIVELY_NS), MARK).verdict is verdict
 
 
 def test_two_packets_of_two_sessions_do_not_agree() -> None:
@@ -94,7 +95,7 @@ def test_ended_sessions_are_remembered_within_a_bound() -> None:
     for number in range(MAX_RETIRED + 2):
         epoch.change(seen(1, session=b"%d" % number, now=0), MARK)
     assert epoch.judge(seen(1, session=b"1", now=0), MARK).verdict is Verdict.STRAGGLER
-    assert epoch.judge(seen(1, session=b"one", now=0), MARK).verdict is Verdict.SESSION, "the oldest is forgotten"
+    assert epoch.judge(seen(1, session=b"one", now=0), MARK).verdict is Verdict.DOUBT, "the oldest is forgotten"
 
 
 @pytest.mark.parametrize(("number", "ts", "verdict"), [

@@ -13,13 +13,16 @@ after the newest packet of the stream. That is more than two heartbeats, so that
 as any other line lives. Where the transport has no send time, the time of arrival stands in.
 
     what is odd                        believed at once when                    otherwise
-    another session                    it begins at its first number,           when a second packet agrees
-                                       or the old one has ended
+    another session, while the old     the old one has said that it is over     when a second packet agrees
+      one is silent (LIVELY_NS)
+    another session, sooner            never                                    never
     a fallen number, `quiet_ns` later  it is the first number, and stamped      when a second packet agrees
     a fallen number, sooner            never: it is a duplicate
     more than `max_jump` ahead         never                                    when a second packet agrees
     far away, or another channel,      never                                    when a second packet agrees
       while the start is unsettled
+
+*A jump that two packets agreed on is taken back when the stream goes on below it* (`jump`).
 
 The start is *unsettled* while it was taken from the very first packet and no second one has agreed: that first one
 may have been the nonsense.
@@ -38,8 +41,11 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, NamedTuple
 
-from netfeed.feed.framing import Framing, Packet
+from netfeed.feed.framing import Framing, Kind, Packet
+from netfeed.feed.jump import Jump
 
+LIVELY_NS: Final = 50_000_000
+"""A session that was heard so short a time ago is not over, whatever others say."""
 MAX_RETIRED: Final = 8
 """Sessions that are remembered after they ended; the oldest is forgotten."""
 MAX_LOSS_ACROSS_WRAP: Final = 2**24
@@ -53,6 +59,7 @@ class Verdict(Enum):
     CURRENT = "of this epoch"
     SESSION = "another session begins"
     RESET = "the count begins anew"
+    BACK = "the count goes on where it was before a jump"
     DOUBT = "in doubt until a second packet agrees"
     STRAGGLER = "of an ended session or count"
     FOREIGN = "of another channel"
@@ -89,10 +96,11 @@ class Sighting(NamedTuple):
 
 
 class Ruling(NamedTuple):
-    """A verdict. `earlier`: the doubtful packet that this one confirmed; it goes first."""
+    """A verdict. `earlier`: the doubtful packet that this one confirmed, it goes first; `end`: where BACK leads."""
 
     verdict: Verdict
     earlier: Sighting | None = None
+    end: int = 0
 
 
 @dataclass(slots=True)
@@ -130,9 +138,11 @@ class Epoch:
         self._settled = False
         self._stamped = False
         self._newest: int | None = None
+        self._heard = _NEVER_YET
         self._boundary = self._boundary_until = _NEVER_YET
         self._retired: dict[bytes, _Retired] = {}
         self._doubt: tuple[Verdict, Sighting] | None = None
+        self._jump: Jump | None = None
 
     def begin(self, seen: Sighting) -> None:
         """Take the first packet of the stream for its session and channel."""
@@ -148,7 +158,9 @@ class Epoch:
     def advance(self, now: int, ts_send_ns: int | None) -> None:
         """Take note that somebody else followed the stream; `ts_send_ns` of the newest packet, where known."""
         self._newest = ts_send_ns if ts_send_ns is not None or self._stamped else now
+        self._heard = now
         self._settled = True
+        self._jump = None
 
     def may_straggle(self, now: int) -> bool:
         """Say whether packets from before a reset may still come, with numbers that fit the new count."""
@@ -158,12 +170,19 @@ class Epoch:
         """Say what a packet of a line is."""
         verdict, sure = self._suspect(seen, mark)
         earlier = None
+        if verdict is Verdict.SESSION and seen.now - self._heard < LIVELY_NS:
+            self._doubt = (verdict, seen.owned())
+            return Ruling(Verdict.DOUBT)
         if not sure:
             earlier = self._confirmed(verdict, seen)
             if earlier is None:
                 self._doubt = (verdict, seen.owned())
                 return Ruling(Verdict.DOUBT)
             self._doubt = None
+            if verdict is Verdict.CURRENT and self._jump is None and earlier.number > mark.high + self._max_jump:
+                self._jump = Jump(mark.high, self._max_jump)
+        elif verdict is Verdict.CURRENT and self._is_refuted(seen, mark):
+            return self._back(seen)
         if verdict is Verdict.CURRENT:
             self._follow(seen, mark)
         return Ruling(verdict, earlier)
@@ -181,11 +200,12 @@ class Epoch:
         start = self._start(seen.packet.sequence)
         until = seen.now + self._straggle_ns
         if seen.packet.session != self.session:
-            start = self._change_session(seen.packet.session, start, mark, until)
+            left = mark.next if self._jump is None else self._jump.end
+            start = self._change_session(seen.packet.session, start, left, until)
         elif seen.packet.ts_send_ns is not None and self._newest is not None and seen.stamp > self._newest:
             self._boundary, self._boundary_until = (self._newest + seen.stamp) // 2, until
         self.channel = seen.packet.channel
-        self.ended, self._settled, self._doubt = False, True, None
+        self.ended, self._settled, self._doubt, self._jump = False, True, None, None
         self._newest = seen.stamp
         return start
 
@@ -212,8 +232,7 @@ class Epoch:
         if retired is not None:
             old = seen.now < retired.until or seen.number + seen.packet.count <= retired.next
             return (Verdict.STRAGGLER, True) if old else (Verdict.SESSION, False)
-        begins = self._framing.first is not None and seen.packet.sequence <= self._framing.first
-        return Verdict.SESSION, begins or self.ended
+        return Verdict.SESSION, self.ended
 
     def _is_from_before(self, seen: Sighting) -> bool:
         stamped = seen.packet.ts_send_ns is not None
@@ -248,8 +267,19 @@ class Epoch:
             ahead %= self._framing.modulus
         return earlier if same or 0 <= ahead <= self._max_jump else None
 
+    def _is_refuted(self, seen: Sighting, mark: Mark) -> bool:
+        return self._jump is not None and self._jump.is_refuted(seen.number, seen.packet.count, mark.high)
+
+    def _back(self, seen: Sighting) -> Ruling:
+        assert self._jump is not None
+        end, self._jump = self._jump.end, None
+        self._newest, self._heard = seen.stamp, seen.now
+        return Ruling(Verdict.BACK, end=end)
+
     def _follow(self, seen: Sighting, mark: Mark) -> None:
         """Take a believed packet for the newest; not the greatest stamp, so that a wrong one is soon forgotten."""
+        if seen.packet.kind is not Kind.END_OF_SESSION:
+            self._heard = seen.now
         if not seen.is_fallen(mark):
             self._newest = seen.stamp
         if (seen.number, seen.port) != self._opening:
@@ -261,10 +291,10 @@ class Epoch:
             return number
         return first
 
-    def _change_session(self, new: bytes, start: int, mark: Mark, until: int) -> int:
+    def _change_session(self, new: bytes, start: int, left: int, until: int) -> int:
         back = self._retired.pop(new, None)
         if self.session is not None:
-            self._retired[self.session] = _Retired(mark.next, until)
+            self._retired[self.session] = _Retired(left, until)
         while len(self._retired) > MAX_RETIRED:
             del self._retired[next(iter(self._retired))]
         self.session = new

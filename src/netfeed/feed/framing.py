@@ -27,6 +27,9 @@ from netfeed.feed.ports import RETRANSMITS, SNAPSHOTS
 from netfeed.machine import Buffer
 from netfeed.wire import cme, deribit, iex, moldudp64, starbase
 
+LAST: Final = 2**64 - 1
+"""No number follows this one: what would go on beyond it is no packet."""
+
 
 class Kind(Enum):
     """What a packet is to the order of a stream."""
@@ -105,6 +108,9 @@ class Row:
         packet = self.read(data)
         if packet.sequence < 0:
             raise WireError(f"{self.name} sequence is negative", offset=0, found=packet.sequence, wanted="0 or more")
+        if packet.sequence + packet.count > LAST:
+            found = packet.sequence + packet.count
+            raise WireError(f"{self.name} sequence goes on beyond 64 bits", offset=0, found=found, wanted=f"<= {LAST}")
         if packet.kind is Kind.DATA:
             if port in SNAPSHOTS:
                 return replace(packet, kind=Kind.SNAPSHOT)

@@ -159,6 +159,12 @@ class GapTracker:
                 self.gaps.insert(place + 1, replace(gap, first=at))
                 return
 
+    def retract(self, end: int) -> None:
+        """Take note that nothing from `end` on exists: whoever revealed it was wrong."""
+        self.missing.subtract(end, self.high)
+        self.gaps = deque(replace(gap, end=max(gap.first, min(gap.end, end))) for gap in self.gaps)
+        self.high = end
+
     def forgive(self, end: int) -> list[Range]:
         """Take note that nothing below `end` is needed any more; give what was missing there."""
         first = self.next

@@ -152,6 +152,13 @@ class Sequencer:
             events += self._lose("refused", now)
         return events
 
+    def retract(self, end: int, now: int) -> list[Event]:
+        """Take note that nothing from `end` on exists yet: what is held from there is forgotten, gaps end there."""
+        for first in [first for first in self._held if first >= end]:
+            self.held_bytes -= self._held.pop(first).cost
+        self.gaps.retract(end)
+        return self._closed("line", now)
+
     def excuse(self, sequence: int, now: int) -> list[Event]:
         """Take note that a snapshot covers everything up to `sequence`: what is missing there is not needed."""
         start = self.gaps.next

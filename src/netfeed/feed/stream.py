@@ -49,9 +49,11 @@ class Stream:
                 return [Ignored(Verdict.FOREIGN.value, port, packet.sequence)]
             self._begin(self._sighting(packet, port, now))
         seen = self._sighting(packet, port, now)
-        verdict, earlier = self.epoch.judge(seen, self._mark)
+        verdict, earlier, end = self.epoch.judge(seen, self._mark)
         if verdict is Verdict.CURRENT and earlier is None:
             return self._accept(seen, "line")
+        if verdict is Verdict.BACK:
+            return [*self._go_back(end, now), *self._accept(seen, "line")]
         if verdict not in (Verdict.CURRENT, *_BEGINS):
             return [Ignored(verdict.value, port, packet.sequence)]
         events = self._change(_BEGINS[verdict], earlier or seen) if verdict in _BEGINS else []
@@ -114,6 +116,18 @@ class Stream:
         self._end = self._announced = None
         new = self.epoch.session or b""
         return [*events, SessionChanged(old, new) if why == "session" else SequenceReset(old_next, start)]
+
+    def _go_back(self, end: int, now: int) -> list[Event]:
+        """Forget what lies beyond a jump that was none; what it made us give up is given up, and counted anew."""
+        self._end = self._announced = None
+        self.epoch.ended = False
+        if self.sequencer.next <= end:
+            return self.sequencer.retract(end, now)
+        events = self.sequencer.abandon("reset", now)
+        old_next = self.sequencer.next
+        self.sequencer.restart(end)
+        self.arbiter.restart()
+        return [*events, SequenceReset(old_next, end)]
 
     def _accept(self, seen: Sighting, by: RecoveredBy) -> list[Event]:
         packet, number, port, now = seen
