@@ -1,4 +1,4 @@
-"""Somebody on the group says nonsense in the venue's words, all the time: books are never LIVE and wrong, and come back."""
+"""Somebody on the group says nonsense in the words of the venue: books are never LIVE and wrong, and come back."""
 
 import struct
 from random import Random
