@@ -12,7 +12,8 @@ one) and hands back the places of messages that are none -> `Dialect.read` for t
 (`Market.wants`): another snapshot of one instrument, never of all.
 
 A *line* is one connection that carries a topic; two redundant connections of one feed are lines 0 and 1, arbitrated by
-the market's own sequence rule: first copy wins, the other is a duplicate.
+the market's own sequence rule: first copy wins, the other is a duplicate. A connection that takes over from an old one
+(before the venue ends that) has a number of its own while both live, so numbers are small but not only 0 and 1.
 
 Leaves out: bytes of frames (proto/websocket), sockets, and how long to wait after a failure (proto/backoff).
 """
@@ -21,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from netfeed.book.state import BookState
 from netfeed.machine import NEVER, Buffer
 
 # -- what a venue publishes about itself ---------------------------------------------------------------------------
@@ -28,7 +30,11 @@ from netfeed.machine import NEVER, Buffer
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one endpoint allows. Units: `budget_rate` weight a second, `budget_burst` weight, `*_ns` ns."""
+    """What one endpoint allows.
+
+    Units: `budget_rate` weight a second, `budget_burst` weight, `fetch_*` the same for what is fetched over HTTP, `*_ns`
+    ns.
+    """
 
     topics_per_connection: int
     topics_per_request: int
@@ -39,6 +45,8 @@ class Limits:
     subscribe_weight: int = 1
     lifetime_ns: int = NEVER
     """The venue ends a connection after this long; a session moves over to a new one before."""
+    fetch_rate: float = 10.0
+    fetch_burst: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +102,11 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """The budget is used up: ask nothing more for `wait_ns`."""
+    """The budget is used up: ask nothing more for `wait_ns`. `request` is the one that was not heard, if it is named."""
 
     wait_ns: int
     code: str
+    request: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +187,34 @@ class Batch(Protocol):
         """Give the payload of one message; it lives no longer than the batch."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the book of a topic is. `sequence` is the venue's own number of its last update, None before the first."""
+
+    state: BookState
+    sequence: int | None
+
+
 class Market(Protocol):
-    """The books of one venue, whatever connections feed them."""
+    """The books of one venue, whatever connections feed them.
+
+    `books`, `names` and `exponents` (of price and quantity) are as long as each other, as with every feed of the house.
+    """
+
+    @property
+    def books(self) -> Sequence[Any]:
+        """Give the books in the order in which they were opened."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Name the instrument of each book."""
+
+    @property
+    def exponents(self) -> Sequence[tuple[int, int]]:
+        """Give the decimal exponents of price and quantity of each book."""
+
+    def standing(self, topic: str) -> Standing | None:
+        """Say where the book of a topic is; None for a topic without one (trades, tickers)."""
 
     def apply(self, batch: Batch, ts_recv_ns: int, line: int = 0) -> Sequence[int]:
         """Apply the market data of a batch; give the places of the messages that are none."""
