@@ -32,8 +32,7 @@ from netfeed.machine import NEVER, Buffer
 class Limits:
     """What one endpoint allows.
 
-    Units: `budget_rate` weight a second, `budget_burst` weight, `fetch_*` the same for what is fetched over HTTP, `*_ns`
-    ns.
+    Units: `budget_rate` weight a second, `budget_burst` weight, `*_ns` ns; `fetch_*` as `budget_*`, over HTTP.
     """
 
     topics_per_connection: int
@@ -102,7 +101,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """The budget is used up: ask nothing more for `wait_ns`. `request` is the one that was not heard, if it is named."""
+    """The budget is used up: ask nothing more for `wait_ns`. `request`: the one that was not heard."""
 
     wait_ns: int
     code: str
