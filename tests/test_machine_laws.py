@@ -29,6 +29,8 @@ from netfeed.feed.requests import REQUESTS
 from netfeed.feed.splice import Splice
 from netfeed.machine import NEVER, Machine, StreamMachine
 from netfeed.proto import http, soupbintcp
+from netfeed.proto.backoff import Backoff, State
+from netfeed.proto.bucket import TokenBucket
 from netfeed.sim.faults import RATE, Faults
 from netfeed.sim.venue import Settings, Venue, itch_venue, starbase_venue
 from netfeed.sim.wired_venue import WiredVenue
@@ -217,6 +219,26 @@ def from_http_client(random: Random) -> bytes:
     ])  # fmt: skip
 
 
+def half() -> float:
+    return 0.5
+
+
+class Retrying(Backoff):
+    """An endpoint whose attempts open or fail as each byte says."""
+
+    def __init__(self) -> None:
+        super().__init__(half, budget=TokenBucket(rate=1, burst=1))
+        self.begin(0)
+
+    def receive(self, data: Any, now: int, port: int = 0) -> list[Any]:
+        for byte in bytes(data):
+            if byte % 2 and self.state is State.TRYING:
+                self.opened(now)
+            elif self.state in (State.TRYING, State.OPEN):
+                self.failed(now, not_before=byte << 30)
+        return []
+
+
 class PlainFeed:
     """Books that count: a feed whose whole state can be looked into."""
 
@@ -274,6 +296,7 @@ MACHINES = [
     Law("http client", http_client, from_http_server, is_closed=lambda client: client.is_closed),
     Law("http server", lambda: http.Server(0), from_http_client, is_closed=lambda server: server.is_closed),
     Law("http server that answers", Answering, from_http_client, is_closed=lambda one: one.server.is_closed),
+    Law("backoff", Retrying, lambda random: random.randbytes(3)),
     venue(starbase_venue),
     venue(itch_venue),
 ]

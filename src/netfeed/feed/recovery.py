@@ -30,11 +30,11 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from netfeed.errors import MisuseError
-from netfeed.feed.bucket import TokenBucket
 from netfeed.feed.ports import RETRANSMITS, Port, port_name
 from netfeed.feed.ranges import Range, RangeSet
 from netfeed.feed.requests import Reason, Reject, Requests
 from netfeed.machine import NEVER
+from netfeed.proto.bucket import TokenBucket
 
 MAX_PAGES: Final = 64
 MAX_ASKED: Final = 256

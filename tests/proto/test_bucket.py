@@ -3,7 +3,7 @@
 import pytest
 
 from netfeed.errors import MisuseError
-from netfeed.feed.bucket import TokenBucket
+from netfeed.proto.bucket import TokenBucket
 
 MS = 1_000_000
 
@@ -26,3 +26,19 @@ def test_a_long_pause_saves_up_no_more_than_the_burst() -> None:
 def test_a_bucket_that_gives_nothing_is_the_callers_mistake(rate: float, burst: int) -> None:
     with pytest.raises(MisuseError):
         TokenBucket(rate=rate, burst=burst)
+
+
+def test_what_weighs_more_takes_more_tokens_and_waits_for_all_of_them() -> None:
+    bucket = TokenBucket(rate=100, burst=5)
+    assert bucket.take(0, 3)
+    assert not bucket.take(0, 3)
+    assert bucket.take(0, 2), "a request that was refused took nothing"
+    assert bucket.ready_at(5) == 50 * MS
+    assert not bucket.take(50 * MS - 1, 5)
+    assert bucket.take(50 * MS, 5)
+
+
+@pytest.mark.parametrize("count", [0, 4])
+def test_more_than_the_bucket_holds_is_never_given(count: int) -> None:
+    with pytest.raises(MisuseError, match="never gives"):
+        TokenBucket(rate=1, burst=3).take(0, count)
