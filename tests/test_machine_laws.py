@@ -28,7 +28,7 @@ from netfeed.feed.recovery import Pace, Recovery
 from netfeed.feed.requests import REQUESTS
 from netfeed.feed.splice import Splice
 from netfeed.machine import NEVER, Machine, StreamMachine
-from netfeed.proto import http, soupbintcp
+from netfeed.proto import http, jsonrpc, soupbintcp
 from netfeed.proto.backoff import Backoff, State
 from netfeed.proto.bucket import TokenBucket
 from netfeed.sim.faults import RATE, Faults
@@ -239,6 +239,21 @@ class Retrying(Backoff):
         return []
 
 
+def rpc_peer() -> jsonrpc.Peer:
+    peer = jsonrpc.Peer(max_bytes=2000)
+    for number in range(20):
+        peer.request("m", {}, 0, timeout_ns=(number + 1) * 1_000_000_000)
+    return peer
+
+
+def from_rpc_peer(random: Random) -> bytes:
+    number = random.randrange(25)
+    return random.choice([
+        b'{"id":%d,"result":[1]}' % number, b'{"id":%d,"error":{"code":5,"message":"no"}}' % number,
+        b'{"id":%d,"method":"m","params":{}}' % number, b'{"method":"subscription","params":{"a":1.5}}',
+    ])  # fmt: skip
+
+
 class PlainFeed:
     """Books that count: a feed whose whole state can be looked into."""
 
@@ -289,6 +304,7 @@ MACHINES = [
     *[channel(name) for name in FRAMINGS],
     *[channel(name, asks=True) for name in REQUESTS],
     replace(channel("moldudp64", asks=True), name="delivery", make=delivery),
+    Law("jsonrpc", rpc_peer, from_rpc_peer),
     Law("glimpse", glimpse, FROM_GLIMPSE),
     Law("soupbintcp client", soup_client, FROM_SERVER, is_closed=soup_over),
     Law("soupbintcp server", soup_server, FROM_CLIENT, is_closed=soup_over),
