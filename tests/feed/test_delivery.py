@@ -19,6 +19,7 @@ from netfeed.venues.itch import ItchFeed
 from netfeed.wire import itch, moldudp64
 
 A, B = Port.LINE_A, Port.LINE_B
+S = 1_000_000_000
 MS = 1_000_000
 LIVE, SUSPECT, SYNCING = BookState.LIVE, BookState.SUSPECT, BookState.SYNCING
 
@@ -272,3 +273,19 @@ def test_a_new_session_needs_no_snapshot() -> None:
         desk.delivery.receive(moldudp64.encode(b"S000000002", 1, [add(1, 100)]), LIVELY_NS, port)
     assert (desk.states, desk.delivery.wants_snapshot) == ([BookState.EMPTY, LIVE], False)
     assert desk.delivery.channel.in_order
+
+
+def test_a_session_that_comes_back_is_not_whole_and_its_books_wait_for_a_snapshot() -> None:
+    desk = Desk()
+    desk.send(1, add(1, 100), add(2, 200))
+    for now, port in ((S, A), (S, B)):
+        desk.delivery.receive(moldudp64.encode(b"FORGED0001", 1, [add(9, 900)]), now, port)
+    assert desk.delivery.channel.session == b"FORGED0001"
+    desk.send(3, add(3, 150), now=4 * S)
+    desk.send(3, add(3, 150), now=4 * S, port=B)
+    assert (desk.delivery.channel.session, desk.delivery.channel.next_sequence) == (b"S000000001", 4)
+    assert LIVE not in desk.states, "what rested before was forgotten"
+    desk.delivery.receive(moldudp64.encode_heartbeat(b"S000000001", 4), 4 * S, A)
+    assert desk.delivery.wants_snapshot
+    assert desk.delivery.adopt(snapshot(4, add(1, 100), add(2, 200), add(3, 150)), 4 * S)[0]
+    assert [book.bid for book in desk.feed.books if book.state is LIVE] == [Level(200, 100, 1)]

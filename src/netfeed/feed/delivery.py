@@ -53,9 +53,10 @@ Span = tuple[int, int]
 class Feed(Protocol):
     """What messages are delivered to.
 
-    A feed may have more: `doubt(first, last, ts, channel)` and `trust(ts, channel)` where it has books whose state can
-    be in doubt; `touches(message)`, the books that one names; `snapshot`, `snapshot_broken` and `needs_snapshot` where
-    snapshots come in messages; `adopt` where they come as a whole.
+    A feed may have more: `begin(whole)` where it matters to books whether they are seen from the beginning on;
+    `doubt(first, last, ts, channel)` and `trust(ts, channel)` where it has books whose state can be in doubt;
+    `touches(message)`, the books that one names; `snapshot`, `snapshot_broken` and `needs_snapshot` where snapshots
+    come in messages; `adopt` where they come as a whole.
     """
 
     @property
@@ -295,6 +296,9 @@ class Delivery:
         self._below, self._doubting, self._lossy = 0, None, False
         self._open.clear()
         self.feed.reset(self.number)
+        begin = getattr(self.feed, "begin", None)
+        if not event.whole and begin is not None:
+            begin(False)  # what rests has been told before: books that are empty now wait for a snapshot
 
     def _heard(self, event: Heartbeat) -> None:
         self._look = True

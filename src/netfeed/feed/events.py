@@ -119,18 +119,24 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class SessionChanged:
-    """The sender began another session; counting starts anew. Open gaps of the old one have been declared lost."""
+    """The sender began another session; counting starts anew. Open gaps of the old one have been declared lost.
+
+    `whole`: it is followed from its first number on. A session that comes back goes on where it was left, and what had
+    been said in it until then is forgotten.
+    """
 
     old: bytes
     new: bytes
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class SequenceReset:
-    """The sender counts anew under the same session: after `old_next` - 1 comes `new`."""
+    """The sender counts anew under the same session: after `old_next` - 1 comes `new`. `whole` as above."""
 
     old_next: int
     new: int
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)

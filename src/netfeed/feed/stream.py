@@ -114,8 +114,11 @@ class Stream:
         self.sequencer.restart(start)
         self.arbiter.restart()
         self._end = self._announced = None
-        new = self.epoch.session or b""
-        return [*events, SessionChanged(old, new) if why == "session" else SequenceReset(old_next, start)]
+        new, whole = self.epoch.session or b"", self._is_beginning(start)
+        return [*events, SessionChanged(old, new, whole) if why == "session" else SequenceReset(old_next, start, whole)]
+
+    def _is_beginning(self, start: int) -> bool:
+        return self._framing.first is None or start <= self._framing.first
 
     def _go_back(self, end: int, now: int) -> list[Event]:
         """Forget what lies beyond a jump that was none; what it made us give up is given up, and counted anew."""
@@ -127,7 +130,7 @@ class Stream:
         old_next = self.sequencer.next
         self.sequencer.restart(end)
         self.arbiter.restart()
-        return [*events, SequenceReset(old_next, end)]
+        return [*events, SequenceReset(old_next, end, self._is_beginning(end))]
 
     def _accept(self, seen: Sighting, by: RecoveredBy) -> list[Event]:
         packet, number, port, now = seen
