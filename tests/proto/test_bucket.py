@@ -42,3 +42,12 @@ def test_what_weighs_more_takes_more_tokens_and_waits_for_all_of_them() -> None:
 def test_more_than_the_bucket_holds_is_never_given(count: int) -> None:
     with pytest.raises(MisuseError, match="never gives"):
         TokenBucket(rate=1, burst=3).take(0, count)
+
+
+def test_what_is_spent_without_asking_is_owed() -> None:
+    bucket = TokenBucket(rate=100, burst=1)
+    bucket.spend(0)
+    bucket.spend(0)
+    assert bucket.ready_at() == 20 * MS
+    assert not bucket.take(20 * MS - 1)
+    assert bucket.take(20 * MS)

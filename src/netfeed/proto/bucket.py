@@ -35,5 +35,9 @@ class TokenBucket:
         """Take so many tokens; False, and none is taken, when they are not there yet. Raises: MisuseError."""
         if now < self.ready_at(count):
             return False
-        self._full_at = max(self._full_at, now) + count * self._interval_ns
+        self.spend(now, count)
         return True
+
+    def spend(self, now: int, count: int = 1) -> None:
+        """Take so many tokens, there or not: what is owed is waited for by whoever takes next."""
+        self._full_at = max(self._full_at, now) + count * self._interval_ns
