@@ -3,6 +3,7 @@
 import io
 import pickle
 import sys
+import zlib
 from collections import deque
 from collections.abc import Mapping
 from enum import Enum
@@ -10,6 +11,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 PLAIN = (int, float, str, bytes, bool, type(None), Enum, type)
+INFLATERS = (type(zlib.decompressobj()), type(zlib.compressobj()))
 OPAQUE = (FunctionType, MethodType, BuiltinFunctionType, ModuleType)
 
 
@@ -40,8 +42,8 @@ class _Print(pickle.Pickler):
     """A pickler of what cannot be pickled, too: it is never read again."""
 
     def reducer_override(self, value: Any) -> Any:
-        if isinstance(value, OPAQUE):
-            return (str, (f"{type(value).__name__} {value.__name__} {id(value)}",))
+        if isinstance(value, (*OPAQUE, *INFLATERS)):
+            return (str, (f"{type(value).__name__} {id(value)}",))
         return (bytes, (bytes(value),)) if isinstance(value, memoryview) else NotImplemented
 
 

@@ -179,6 +179,7 @@ def test_a_session_that_changes_stays_on_its_flow_and_takes_its_lines_along() ->
     run = Run()
     run.packet(A, 1, orders(1, 2))
     run.packet(A, 1, moldudp64.encode_end_of_session(b"S000000001", 3))
+    run.now += LIVELY_NS
     run.packet(A, 1, mold(1, add(1, 5), session=b"S000000002"))
     run.packet(B, 1, mold(1, add(1, 5), session=b"S000000002"))
     assert run.lines == [(f"{A}:1", {"A": 2, "B": 0})]
