@@ -10,6 +10,7 @@ import pytest
 from netfeed.app.findings import Findings, Place
 from netfeed.app.flows import MAX_FLOWS, MAX_HELD, Declared, Flow, Flows
 from netfeed.app.protocols import Protocol
+from netfeed.feed.epoch import LIVELY_NS
 from netfeed.machine import Buffer
 from netfeed.wire import cme, deribit, iex, moldudp64, starbase
 from tests.cli.captures import add, mold, orders
