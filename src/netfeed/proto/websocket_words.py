@@ -9,7 +9,7 @@ from typing import Final
 
 from netfeed.errors import MisuseError
 from netfeed.machine import NEVER
-from netfeed.proto import http_words as http
+from netfeed.proto import http_words
 from netfeed.proto.http_words import Headers, header
 from netfeed.wire.websocket import Messages
 
@@ -53,6 +53,10 @@ class Code(IntEnum):
     TLS = 1015
 
 
+SENDABLE: Final = frozenset({*Code, *range(3000, 5000)} - {Code.NO_STATUS, Code.ABNORMAL, Code.TLS})
+"""The codes that a close frame may carry: those that are registered, and those left to libraries and applications."""
+
+
 class Who(IntEnum):
     """Which side ended the conversation first."""
 
@@ -80,7 +84,7 @@ class Limits:
     fragment_bytes: int = 2**62
     deflate_bytes: int = 64
     queued_bytes: int = 64 * 2**20
-    http: http.Limits = field(default_factory=lambda: http.Limits(body_bytes=64 * 1024))
+    http: http_words.Limits = field(default_factory=lambda: http_words.Limits(body_bytes=64 * 1024))
 
     def __post_init__(self) -> None:
         if min(self.frame_bytes, self.message_bytes, self.pings, self.fragment_bytes, self.queued_bytes) <= 0:

@@ -13,11 +13,13 @@ from typing import Final, NamedTuple
 
 TEXT: Final = 0x1
 BINARY: Final = 0x2
+CLOSE: Final = 0x8
+PING: Final = 0x9
+PONG: Final = 0xA
 FINAL: Final = 0x80
 COMPRESSED: Final = 0x40
 """RSV1, which permessage-deflate (RFC 7692) gives this meaning."""
 MASKED: Final = 0x80
-MAX_HEAD: Final = 14
 PLACES: Final = 2048
 """How many frames one call finds at most. A call takes no more memory for them than this, whatever a peer sends."""
 
