@@ -160,6 +160,11 @@ class Body:
         return body
 
 
+START_LINES: Final = dict.fromkeys(("illegal request line", "illegal status line"), "illegal start line")
+"""One word for both: h11 calls a start line that is cut short a request's, whichever side reads it."""
+
+
 def malformed(error: h11.RemoteProtocolError) -> Malformed:
     """Say what h11 found wrong, without the bytes that it quotes."""
-    return Malformed(str(error).split(":")[0][:MAX_WHAT], error.error_status_hint)
+    what = str(error).split(":")[0][:MAX_WHAT]
+    return Malformed(START_LINES.get(what, what), error.error_status_hint)
