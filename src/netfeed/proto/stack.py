@@ -91,9 +91,10 @@ class Stack:
         return self._up(self.lower.end(now), now)
 
     def transmit(self, port: int = 0) -> list[bytes]:
-        """Drain what must go out."""
+        """Drain what must go out: what waits below first, so that there is room for what waits above."""
+        out = self.lower.transmit()
         self._down()
-        return self.lower.transmit()
+        return out + self.lower.transmit()
 
     def statistics(self) -> tuple[Any, Any]:
         """Give the accounts of the lower and the upper machine."""
