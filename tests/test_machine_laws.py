@@ -34,6 +34,7 @@ from netfeed.proto.bucket import TokenBucket
 from netfeed.sim.faults import RATE, Faults
 from netfeed.sim.venue import Settings, Venue, itch_venue, starbase_venue
 from netfeed.sim.wired_venue import WiredVenue
+from netfeed.transport.race import Race, outcome
 from netfeed.wire import moldudp64, starbase
 from netfeed.wire import soupbintcp as soup_wire
 from netfeed.wire.glimpse import encode_end_of_snapshot
@@ -243,6 +244,9 @@ class Retrying(Backoff):
         return []
 
 
+RACERS = [(f"2001:db8::{number}", 443) for number in range(4)] + [(f"192.0.2.{number}", 443) for number in range(4)]
+
+
 def rpc_peer() -> jsonrpc.Peer:
     peer = jsonrpc.Peer(max_bytes=2000)
     for number in range(20):
@@ -326,6 +330,7 @@ MACHINES = [
     over_tls("tls client in its handshake", opposite.shaking_client, opposite.of_a_handshake),
     over_tls("tls server in its handshake", opposite.shaking_server, opposite.of_a_handshake),
     over_tls("http client over tls", opposite.http_over_tls, from_http_server),
+    Law("race", lambda: Race(RACERS, 0), lambda random: outcome(random.randrange(9), random.choice([0, 111, 111]))),
     Law("backoff", Retrying, lambda random: random.randbytes(3)),
     venue(starbase_venue),
     venue(itch_venue),
