@@ -187,7 +187,7 @@ cdef class OrderBooks:
     def reduce(self, int64_t book, uint64_t order_id, int64_t by):
         cdef Order *order
         self.check(book)
-        order = find_in(&self.m, book, order_id, young(order_id))
+        order = find_in(&self.m, book, order_id)
         if order == NULL:
             return self.reason()
         if not 0 < by <= order.quantity:
@@ -199,7 +199,7 @@ cdef class OrderBooks:
     def resize(self, int64_t book, uint64_t order_id, int64_t quantity):
         cdef Order *order
         self.check(book)
-        order = find_in(&self.m, book, order_id, young(order_id))
+        order = find_in(&self.m, book, order_id)
         if order == NULL:
             return self.reason()
         if not 0 < quantity <= order.quantity:
@@ -212,7 +212,7 @@ cdef class OrderBooks:
     def delete(self, int64_t book, uint64_t order_id):
         cdef Order *order
         self.check(book)
-        order = find_in(&self.m, book, order_id, young(order_id))
+        order = find_in(&self.m, book, order_id)
         if order == NULL:
             return self.reason()
         lower(&self.m, order, order.quantity)
@@ -222,7 +222,7 @@ cdef class OrderBooks:
     def replace(self, int64_t book, uint64_t order_id, uint64_t new_id, int64_t price, int64_t quantity):
         cdef Order *order
         self.check(book)
-        order = find_in(&self.m, book, order_id, young(order_id))
+        order = find_in(&self.m, book, order_id)
         if order == NULL:
             return self.reason()
         if try_replace(&self.m, book, order, new_id, price, quantity, self.m.arrivals) != 0:
@@ -256,6 +256,10 @@ cdef class OrderBooks:
                 self.m.books[book].sides[which].told_key = LOWEST
                 self.m.books[book].sides[which].told_quantity = self.m.books[book].sides[which].told_orders = 0
             touch(&self.m, book)
+
+    @property
+    def wide_rungs(self):
+        return self.m.wide_rungs
 
     @property
     def in_transaction(self):
