@@ -197,7 +197,7 @@ class ItchFeed:
     def __init__(self) -> None:
         self.stream: ItchBooks = select("itch", __name__, "ItchBooks")()
         self.stream.books.reserve(ROOM)
-        self.snapshots_adopted = self.snapshots_refused = 0
+        self.snapshots_adopted = 0
         self._again: Counter[str] = Counter()  # messages of snapshots, and those that were applied once more behind one
         self._handles: list[OrderBook] = []
         self._names: list[str] = []
@@ -285,9 +285,7 @@ class ItchFeed:
         """Try a snapshot on books of its own: it is sound when it is whole and nothing of it is refused."""
         trial = select("itch", __name__, "ItchBooks")()
         trial.books.reserve(ROOM)
-        sound = _load(trial, records, 0) and not trial.books.statistics().refused
-        self.snapshots_refused += not sound
-        return sound
+        return _load(trial, records, 0) and not trial.books.statistics().refused
 
     def adopt(
         self, records: Buffer, sequence: int, later: Sequence[tuple[int, bytes]], ts_recv_ns: int = NO_TIME,
