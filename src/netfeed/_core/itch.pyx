@@ -10,14 +10,14 @@ predicts, and what they found out is only ever a guess: a message that is applie
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free, qsort, realloc
 from libc.string cimport memcpy, memset
 
 from netfeed._core.batch cimport BATCH, Message
 from netfeed._core.l3 cimport OrderBooks
 from netfeed._core.market cimport (
     BAD_LENGTH, BAD_QUANTITY, BAD_VALUE, CHANGES_PER_MESSAGE, FULL, NONE, UNKNOWN_ORDER, Book, Market, Order, Side, find_in, guess_rung, home,
-    judge_cross, likely, lower, open_book, prefetch, refuse, tell_side, trade, try_add, try_replace, unlikely, worked_out, young, key_of,
+    judge_cross, likely, lower, open_book, prefetch, refuse, set_state, tell_side, trade, try_add, try_replace, unlikely, worked_out, young, key_of,
 )
 
 cdef extern from * nogil:
@@ -190,6 +190,14 @@ cdef inline void one(ItchBooks self, const Message *message) noexcept nogil:
     judge_cross(m, book)
 
 
+cdef int by_stock(const void *one, const void *other) noexcept nogil:
+    cdef const Ended *a = <const Ended *>one
+    cdef const Ended *b = <const Ended *>other
+    if a.stock != b.stock:
+        return -1 if a.stock < b.stock else 1
+    return -1 if a.book < b.book else 1
+
+
 @cython.final
 cdef class ItchBooks:
     """The books of one ITCH stream."""
@@ -204,9 +212,25 @@ cdef class ItchBooks:
 
     def __dealloc__(self):
         free(self.stocks)
+        free(self.ended)
 
     def forget_locates(self):
+        cdef uint64_t k
+        cdef Ended *ended
         memset(self.by_locate, 0xFF, sizeof(self.by_locate))
+        self.ended_count = 0
+        if self.named == 0:
+            return
+        ended = <Ended *>realloc(self.ended, self.named * sizeof(Ended))
+        if ended == NULL:
+            raise MemoryError("no memory for the books of the sessions before")
+        for k in range(self.named):
+            ended[k].stock = be64(<const uint8_t *>self.stocks + 8 * k)
+            ended[k].book = <uint32_t>k
+            ended[k].given = 0
+        qsort(ended, self.named, sizeof(Ended), by_stock)
+        self.ended = ended
+        self.ended_count = self.named
 
     @property
     def books(self):
@@ -326,7 +350,10 @@ cdef class ItchBooks:
         return book
 
     cdef uint32_t open_for(self, uint32_t locate, const uint8_t *stock) noexcept nogil:
-        cdef uint32_t book = NONE
+        cdef uint32_t book = self.reopen_for(stock)
+        if book != NONE:
+            self.by_locate[locate] = book
+            return book
         if self.name_room(self.m.book_count + 1):
             book = open_book(self.m, self.fresh)
         if book == NONE:
@@ -337,6 +364,28 @@ cdef class ItchBooks:
         memcpy(self.stocks + 8 * <uint64_t>book, stock, 8)
         self.named = <uint64_t>book + 1
         self.by_locate[locate] = book
+        return book
+
+    cdef uint32_t reopen_for(self, const uint8_t *stock) noexcept nogil:
+        """Give the book that a session before had of a stock, which begins as a new one does; NONE when there is none."""
+        cdef uint64_t name = be64(stock), low = 0, high = self.ended_count, middle
+        cdef uint32_t book
+        while low < high:
+            middle = (low + high) / 2
+            if self.ended[middle].stock < name:
+                low = middle + 1
+            else:
+                high = middle
+        if low == self.ended_count or self.ended[low].stock != name:
+            return NONE
+        middle = low + self.ended[low].given
+        if middle >= self.ended_count or self.ended[middle].stock != name:
+            return NONE
+        self.ended[low].given += 1
+        book = self.ended[middle].book
+        self.m.books[book].sides[0].doubted = 0
+        self.m.books[book].sides[0].judged = 1
+        set_state(self.m, book, self.fresh)
         return book
 
     cdef bint name_room(self, uint64_t books) noexcept nogil:

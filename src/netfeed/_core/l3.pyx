@@ -119,7 +119,7 @@ cdef class OrderBooks:
         self.check(book)
         self.m.books[book].sides[0].judged = judged
 
-    def suspect_all(self, uint64_t first, uint64_t last):
+    def suspect_all(self, uint64_t first, uint64_t last, bint but_empty=False):
         cdef uint32_t book
         cdef Change *change
         self.room(self.m.book_count + 1)
@@ -127,6 +127,8 @@ cdef class OrderBooks:
         change.sequence = first
         change.reference = last
         for book in range(self.m.book_count):
+            if but_empty and self.m.books[book].sides[0].state == EMPTY:
+                continue
             self.m.books[book].sides[0].doubted = 0
             set_state(&self.m, book, SUSPECT)
 
