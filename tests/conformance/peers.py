@@ -1,7 +1,7 @@
 """WebSocket endpoints of other makes on real sockets: servers that echo, and clients that speak to one that does.
 
 Each is a coroutine on an asyncio loop of its own thread. A client gives back what it heard; what it says is MESSAGES.
-picows goes without aiofastnet over TLS: aiofastnet 1.2 takes the process down where pyOpenSSL is loaded too.
+The server of picows goes without aiofastnet over TLS: that of aiofastnet 1.2 ends with a segmentation fault here.
 """
 
 import asyncio
@@ -167,9 +167,7 @@ class PicowsTalk(picows.WSListener):
 
 async def picows_talk(port: int, context: Tls, compression: bool, name: str) -> list[Message]:
     url = f"{'wss' if context else 'ws'}://127.0.0.1:{port}/ws"
-    options: dict[str, Any] = {"use_aiofastnet": not context}
-    if context:
-        options |= {"ssl_context": context, "server_hostname": name}
+    options: dict[str, Any] = {"ssl_context": context, "server_hostname": name} if context else {}
     transport, listener = await picows.ws_connect(PicowsTalk, url, **options)
     await transport.wait_disconnected()
     assert isinstance(listener, PicowsTalk)
