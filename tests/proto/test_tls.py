@@ -189,6 +189,24 @@ def test_a_session_is_gone_on_with(version: ssl.TLSVersion) -> None:
     assert heard[0].certificate is not None
     with pytest.raises(MisuseError, match="different SSLContext"):
         pair(client_context(), session=session)
+    with pytest.raises(MisuseError, match=r"proves nothing about other\.example"):
+        pair(here, there, "other.example", session=session)
+
+
+def test_a_session_of_tls_1_2_can_be_gone_on_with_by_its_number_too() -> None:
+    here, there = client_context(V12), server_context()
+    there.options |= ssl.OP_NO_TICKET
+    client, server = opened(here, there)
+    assert client.session is not None
+    assert server.session is None
+    assert talk(*pair(here, there, session=client.session))[0][0].session_reused
+
+
+def test_there_is_no_session_before_the_server_has_said_so() -> None:
+    there = server_context()
+    there.num_tickets = 0
+    client, _ = opened(client_context(V13), there)
+    assert client.session is None
 
 
 def test_a_server_shows_the_certificate_of_the_name_that_is_asked_for() -> None:

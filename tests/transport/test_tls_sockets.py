@@ -85,7 +85,7 @@ def run(loop: Loop, done: Callable[[], bool]) -> None:
 
 
 def conversation(
-    port: int, context: ssl.SSLContext, say: bytes, name: str = NAME, session: ssl.SSLSession | None = None
+    port: int, context: ssl.SSLContext, say: bytes, name: str = NAME, session: tls.Session | None = None
 ) -> tuple[list[Any], tls.Tls]:
     """Say something over the loop, close when it was all answered, and give what was told."""
     loop, told = Loop(), Told()

@@ -78,13 +78,11 @@ class Stack:
         """Wake whom it concerns. A call before the deadline does nothing."""
         if now < self.deadline:
             return []
-        told = self._up(self.lower.wake(now), now)
-        if not self.lower.is_closed:
-            told += self.upper.wake(now)
-            self._down()
-            if self._closed(self.upper):
-                self.lower.close(now)
-        return told
+        told = list(self.upper.wake(now))
+        self._down()
+        if self._closed(self.upper):
+            self.lower.close(now)
+        return told + self._up(self.lower.wake(now), now)
 
     def end(self, now: int) -> Sequence[Any]:
         """Take note that the stream ended."""

@@ -40,6 +40,7 @@ from netfeed.proto.tls_words import (
     Malformed,
     Reason,
     Received,
+    Session,
     State,
     Statistics,
     TimedOut,
@@ -59,6 +60,7 @@ __all__ = [
     "Malformed",
     "Reason",
     "Received",
+    "Session",
     "State",
     "Statistics",
     "TimedOut",
@@ -76,14 +78,17 @@ FAILED: Final = Ending.FAILED
 
 
 def client(
-    context: ssl.SSLContext, server_name: str, now: int, *, session: ssl.SSLSession | None = None,
+    context: ssl.SSLContext, server_name: str, now: int, *, session: Session | None = None,
     limits: Limits | None = None, timing: Timing | None = None,
 ) -> "Tls":  # fmt: skip
     """Begin as a client that wants to speak with `server_name`; `session` is an earlier conversation's, to go on with.
 
-    Raises: MisuseError for a name that cannot be one, or a session of another context.
+    Raises: MisuseError for a name that cannot be one, or a session of another context or with another server.
     """
-    talk = Tls(Engine(context, server_name, session), now, limits or Limits(), timing or Timing())
+    if session is not None and session.server_name != server_name:
+        raise MisuseError(f"a session with {session.server_name} proves nothing about {server_name}")
+    ticket = session.ticket if session is not None else None
+    talk = Tls(Engine(context, server_name, ticket), now, limits or Limits(), timing or Timing())
     talk.begin()
     return talk
 
@@ -158,13 +163,12 @@ class Tls:
         return self._early_bytes + self._queue_bytes
 
     @property
-    def session(self) -> ssl.SSLSession | None:
+    def session(self) -> Session | None:
         """Give what a later `client` of the same context can go on with; None while there is nothing.
 
         A TLS 1.3 server sends it after the handshake, and RFC 8446 C.4 wants each to be used once.
         """
-        session = self._engine.talk.session
-        return session if session is not None and session.has_ticket else None
+        return self._engine.session()
 
     def receive(self, data: Buffer, now: int, port: int = 0) -> Sequence[Event]:
         """Take bytes of the stream and return what they mean."""

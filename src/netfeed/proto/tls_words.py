@@ -156,6 +156,14 @@ class Timing:
             raise MisuseError("the times of a TLS conversation are positive")
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a later conversation with the same server goes on with. OpenSSL verifies no name again when it does."""
+
+    server_name: str
+    ticket: ssl.SSLSession
+
+
 class State(Enum):
     """Where a conversation stands."""
 
