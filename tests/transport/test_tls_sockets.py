@@ -194,7 +194,7 @@ def test_a_server_on_the_loop_speaks_with_a_client_of_another_make() -> None:
         loop.watch(listener.fileno(), listener.ready)
         thread = threading.Thread(target=ask, args=(listener.port,))
         thread.start()
-        run(loop, lambda: bool(stacks) and stacks[0].is_closed and not loop.tasks[0].ports)
+        run(loop, lambda: bool(stacks) and stacks[0].is_closed and not loop.tasks)
         thread.join()
     assert got == [b"/a" * 50_000, b"/bc" * 50_000]
     loop.close()
