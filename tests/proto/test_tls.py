@@ -349,7 +349,7 @@ def test_renegotiation_is_refused_and_counted() -> None:
 
 def test_a_flood_that_wants_answers_and_brings_no_data_is_cut_off() -> None:
     server = tls.server(server_context(), 0, limits=tls.Limits(reply_bytes=20))
-    assert Renegotiator(server).again()[-1] == Closed("a flood of key updates or renegotiations", Ending.FAILED)
+    assert Renegotiator(server).again()[-1] == Closed("a flood of renegotiations", Ending.FAILED)
 
 
 def test_a_name_that_cannot_be_one_is_a_misuse() -> None:

@@ -15,8 +15,8 @@ same inputs give the same events and deadlines, but never the same records. `now
 
 Invariant: how the stream was cut up changes how `Received` is cut up and nothing else; one input gives at most one.
 Bounded: the bytes and the time of a handshake, plaintext that waits for it, records that nobody drains, and what a peer
-makes us answer (key updates, renegotiation, which is refused). Where exactly a flood of the last kind is cut off, is a
-matter of how it came.
+makes us answer (renegotiation, which is refused; a key update is answered with the next thing that is sent). Where
+exactly a flood of the last kind is cut off, is a matter of how it came.
 
 Leaves out: early data, asking for a client's certificate later, sending on after the peer has closed its half.
 """
@@ -244,7 +244,7 @@ class Tls:
         self._replies += self._drain()
         if self._replies > self._limits.reply_bytes:
             flood = Malformed(f"{self._replies} bytes of answers were asked for, and no data", "")
-            return [*events, flood, *self._close("a flood of key updates or renegotiations", FAILED)]
+            return [*events, flood, *self._close("a flood of renegotiations", FAILED)]
         return events
 
     def _closed_by_peer(self) -> list[Event]:

@@ -21,7 +21,7 @@ HANDSHAKE_BYTES: Final = 128 * 2**10
 QUEUED_BYTES: Final = 4 * 2**20
 """What may wait: plaintext before the handshake is over, records that nobody drains after it."""
 REPLY_BYTES: Final = 16 * 2**10
-"""What a peer may make us answer without our saying anything: some hundred key updates or refused renegotiations."""
+"""What a peer may make us answer without our saying anything: some five hundred refused renegotiations."""
 
 
 class Reason(Enum):
@@ -177,7 +177,7 @@ class State(Enum):
 class Statistics:
     """The account of a conversation. Units: bytes; `wire` are records, `plain` what they held.
 
-    `reply_bytes` are answers to key updates and the like, counted in `wire_out_bytes` as well.
+    `reply_bytes` are answers to what was no data, counted in `wire_out_bytes` as well.
     """
 
     state: State
