@@ -120,7 +120,9 @@ BAD: list[tuple[Callable[[], tls.Identity], str, Reason, str, str]] = [
 
 
 @versions
-@pytest.mark.parametrize(("identity", "name", "reason", "alert", "what"), BAD, ids=lambda part: str(part)[:20])
+@pytest.mark.parametrize(
+    ("identity", "name", "reason", "alert", "what"), BAD, ids=[f"{one[2].name}-{one[1]}" for one in BAD]
+)
 def test_a_certificate_that_is_not_believed_is_named_with_its_reason(
     version: ssl.TLSVersion, identity: Callable[[], tls.Identity], name: str, reason: Reason, alert: str, what: str
 ) -> None:
