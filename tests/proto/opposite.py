@@ -153,7 +153,7 @@ def server() -> Opposite:
     return Opposite(tls.server(server_side(), 0), Peer(server=False), close)
 
 
-def http_stack(requests: int) -> Stack:
+def http_stack(requests: int) -> Stack[tls.Tls, http.Client]:
     """Give an HTTP client over TLS that waits for responses."""
     upper = http.Client(certificates.NAME, limits=http.Limits(header_bytes=2000, body_bytes=2000))
     for _ in range(requests):
@@ -174,7 +174,7 @@ def shaking_stack() -> "Shaking":
 class Shaking:
     """A machine in the middle of its handshake."""
 
-    def __init__(self, machine: tls.Tls | Stack) -> None:
+    def __init__(self, machine: tls.Tls | Stack[tls.Tls, http.Client]) -> None:
         self.machine = machine
 
     @property

@@ -141,6 +141,15 @@ def test_a_certificate_that_is_not_believed_is_named_with_its_reason(
     assert Received(b"secret") not in heard
 
 
+@versions
+def test_a_certificate_of_nonsense_is_told_like_any_other(version: ssl.TLSVersion) -> None:
+    (told, _), heard = talk(*pair(client_context(version), server_context(certificates.nonsense())))
+    assert isinstance(told, Unverified)
+    assert told.certificate is not None
+    assert (told.certificate.names, told.certificate.not_after_ns) == ((), 0)
+    assert heard[-2] == tls.AlertReceived(told.alert)
+
+
 def test_nothing_is_verified_only_where_that_was_asked_for() -> None:
     client, server = pair(client_context(trust=None), server_context(certificates.expired()), "other.example")
     told = talk(client, server)[0][0]

@@ -115,11 +115,11 @@ class Engine:
         `getpeercert` tells nothing of a certificate that was not believed. OpenSSL keeps a server's chain as it came,
         a client's only as it was judged.
         """
-        for chain in ("get_unverified_chain", "get_verified_chain"):
-            found = getattr(getattr(self.talk, "_sslobj", None), chain, lambda: None)()
-            if found and found[0] is not None:
-                return certificate_of(found[0].get_info())
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, ssl.SSLError):  # what cannot even be read is not shown
+            for chain in ("get_unverified_chain", "get_verified_chain"):
+                found = getattr(getattr(self.talk, "_sslobj", None), chain, lambda: None)()
+                if found and found[0] is not None:
+                    return certificate_of(found[0].get_info())
             told = self.talk.getpeercert()
             return certificate_of(told) if told else None
         return None

@@ -189,12 +189,19 @@ class Statistics:
     queued_bytes: int
 
 
+NAMES: Final = frozenset({"DNS", "IP Address", "email", "URI"})
+"""The kinds of names that are text; others (a directory's, any other) are left out."""
+
+
 def certificate_of(told: Mapping[str, Any]) -> Certificate:
-    """Make a certificate of what `ssl` tells about one (SSLObject.getpeercert)."""
-    subject, issuer = _name(told.get("subject", ())), _name(told.get("issuer", ()))
+    """Make a certificate of what `ssl` tells about one (SSLObject.getpeercert).
+
+    A time that is none is 0: whoever shows a certificate may have written anything into it.
+    """
+    names = tuple(str(value) for kind, value in told.get("subjectAltName", ()) if kind in NAMES)
     return Certificate(
-        subject, issuer, _time(told.get("notBefore")), _time(told.get("notAfter")),
-        tuple(value for _, value in told.get("subjectAltName", ())), str(told.get("serialNumber", "")),
+        _name(told.get("subject", ())), _name(told.get("issuer", ())), _time(told.get("notBefore")),
+        _time(told.get("notAfter")), names, str(told.get("serialNumber", "")),
     )  # fmt: skip
 
 
@@ -210,4 +217,7 @@ def _name(parts: Any) -> str:
 
 
 def _time(text: str | None) -> int:
-    return 0 if text is None else ssl.cert_time_to_seconds(text) * 10**9
+    try:
+        return ssl.cert_time_to_seconds(text or "") * 10**9
+    except ValueError:
+        return 0
