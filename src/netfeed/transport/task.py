@@ -92,15 +92,18 @@ class Task:
         """Hand over events, drain every port, read the deadline."""
         if events:
             self._events(events, now)
-        for port, endpoint in list(self.ports.items()):
+        for port, endpoint in tuple(self.ports.items()):
             out = self.machine.transmit(port)
             if out and port not in self._lingers:
                 try:
                     endpoint.send(out)
                 except NetworkError as error:
                     self._end(port, error)
-                self._loop.interest(endpoint)
-        self.deadline = min(self.machine.deadline, min(self._lingers.values(), default=NEVER))
+                if endpoint.wants_write:  # `flush` says when nothing waits any more
+                    self._loop.interest(endpoint)
+        self.deadline = self.machine.deadline
+        if self._lingers:
+            self.deadline = min(self.deadline, *self._lingers.values())
 
     def finish(self) -> None:
         """Drain, end sending behind all that waits, and close when the peer has closed too, or after LINGER_NS."""
