@@ -184,4 +184,4 @@ def test_messages_are_echoed_under_every_agreement(terms: int, row: int, side: s
 @pytest.mark.parametrize("kind", DATA, ids=lambda kind: f"12.{kind}")
 def test_many_messages_of_every_size_and_kind_are_echoed(kind: int, row: int, side: str) -> None:
     size, fragment = ROWS[row - 1]
-    exchange(opened(side, BITS, "permessage-deflate"), *DATA[kind], size, fragment, 1000 if size < 20_000 else 100)
+    exchange(opened(side, BITS, "permessage-deflate"), *DATA[kind], size, fragment, max(20, min(1000, 2**21 // size)))
