@@ -39,12 +39,14 @@ cdef enum:
     LINES = 64
     SUMMED = 10         # levels of a side that a checksum is made of
     CHANGES = 1024
+    MOST_OLD = 256      # netfeed.venues.depth_rules.MOST_OLD
 
 cdef struct Slot:
     int64_t last
     int32_t price_exponent
     int32_t quantity_exponent
     int leader          # the one line that is followed, -1: any
+    uint32_t olds       # copies since something new came
     bint armed
     bint touched
     uint64_t hash
@@ -266,18 +268,18 @@ cdef class DepthPath:
             raise IndexError(f"there is no book {index}")
         return &self.slots[index]
 
-    def arm(self, Py_ssize_t index, int64_t last, int leader=-1):
+    def arm(self, Py_ssize_t index, int64_t last, int leader=-1, uint32_t olds=0):
         """Take the messages of a LIVE book from here on: those that follow `last`, on one line or on any."""
         cdef Slot* slot = self.slot(index)
-        slot.last, slot.leader, slot.armed, slot.touched = last, leader, True, False
+        slot.last, slot.leader, slot.olds, slot.armed, slot.touched = last, leader, olds, True, False
 
     def disarm(self, Py_ssize_t index):
-        """Leave a book alone. Give its last number, and whether anything was taken since it was armed; None if it was not."""
+        """Leave a book alone. None if it was not armed, else its last number, copies in a row, and whether it moved."""
         cdef Slot* slot = self.slot(index)
         if not slot.armed:
             return None
         slot.armed = False
-        return slot.last, bool(slot.touched)
+        return slot.last, slot.olds, bool(slot.touched)
 
     def last(self, Py_ssize_t index):
         """Give the last number of an armed book, None when it is not armed."""
@@ -375,13 +377,14 @@ cdef class DepthPath:
             if number < before:
                 return ODD
             if before != slot.last and not (self.straddle and before <= slot.last < number):
-                if number > slot.last:
+                if number > slot.last or slot.olds >= MOST_OLD:
                     return ODD
+                slot.olds += 1
                 self.duplicates += 1
                 return TAKEN
         if (self.summed and not s.has >> CHECKSUM & 1) or not self.convert(slot, book):
             return ODD
-        slot.last, slot.touched = number, True
+        slot.last, slot.olds, slot.touched = number, 0, True
         self.stopped, self.stopped_ns = i, s.ts_event_ns
         self.taken += 1
         return self.take(i, book, number if self.numbering < BY_LINE else s.numbers[LINE] if self.numbering == BY_LINE else 0,

@@ -8,8 +8,8 @@ names the change before (`prevChangeId`). So a message itself says whether anyth
     BROKEN   something before it is missing; only a snapshot mends that
     FIRST    nothing is known yet
 
-Where an update says all that changed since a number (`straddle`: Binance), one that begins before what is known and ends
-behind it is the next, too: its quantities are absolute.
+Where an update says all that changed since a number (`straddle`: Binance), one that begins before what is known and
+ends behind it is the next, too: its quantities are absolute.
 
 What comes while the book is not trusted is held, so that a snapshot as of `at` can be brought up to date: `splice`
 gives what follows it, or None when that is not held without a hole and a newer snapshot is needed.

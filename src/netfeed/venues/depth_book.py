@@ -1,4 +1,4 @@
-"""What a market remembers of one book beside its levels: its chain, who carries it, and whether a snapshot is awaited."""
+"""What a market remembers of a book beside its levels: its chain, who carries it, and whether it needs a snapshot."""
 
 from netfeed.venues.chain import Chain, Room
 from netfeed.venues.depth_rules import Rules, Texts
@@ -14,12 +14,13 @@ class Track:
     `broken`: only a snapshot makes the book right. `asked`: the market has said so, and waits.
     """
 
-    __slots__ = ("asked", "broken", "chain", "index", "leader", "lines", "silent", "texts", "topic", "wire")
+    __slots__ = ("asked", "broken", "chain", "index", "leader", "lines", "olds", "silent", "texts", "topic", "wire")
 
     def __init__(self, index: int, topic: str, wire: str, room: Room, rules: Rules) -> None:
         self.index, self.topic, self.wire = index, topic, wire
         self.chain = Chain(room, straddle=rules.straddle)
         self.broken, self.asked = True, False
+        self.olds = 0  # copies since something new came
         self.lines: set[int] = set()
         self.silent: set[int] = set()
         self.leader: int | None = None  # the line that a book without numbers follows

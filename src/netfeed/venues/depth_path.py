@@ -4,7 +4,6 @@
 leaves the others; this one leaves all of them.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from netfeed.book import LevelBook
@@ -35,10 +34,10 @@ class DepthPath:
         self._names.append(name)
         return len(self._names) - 1
 
-    def arm(self, index: int, last: int, leader: int = -1) -> None:
+    def arm(self, index: int, last: int, leader: int = -1, olds: int = 0) -> None:
         """Take the messages of a LIVE book from here on: none."""
 
-    def disarm(self, index: int) -> tuple[int, bool] | None:
+    def disarm(self, index: int) -> tuple[int, int, bool] | None:
         """Leave a book alone; None: nothing was taken."""
         return None
 
@@ -72,6 +71,3 @@ def path() -> type[DepthPath]:
     """Give the path of the build that runs."""
     chosen: type[DepthPath] = select("depth", "netfeed.venues.depth_path", "DepthPath")
     return chosen
-
-
-Places = Sequence[Sequence[int]]

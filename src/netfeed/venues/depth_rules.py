@@ -24,6 +24,9 @@ from netfeed.feed.dialect import Fetch
 from netfeed.venues.depth_shape import Shape
 from netfeed.venues.depth_text import Entry, Flaw, Refused
 
+MOST_OLD = 256
+"""So many copies in a row, and nothing new: the venue counts anew, and what looks old is not."""
+
 
 class Numbering(IntEnum):
     """How a message names the one before it."""

@@ -1,4 +1,4 @@
-"""Where a venue's depth messages keep what a book needs: a table for each venue, read by the plain and the compiled way.
+"""Where a venue's depth messages keep what a book needs: one table for the plain and the compiled way of reading.
 
 A shape mirrors the message: a key of it leads to a `Role`, or to a `Node` whose object holds more of them. The objects
 of an `entry` node each speak of one book; what stands outside of them holds for all of them. The order of keys does not

@@ -1,4 +1,4 @@
-"""Depth messages from JSON text, the plain way that defines the compiled one: what a message says, or why it is refused.
+"""Depth messages from JSON text, the plain way that defines the compiled one: what one says, or why it is refused.
 
 `read` gives what stands in a message at the places that its `Shape` names. Prices and quantities stay text until the
 instrument is known; `exact` then makes integers of them, or nothing: never a rounded one. A message that is no depth
@@ -262,14 +262,15 @@ def _row(rung: Rung, value: Any, side: Side | None) -> tuple[Side, str, str, int
         raise Refused(Flaw.BAD_LEVEL)
     if isinstance(value, _Object) and value.twice & {rung.price, rung.quantity, rung.side}:
         raise Refused(Flaw.TWICE)
-    price, quantity = value[rung.price], value[rung.quantity]
+    cells: Any = value
+    price, quantity = cells[rung.price], cells[rung.quantity]
     if not isinstance(price, str) or not isinstance(quantity, str):
         raise Refused(Flaw.BAD_LEVEL)
-    orders = 0 if rung.orders is None else _integer(value[rung.orders])
+    orders = 0 if rung.orders is None else _integer(cells[rung.orders])
     if orders is None or not 0 <= orders < 2**32:
         raise Refused(Flaw.BAD_LEVEL)
-    where = _SIDES[value[rung.side]] if side is None else side
-    deleted = None if rung.action is None else _ACTIONS[value[rung.action]]
+    where = _SIDES[cells[rung.side]] if side is None else side
+    deleted = None if rung.action is None else _ACTIONS[cells[rung.action]]
     return where, price, quantity, orders, deleted
 
 
