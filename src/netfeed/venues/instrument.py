@@ -107,16 +107,20 @@ def exponent_of(values: Iterable[Decimal]) -> int:
     finest = 0
     for value in values:
         digits = value.normalize().as_tuple().exponent if value else 0
-        if not isinstance(digits, int) or digits < FINEST:
+        if not isinstance(digits, int) or digits < FINEST or value.adjusted() > -FINEST:
             raise WireError("increment", offset=0, found=value, wanted=f"a number of at most {-FINEST} decimals")
         finest = min(finest, digits)
     return finest
 
 
 def whole(value: Decimal, exponent: int) -> int:
-    """Give a decimal as an integer of 10**`exponent`, at which it is whole."""
+    """Give a decimal as an integer of 10**`exponent`, at which it is whole.
+
+    Raises: WireError for what is no number, or absurdly large.
+    """
     sign, digits, own = value.as_tuple()
-    assert isinstance(own, int)
+    if not isinstance(own, int) or value.adjusted() > -FINEST:
+        raise WireError("number", offset=0, found=value, wanted=f"a number below 10**{-FINEST}")
     number = int("".join(map(str, digits)))
     shift = own - exponent
     power: int = 10 ** abs(shift)
