@@ -10,6 +10,9 @@
 Spot and futures differ in what comes before an event: U - 1, or pu. The documents let the first event of futures begin
 at lastUpdateId (U <= lastUpdateId <= u); an event that follows the snapshot exactly (pu = lastUpdateId) is taken, too.
 
+Orders from before a tick or a lot was made coarser still rest on the finer grid (three in an hour of BTCUSDT in 2024),
+so the exponents of a book are the assets' precision, not the increments'.
+
 Combined streams only (`/stream`), because a message then names its topic: {"stream": ..., "data": ...}.
 
 Source: developers.binance.com: web-socket-streams (spot), "How to manage a local order book correctly" (spot, USD-M),
@@ -33,7 +36,7 @@ from netfeed.venues import answers
 from netfeed.venues.depth_market import DepthMarket
 from netfeed.venues.depth_rules import Numbering, Rules, Snapshots
 from netfeed.venues.depth_shape import Node, Role, Rung, Shape
-from netfeed.venues.instrument import Instrument, Kind, grid, milliseconds, whole
+from netfeed.venues.instrument import Instrument, Kind, finer, grid, milliseconds, whole
 
 VENUE: Final = "binance"
 INTERVAL: Final = "100ms"
@@ -181,9 +184,11 @@ def _ask(method: str, topics: Sequence[str], number: int) -> bytes:
 
 class _Filter(msgspec.Struct):
     filterType: str
+    maxPrice: Decimal | None = None
     tickSize: Decimal | None = None
     stepSize: Decimal | None = None
     minQty: Decimal | None = None
+    maxQty: Decimal | None = None
 
 
 class _Symbol(msgspec.Struct):
@@ -195,6 +200,8 @@ class _Symbol(msgspec.Struct):
     marginAsset: str = ""
     contractType: str = ""
     deliveryDate: int | None = None
+    quotePrecision: int = 8
+    baseAssetPrecision: int = 8
 
 
 class _Listing(msgspec.Struct):
@@ -218,6 +225,8 @@ def _instrument(one: _Symbol) -> Instrument:
     if prices is None or lots is None or prices.tickSize is None or lots.stepSize is None:
         raise WireError("filters", offset=0, found=one.symbol, wanted="PRICE_FILTER and LOT_SIZE")
     price, quantity = grid([prices.tickSize], [lots.stepSize])
+    price = finer(price, one.quotePrecision, prices.maxPrice or prices.tickSize)
+    quantity = finer(quantity, one.baseAssetPrecision, lots.maxQty or lots.stepSize)
     kind = Kind.SPOT if not one.contractType else Kind.PERPETUAL if "PERPETUAL" in one.contractType else Kind.FUTURE
     minimum = lots.minQty or lots.stepSize
     return Instrument(

@@ -140,6 +140,26 @@ def grid(ticks: Iterable[Decimal], lots: Iterable[Decimal]) -> tuple[int, int]:
     return exponent_of(tick_list), exponent_of(lot_list)
 
 
+HEADROOM: Final = 1_000
+"""How many of the largest orders may rest at one price before its quantity does not fit 64 bits."""
+
+
+def finer(exponent: int, precision: int, largest: Decimal) -> int:
+    """Give an exponent finer than an increment's, down to -`precision`, while the `largest` order has HEADROOM.
+
+    Orders from before a venue made its ticks coarser rest where they were: only its full precision holds them all.
+
+    >>> finer(0, 8, Decimal(9_000_000)), finer(0, 8, Decimal(10) ** 12), finer(-2, 0, Decimal(1))
+    (-8, -3, -2)
+    """
+    if not largest.is_finite() or largest.adjusted() > -FINEST:
+        raise WireError("largest order", offset=0, found=largest, wanted=f"a number below 10**{-FINEST}")
+    room = 2**63 // (HEADROOM * max(1, int(largest)))
+    while exponent > -precision and 10 ** (1 - exponent) <= room:
+        exponent -= 1
+    return exponent
+
+
 def milliseconds(value: int | None) -> int | None:
     """Give a venue's milliseconds since 1970 as ns; None for none, and for 0. Units: ms, ns."""
     return value * 10**6 if value else None
