@@ -179,7 +179,7 @@ def day(venue: str, rng: random.Random, count: int) -> list[tuple[int, bytes]]:
         last = numbers.setdefault(name, 1)
         kind = "snapshot" if rng.random() < 0.25 else "update"
         step = rng.choice((1, 1, 1, 2, 5))
-        before = last if rng.random() < 0.85 else last + rng.choice((-3, -1, 1, 4))
+        before = last if rng.random() < 0.85 else last + rng.choice((-3, -1, 1, 4, -last))
         rows = [(str(rng.randrange(90, 100)), rng.choice(("0", "1.5", "2", "0.001"))) for _ in range(rng.randrange(4))]
         rises = [(str(rng.randrange(100, 110)), rng.choice(("0", "1", "7.25"))) for _ in range(rng.randrange(4))]
         if rng.random() < 0.08:

@@ -2,7 +2,7 @@
 
 import json
 from decimal import Decimal
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import pytest
 
@@ -80,9 +80,7 @@ def test_a_snapshot_is_fetched_when_the_first_event_has_come_and_only_once(
 
 @pytest.mark.parametrize(("product", "make"), PRODUCTS)
 @pytest.mark.parametrize("at", [15, 20, 23, 25, 30])
-def test_a_snapshot_joins_wherever_it_falls_in_what_is_held(
-    product: binance.Product, make: object, at: int
-) -> None:
+def test_a_snapshot_joins_wherever_it_falls_in_what_is_held(product: binance.Product, make: object, at: int) -> None:
     """Events end at 15, 20, 25 and 30; a snapshot may end within one of them, or behind them all."""
     market = opened(product)
     market.apply([event(make, number, number + 5) for number in range(10, 30, 5)], 1)
@@ -184,14 +182,15 @@ def test_the_recording_of_2021_becomes_books() -> None:
     assert sum(book.state is BookState.LIVE for book in market.books) >= 3
 
 
+@pytest.mark.parametrize("count", [12_000, pytest.param(None, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("name", "product", "exponents"),
     [("spot_btcusdt_20240808.gz", binance.SPOT, (-8, -8)), ("usdm_btcusdt_20240808.gz", binance.USDM, (-1, -3))],
 )
 def test_the_recording_of_2024_becomes_a_book(
-    name: str, product: binance.Product, exponents: tuple[int, int]
+    name: str, product: binance.Product, exponents: tuple[int, int], count: int | None
 ) -> None:
-    messages = list(stamped(name))
+    messages = list(islice(stamped(name), count))
     stream = next(json.loads(text)["stream"] for _, text in messages if b"@depth" in text)
     instrument = Instrument("binance", "BTCUSDT", Kind.SPOT, "BTC", "USDT", "USDT", *exponents, 1, 1, 1)
     market = binance.market([instrument], product, stream.split("@")[2])

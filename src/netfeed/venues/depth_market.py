@@ -57,7 +57,7 @@ class DepthMarket:
         self._rules, self._other, self._unknown = rules, other, 0
         self._path = (path or depth_path.path())(
             table(shape), words, int(rules.numbering), straddle=rules.straddle,
-            summed=rules.summing is Summing.DIGITS, kept=rules.depth,
+            summed=rules.summing is Summing.DIGITS, kept=rules.depth, restart=rules.restart,
         )  # fmt: skip
 
     # --- the books
