@@ -145,10 +145,10 @@ class DepthMarket:
         try:
             depth = read(self._rules.shape, data)
         except Refused as refused:
+            self._count_line(line, refused.line)
             self._refuse(books.by_wire.get(refused.name or ""), refused, line)
             return True
-        if self._rules.numbering is Numbering.LINE and depth.line is not None:
-            self._count_line(line, depth.line)
+        self._count_line(line, depth.line)
         for entry in depth.entries:
             track = books.by_wire.get(entry.name)
             if track is None:
@@ -188,8 +188,10 @@ class DepthMarket:
         self._books.market.happened(self._path.stopped_ns)
         self._books.mend(track, line, *(CROSSED if verdict == depth_path.CROSSED else UNSUMMED))
 
-    def _count_line(self, line: int, number: int) -> None:
+    def _count_line(self, line: int, number: int | None) -> None:
         """Follow the count of a connection; a hole touches every book that it carries."""
+        if number is None or self._rules.numbering is not Numbering.LINE:
+            return
         last = self._path.line(line)
         self._path.set_line(line, number)
         if last is None or number == last + 1:
