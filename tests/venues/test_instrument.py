@@ -26,7 +26,17 @@ def test_absurd_numbers_are_one_error_and_take_no_time(text: str) -> None:
         whole(Decimal(text), 0) if text != "1e-31" else exponent_of([Decimal(text)])
 
 
-@pytest.mark.parametrize("value", ["0", "-1"])
+@pytest.mark.parametrize("text", ["0e999999999", "0e-999999999", "1" + "0" * 20_000 + "e-20000", "1." + "0" * 20_000])
+def test_many_zeros_are_no_work(text: str) -> None:
+    assert whole(Decimal(text), -8) in (0, 10**8)
+
+
+def test_what_is_not_whole_is_said() -> None:
+    with pytest.raises(WireError):
+        whole(Decimal("0.05"), -1)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "NaN", "sNaN"])
 def test_an_increment_is_above_nothing(value: str) -> None:
     with pytest.raises(WireError):
         grid([Decimal(value)], [Decimal(1)])

@@ -104,38 +104,38 @@ def exponent_of(values: Iterable[Decimal]) -> int:
     >>> exponent_of([Decimal("0.010"), Decimal("10")])
     -2
     """
-    return min([0, *(believed(value) for value in values)])
+    return min([0, *(believed(value)[1] for value in values)])
 
 
-def believed(value: Decimal) -> int:
-    """Give the exponent at which a number is whole; it may be above 0.
+def believed(value: Decimal) -> tuple[int, int]:
+    """Give the mantissa of a number, without zeros at its end, and the exponent.
 
     Raises: WireError for what is no finite number, finer than FINEST, or absurdly large.
     """
+    if value.is_finite() and not value:
+        return 0, 0
     if not value.is_finite() or value.adjusted() > -FINEST:
-        raise WireError("number", offset=0, found=value, wanted=f"a number below 10**{-FINEST}")
-    _, digits, exponent = value.as_tuple()
+        raise WireError("number", offset=0, found=str(value)[:80], wanted=f"a number below 10**{-FINEST}")
+    sign, digits, exponent = value.as_tuple()
     assert isinstance(exponent, int)  # it is finite
-    while len(digits) > 1 and digits[-1] == 0:
-        digits, exponent = digits[:-1], exponent + 1
-    if digits != (0,) and exponent < FINEST:
-        raise WireError("number", offset=0, found=value, wanted=f"a number of at most {-FINEST} decimals")
-    return exponent if digits != (0,) else 0
+    kept = bytes(digits).rstrip(b"\0")
+    exponent += len(digits) - len(kept)
+    if exponent < FINEST:
+        raise WireError("number", offset=0, found=str(value)[:80], wanted=f"a number of at most {-FINEST} decimals")
+    mantissa = int("".join(map(str, kept)))
+    return -mantissa if sign else mantissa, exponent
 
 
 def whole(value: Decimal, exponent: int) -> int:
     """Give a decimal as an integer of 10**`exponent`, at which it is whole.
 
-    Raises: WireError for what is no number, or absurdly large.
+    Raises: WireError for what is no number, or absurdly large, or not whole.
     """
-    believed(value)
-    sign, digits, own = value.as_tuple()
-    assert isinstance(own, int)  # it is finite
-    number = int("".join(map(str, digits)))
-    shift = own - exponent
-    power: int = 10 ** abs(shift)
-    number = number * power if shift >= 0 else number // power
-    return -number if sign else number
+    mantissa, own = believed(value)
+    if own < exponent and mantissa:
+        raise WireError("number", offset=0, found=str(value)[:80], wanted=f"a multiple of 10**{exponent}")
+    power: int = 10 ** max(0, own - exponent)
+    return mantissa * power
 
 
 def grid(ticks: Iterable[Decimal], lots: Iterable[Decimal]) -> tuple[int, int]:
