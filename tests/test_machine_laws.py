@@ -37,6 +37,7 @@ from netfeed.sim.wired_venue import WiredVenue
 from netfeed.wire import moldudp64, starbase
 from netfeed.wire import soupbintcp as soup_wire
 from netfeed.wire.glimpse import encode_end_of_snapshot
+from tests.feed import toy_laws
 from tests.feed.packets import BUILD
 from tests.picture import fingerprint, picture, weight
 
@@ -313,6 +314,8 @@ MACHINES = [
     Law("http server", lambda: http.Server(0), from_http_client, is_closed=lambda server: server.is_closed),
     Law("http server that answers", Answering, from_http_client, is_closed=lambda one: one.server.is_closed),
     Law("backoff", Retrying, lambda random: random.randbytes(3)),
+    Law("session", toy_laws.session, toy_laws.from_venue, is_closed=lambda session: session.is_over),
+    Law("gateway", toy_laws.Wired, toy_laws.from_venue, ports=range(5)),
     venue(starbase_venue),
     venue(itch_venue),
 ]

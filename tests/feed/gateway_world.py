@@ -40,8 +40,8 @@ from tests.feed.toy_venue import (
 MS = 1_000_000
 S = 1_000_000_000
 FAULTS = (
-    "refuse", "hang", "cut", "close", "mute", "leave", "skip", "duplicate", "lose", "half", "throttle", "refusal", "slow",
-    "nonsense",
+    "refuse", "hang", "cut", "close", "mute", "leave", "skip", "duplicate", "lose", "half", "throttle", "refusal",
+    "slow", "nonsense",
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ Messages of the market are `{"t", "s", "p", "k", "v"}`: number s after number p 
 keys in "all" instead. Anything else is conversation.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -323,7 +323,7 @@ class Server:
     def receive(self, data: Any, now: int) -> None:
         self._words(self.talk.receive(data, now), now)
 
-    def _words(self, words: Sequence[Any], now: int) -> None:
+    def _words(self, words: Iterable[Any], now: int) -> None:
         for word in words:
             if isinstance(word, Opened):
                 self._beat_at = now + BEAT_NS

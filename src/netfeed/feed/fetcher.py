@@ -104,10 +104,6 @@ class Fetcher:
         """Say whether a port is this one's."""
         return port == self._port
 
-    def ports(self) -> list[int]:
-        """List its ports."""
-        return [] if self._port is None else [self._port]
-
     def opened(self, now: int) -> None:
         """Take note that the stream stands."""
         venue = self._shared.venue
