@@ -28,7 +28,7 @@ from netfeed.feed.recovery import Pace, Recovery
 from netfeed.feed.requests import REQUESTS
 from netfeed.feed.splice import Splice
 from netfeed.machine import NEVER, Machine, StreamMachine
-from netfeed.proto import http, jsonrpc, soupbintcp
+from netfeed.proto import http, jsonrpc, soupbintcp, websocket
 from netfeed.proto.backoff import Backoff, State
 from netfeed.proto.bucket import TokenBucket
 from netfeed.sim.faults import RATE, Faults
@@ -40,6 +40,7 @@ from netfeed.wire.glimpse import encode_end_of_snapshot
 from tests.feed import toy_laws
 from tests.feed.packets import BUILD
 from tests.picture import fingerprint, picture, weight
+from tests.proto import websocket_peers
 
 
 class Step(NamedTuple):
@@ -220,6 +221,36 @@ def from_http_client(random: Random) -> bytes:
     ])  # fmt: skip
 
 
+class Unbatched:
+    """A WebSocket whose batches are taken apart: how messages are batched is the one thing that cuts may change."""
+
+    def __init__(self, side: websocket.Client | websocket.Server) -> None:
+        self.side = side
+
+    @property
+    def deadline(self) -> int:
+        return self.side.deadline
+
+    def receive(self, data: Any, now: int, port: int = 0) -> list[Any]:
+        return websocket_peers.unbatched(self.side.receive(data, now, port))
+
+    def wake(self, now: int) -> list[Any]:
+        return websocket_peers.unbatched(self.side.wake(now))
+
+    def end(self, now: int) -> list[Any]:
+        return websocket_peers.unbatched(self.side.end(now))
+
+    def transmit(self, port: int = 0) -> list[bytes]:
+        return self.side.transmit(port)
+
+
+def websocket_over(one: Any) -> bool:
+    return bool(one.side.is_closed)
+
+
+SMALL = websocket.Limits(frame_bytes=5000, message_bytes=5000, http=http.Limits(header_bytes=2000, body_bytes=2000))
+
+
 def half() -> float:
     return 0.5
 
@@ -313,12 +344,28 @@ MACHINES = [
     Law("http client", http_client, from_http_server, is_closed=lambda client: client.is_closed),
     Law("http server", lambda: http.Server(0), from_http_client, is_closed=lambda server: server.is_closed),
     Law("http server that answers", Answering, from_http_client, is_closed=lambda one: one.server.is_closed),
+    Law(
+        "websocket client", lambda: Unbatched(websocket_peers.client(limits=SMALL)), websocket_peers.from_server,
+        is_closed=websocket_over,
+    ),
+    Law(
+        "websocket server", lambda: Unbatched(websocket_peers.server(limits=SMALL)), websocket_peers.from_client,
+        is_closed=websocket_over,
+    ),
+    Law(
+        "websocket client in the handshake", lambda: Unbatched(websocket_peers.new_client(limits=SMALL)),
+        websocket_peers.answers, is_closed=websocket_over,
+    ),
+    Law(
+        "websocket server in the handshake", lambda: Unbatched(websocket.Server(0, limits=SMALL)),
+        websocket_peers.requests, is_closed=websocket_over,
+    ),
     Law("backoff", Retrying, lambda random: random.randbytes(3)),
     Law("session", toy_laws.session, toy_laws.from_venue, is_closed=lambda session: session.is_over),
     Law("gateway", toy_laws.Wired, toy_laws.from_venue, ports=range(5)),
     venue(starbase_venue),
     venue(itch_venue),
-]
+]  # fmt: skip
 STREAMS = [law for law in MACHINES if isinstance(law.make(), StreamMachine) and not isinstance(law.make(), WiredVenue)]
 CLOSING = [law for law in MACHINES if law.is_closed is not None]
 SEED = st.integers(0, 2**32)
