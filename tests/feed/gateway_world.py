@@ -80,8 +80,8 @@ class World:
         self.gateway = Gateway(
             [
                 Venue(
-                    name=name, endpoints=(f"{name}/a", f"{name}/b"), dialect=self.dialect, market=self.markets[name],
-                    talk=talk, topics=topics, lines=lines, fetch_endpoint=f"{name}/http", fetch=fetch,
+                    name=name, endpoints=(f"ws://{name}-a", f"ws://{name}-b"), dialect=self.dialect, market=self.markets[name],
+                    talk=talk, topics=topics, lines=lines, fetch_endpoint=f"http://{name}", fetch=fetch,
                     pauses=pauses or Pauses(),
                 )
                 for name in self.exchanges
@@ -192,7 +192,7 @@ class World:
         port, exchange = order.port, self.exchanges[order.venue]
         if port not in self.gateway.ports:
             return
-        if order.endpoint.endswith("http"):
+        if order.endpoint.startswith("http"):
             sick = 0.3 if self.now < self.calm_at and self.sick else 0.0
             server: Any = Snapshots(exchange, self.random, self.now, sick)
         else:

@@ -24,7 +24,7 @@ from netfeed.feed.session import Session
 from netfeed.feed.session_words import Event as SessionEvent
 from netfeed.feed.session_words import Lost, Parting, Ready
 from netfeed.feed.subscriptions import State, Subscriptions
-from netfeed.feed.venue import Numbers, Shared
+from netfeed.feed.venue import Numbers, Shared, shown
 from netfeed.machine import NEVER, Buffer
 from netfeed.proto.backoff import Attempt, Backoff
 
@@ -196,7 +196,7 @@ class Line:
         """Give the account of each connection."""
         return [
             ConnectionStatistics(
-                port=link.port, line=link.number, shard=self._shard, endpoint=link.endpoint, ready=link.is_ready,
+                port=link.port, line=link.number, shard=self._shard, endpoint=shown(link.endpoint), ready=link.is_ready,
                 silent=link.session is not None and link.session.is_silent,
                 session=None if link.session is None else link.session.statistics(),
             )
@@ -213,7 +213,7 @@ class Line:
         return Link(shared.ports.take(), self._numbers.take(), endpoint, topics, now + CONNECT_NS)
 
     def _order(self, link: Link, attempt: Attempt) -> Connect:
-        return Connect(self._shared.venue.name, link.port, link.endpoint, attempt.failures)
+        return Connect(self._shared.venue.name, link.port, shown(link.endpoint), attempt.failures)
 
     def _wake_link(self, link: Link, now: int) -> list[Event]:
         if link.session is not None:
@@ -245,7 +245,7 @@ class Line:
         if lifetime != NEVER:
             early = min(lifetime // 10, MAX_EARLY_NS)
             link.leave_at = now + lifetime - early - int(shared.random() * early)
-        return Connected(shared.venue.name, link.port, link.number, link.endpoint, len(link.topics.topics))
+        return Connected(shared.venue.name, link.port, link.number, shown(link.endpoint), len(link.topics.topics))
 
     def _lost(self, link: Link, lost: Lost, now: int) -> list[Event]:
         """Wait before the next attempt; an heir steps in for the link that is gone."""
@@ -281,7 +281,7 @@ class Line:
         shared.disconnected += link.is_ready
         return [
             Disconnected(
-                shared.venue.name, link.port, link.number, link.endpoint, lost.by, lost.code, lost.reason,
+                shared.venue.name, link.port, link.number, shown(link.endpoint), lost.by, lost.code, lost.reason,
                 lost.uptime_ns, lost.quiet_ns, lost.last, planned, retry_at,
             ),
             Disconnect(shared.venue.name, link.port),
