@@ -216,6 +216,7 @@ class Pool:
 
     def _closed(self, gaps: Sequence[TopicGap]) -> list[Event]:
         name = self._venue.name
+        self._patience.forget(gap.topic for gap in gaps)
         return [
             GapClosed(name, gap.topic, gap.after, gap.until, gap.why, gap.opened_at, gap.closed_at, gap.by)
             for gap in gaps
