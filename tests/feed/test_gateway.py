@@ -210,7 +210,6 @@ def test_two_venues_of_one_name_are_refused() -> None:
 def test_ten_thousand_updates_of_a_wrong_book_cause_one_request() -> None:
     world = sound(TOPICS[:4])
     exchange, market = world.exchanges["toys0"], world.markets["toys0"]
-    ((_, stream),) = servers(world)
     exchange.sequence["book.a"] += 1  # one number is skipped
     for k in range(10_000):
         exchange.move("book.a", 1, k, world.now)
@@ -331,7 +330,7 @@ def test_where_the_venue_allows_one_connection_nothing_can_take_over() -> None:
 
 def test_a_connection_that_is_open_and_mute_makes_books_stale_and_is_given_up() -> None:
     world = sound(("book.a",))
-    ((port, stream),) = servers(world)
+    ((_, stream),) = servers(world)
     stream.server.mood.mute = True
     world.run(world.now + 12 * S)
     assert world.markets["toys0"].book("book.a").state is BookState.STALE
