@@ -19,7 +19,16 @@ from netfeed.book.state import BookState
 from netfeed.errors import MisuseError
 from netfeed.feed.dialect import Fetch, Resync
 from netfeed.feed.fetcher import Fetcher
-from netfeed.feed.gateway_words import Connect, Disconnected, Event, GapClosed, GapOpened, Told, VenueStatistics
+from netfeed.feed.gateway_words import (
+    Connect,
+    Disconnected,
+    Event,
+    FetchFailed,
+    GapClosed,
+    GapOpened,
+    Told,
+    VenueStatistics,
+)
 from netfeed.feed.line import Line
 from netfeed.feed.needs import Needs
 from netfeed.feed.patience import Patience
@@ -229,7 +238,9 @@ class Pool:
         for want in self._market.wants():
             if want.topic not in self._wanted:
                 continue
-            if isinstance(want, Fetch):
+            if isinstance(want, Fetch) and self._venue.fetch is None:
+                events.append(FetchFailed(self._venue.name, want.topic, None, "no endpoint for snapshots is known"))
+            elif isinstance(want, Fetch):
                 self._fetcher.want(want, now)
             else:
                 events += self._open_gap(want.topic, self._sequence(want.topic), want.why, now)
