@@ -17,7 +17,7 @@ from netfeed.app.sim_config import PORTS, SimConfig, commands, make_venue
 from netfeed.app.sim_control import Control
 from netfeed.errors import NetfeedError
 from netfeed.feed.ports import port_name
-from netfeed.machine import NEVER
+from netfeed.machine import NEVER, Buffer
 from netfeed.sim.commands import command
 from netfeed.sim.venue_events import Disconnected, Truth
 from netfeed.sim.venue_ports import CONNECTIONS, GLIMPSE, RETRANSMITS
@@ -52,7 +52,7 @@ class Client:
         """Give the descriptor."""
         return self._stream.fileno()
 
-    def receive(self) -> list[bytes]:
+    def receive(self) -> Sequence[Buffer]:
         """Take what has come. Raises: NetworkError."""
         data = self._stream.receive()
         if self._stream.ended:
