@@ -3,8 +3,7 @@
 import pytest
 
 from netfeed.feed.dialect import Liveness
-from netfeed.feed.pulse import PING_NS, Pulse
-from netfeed.machine import NEVER
+from netfeed.feed.pulse import CLOCK_NS, PING_NS, Pulse
 
 S = 1_000_000_000
 
@@ -12,10 +11,10 @@ S = 1_000_000_000
 @pytest.mark.parametrize(
     ("declared", "ping", "stale", "dead"),
     [
-        (Liveness(heartbeat_ns=5 * S), NEVER, 10 * S, 20 * S),
+        (Liveness(heartbeat_ns=5 * S), CLOCK_NS, 10 * S, 20 * S),
         (Liveness(ping_ns=10 * S), 10 * S, 20 * S, 40 * S),
         (Liveness(heartbeat_ns=5 * S, ping_ns=3 * S), 3 * S, 6 * S, 12 * S),
-        (Liveness(heartbeat_ns=30 * S, silent_ns=40 * S), NEVER, 40 * S, 40 * S),
+        (Liveness(heartbeat_ns=30 * S, silent_ns=40 * S), CLOCK_NS, 40 * S, 40 * S),
         (Liveness(), PING_NS, 2 * PING_NS, 4 * PING_NS),
         (Liveness(silent_ns=7 * S), PING_NS, 7 * S, 7 * S),
     ],
