@@ -187,9 +187,18 @@ class Pool:
     def _lost(self, event: Disconnected, now: int) -> list[Event]:
         events: list[Event] = []
         for topic, sequence in event.last:
-            self._met(topic, event.line, now)
+            if any(line.carries(topic) for line in self._lines_of(topic)):
+                self._met(topic, event.line, now)
+            else:
+                self._begin_anew(topic)
             events += self._missed(topic, sequence, event.reason, now)
         return events
+
+    def _begin_anew(self, topic: str) -> None:
+        """Forget what a topic needed: the next connection brings it anew, at the pace of connections."""
+        self._resyncs.forget(topic)
+        self._meeting.pop(topic, None)
+        self._fetcher.forget(topic)
 
     def _heard(self, event: Told, now: int) -> list[Event]:
         what = event.what
