@@ -280,7 +280,7 @@ class Session:
         if said.request in self._opening:
             self._give_up(f"the opening was not heard: {code}", now, events, wait_ns=until - now)
         else:
-            self.topics.unheard(said.request)
+            self._left(self.topics.unheard(said.request))
 
     def _leaving(self, said: Leaving, now: int, events: list[Event]) -> None:
         self._sense()
