@@ -160,7 +160,10 @@ class Line:
         link = self._at(port)
         if link is None or link.session is None:
             return []
-        return self._done(self._told(link, link.session.receive(data, now), now))
+        told = link.session.receive(data, now)
+        if not told and link.session.deadline >= self.deadline:
+            return []
+        return self._done(self._told(link, told, now))
 
     def end(self, now: int, port: int, reason: str) -> list[Event]:
         """Take note that a stream has ended, or never came to stand, for this reason."""
