@@ -59,8 +59,7 @@ class Task:
         self.deadline = NEVER
         self._loop, self._events, self._failed = loop, events, failed
         self._lingers: dict[int, int] = {}
-        end = getattr(machine, "end", None)
-        self._ends_by_port = end is not None and "port" in inspect.signature(end).parameters
+        self._ends_by_port = _takes_port(getattr(machine, "end", None))
 
     def receive(self, port: int, now: int) -> None:
         """Take what waits at an endpoint, one input after the other."""
@@ -161,3 +160,8 @@ class Task:
         if endpoint is not None:
             self._loop.release(endpoint)
             endpoint.close()
+
+
+def _takes_port(end: Callable[..., Any] | None) -> bool:
+    """Say whether a machine wants to know which of its ports has ended."""
+    return end is not None and "port" in inspect.signature(end).parameters
