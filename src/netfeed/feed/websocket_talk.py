@@ -23,11 +23,13 @@ from netfeed.machine import NEVER, Buffer
 from netfeed.proto import tls, websocket
 from netfeed.proto.http_words import Given
 from netfeed.proto.stack import Stack
+from netfeed.proto.tls_words import Session
 from netfeed.proto.websocket import Closed, Code, Malformed, Messages, Pinged, Ponged, Refused, TimedOut, Who
 
 TIMING: Final = websocket.Timing(ping_ns=NEVER, pong_ns=NEVER)
 """Signs of life are the session's business."""
 MAX_WAIT_S: Final = 10**6
+SecureClient = Stack[tls.Tls, websocket.Client]
 
 
 class WebSocketTalk:
@@ -37,8 +39,8 @@ class WebSocketTalk:
     """
 
     def __init__(
-        self, client: websocket.Client, stream: websocket.Client | Stack,
-        remember: Callable[[ssl.SSLSession], None] | None = None,
+        self, client: websocket.Client, stream: websocket.Client | SecureClient,
+        remember: Callable[[Session], None] | None = None,
     ) -> None:  # fmt: skip
         self._client, self._stream, self._remember = client, stream, remember
         self._why = ""
@@ -130,8 +132,9 @@ class WebSocketTalk:
     def _close(self) -> None:
         self._is_over = True
         lower = self._stream.lower if isinstance(self._stream, Stack) else None
-        if self._remember is not None and self._was_open and isinstance(lower, tls.Tls) and lower.session is not None:
-            self._remember(lower.session)
+        session = lower.session if lower is not None and self._was_open else None
+        if self._remember is not None and session is not None:
+            self._remember(session)
 
 
 _WHY: Final[dict[type, Callable[[Any], str]]] = {
@@ -157,7 +160,7 @@ class WebSockets:
     ) -> None:  # fmt: skip
         self._random_bytes, self._context, self._headers = random_bytes, context, tuple(headers)
         self._limits, self._compression = limits, compression
-        self._sessions: dict[str, ssl.SSLSession] = {}  # one for each endpoint that is configured
+        self._sessions: dict[str, Session] = {}  # one for each endpoint that is configured
 
     def __call__(self, endpoint: str, now: int) -> Talk:
         """Begin to talk over a stream that stands. Raises: MisuseError for what is no such endpoint."""
