@@ -39,6 +39,7 @@ from netfeed.transport.race import Race, outcome
 from netfeed.wire import moldudp64, starbase
 from netfeed.wire import soupbintcp as soup_wire
 from netfeed.wire.glimpse import encode_end_of_snapshot
+from tests.feed import toy_laws
 from tests.feed.packets import BUILD
 from tests.picture import fingerprint, picture, weight
 from tests.proto import opposite, websocket_peers
@@ -381,6 +382,8 @@ MACHINES = [
     over_tls("http client over tls in its handshake", opposite.shaking_stack, opposite.of_a_handshake),
     Law("race", lambda: Race(RACERS, 0), lambda random: outcome(random.randrange(9), random.choice([0, 111, 111]))),
     Law("backoff", Retrying, lambda random: random.randbytes(3)),
+    Law("session", toy_laws.session, toy_laws.from_venue, is_closed=lambda session: session.is_over),
+    Law("gateway", toy_laws.Wired, toy_laws.from_venue, ports=range(5)),
     venue(starbase_venue),
     venue(itch_venue),
 ]  # fmt: skip
