@@ -28,7 +28,7 @@ from netfeed.feed.recovery import Pace, Recovery
 from netfeed.feed.requests import REQUESTS
 from netfeed.feed.splice import Splice
 from netfeed.machine import NEVER, Machine, StreamMachine
-from netfeed.proto import http, jsonrpc, soupbintcp
+from netfeed.proto import http, jsonrpc, soupbintcp, websocket
 from netfeed.proto.backoff import Backoff, State
 from netfeed.proto.bucket import TokenBucket
 from netfeed.sim.faults import RATE, Faults
@@ -42,6 +42,7 @@ from netfeed.wire import soupbintcp as soup_wire
 from netfeed.wire.glimpse import encode_end_of_snapshot
 from tests.feed.packets import BUILD
 from tests.picture import fingerprint, picture, weight
+from tests.proto import websocket_peers
 
 
 class Step(NamedTuple):
@@ -222,6 +223,36 @@ def from_http_client(random: Random) -> bytes:
     ])  # fmt: skip
 
 
+class Unbatched:
+    """A WebSocket whose batches are taken apart: how messages are batched is the one thing that cuts may change."""
+
+    def __init__(self, side: websocket.Client | websocket.Server) -> None:
+        self.side = side
+
+    @property
+    def deadline(self) -> int:
+        return self.side.deadline
+
+    def receive(self, data: Any, now: int, port: int = 0) -> list[Any]:
+        return websocket_peers.unbatched(self.side.receive(data, now, port))
+
+    def wake(self, now: int) -> list[Any]:
+        return websocket_peers.unbatched(self.side.wake(now))
+
+    def end(self, now: int) -> list[Any]:
+        return websocket_peers.unbatched(self.side.end(now))
+
+    def transmit(self, port: int = 0) -> list[bytes]:
+        return self.side.transmit(port)
+
+
+def websocket_over(one: Any) -> bool:
+    return bool(one.side.is_closed)
+
+
+SMALL = websocket.Limits(frame_bytes=5000, message_bytes=5000, http=http.Limits(header_bytes=2000, body_bytes=2000))
+
+
 def half() -> float:
     return 0.5
 
@@ -317,6 +348,10 @@ def jsonrpc_venue() -> JsonRpcVenue:
     return made
 
 
+JSONRPC_PORTS = (0, 4, STREAM, STREAM, STREAM + 1, STREAM + 2)
+WITH_PORTS = (WiredVenue, JsonRpcVenue)  # their `end` is that of one connection, and no stream comes in on port 0
+
+
 def from_jsonrpc_client(random: Random) -> bytes:
     kind, interval = random.choice(["book", "trades", "ticker"]), random.choice(["raw", "100ms", "agg2"])
     name = random.choice(["BTC-PERPETUAL", "BTC-27MAR26", "X"])
@@ -341,14 +376,27 @@ MACHINES = [
     Law("http client", http_client, from_http_server, is_closed=lambda client: client.is_closed),
     Law("http server", lambda: http.Server(0), from_http_client, is_closed=lambda server: server.is_closed),
     Law("http server that answers", Answering, from_http_client, is_closed=lambda one: one.server.is_closed),
+    Law(
+        "websocket client", lambda: Unbatched(websocket_peers.client(limits=SMALL)), websocket_peers.from_server,
+        is_closed=websocket_over,
+    ),
+    Law(
+        "websocket server", lambda: Unbatched(websocket_peers.server(limits=SMALL)), websocket_peers.from_client,
+        is_closed=websocket_over,
+    ),
+    Law(
+        "websocket client in the handshake", lambda: Unbatched(websocket_peers.new_client(limits=SMALL)),
+        websocket_peers.answers, is_closed=websocket_over,
+    ),
+    Law(
+        "websocket server in the handshake", lambda: Unbatched(websocket.Server(0, limits=SMALL)),
+        websocket_peers.requests, is_closed=websocket_over,
+    ),
     Law("backoff", Retrying, lambda random: random.randbytes(3)),
     venue(starbase_venue),
     venue(itch_venue),
-    Law(
-        "jsonrpc venue", jsonrpc_venue, from_jsonrpc_client, (0, 4, STREAM, STREAM, STREAM + 1, STREAM + 2), bound=10**7
-    ),
-]
-WITH_PORTS = (WiredVenue, JsonRpcVenue)  # their `end` is that of one connection, and no stream comes in on port 0
+    Law("jsonrpc venue", jsonrpc_venue, from_jsonrpc_client, JSONRPC_PORTS, bound=10**7),
+]  # fmt: skip
 STREAMS = [law for law in MACHINES if isinstance(law.make(), StreamMachine) and not isinstance(law.make(), WITH_PORTS)]
 CLOSING = [law for law in MACHINES if law.is_closed is not None]
 SEED = st.integers(0, 2**32)

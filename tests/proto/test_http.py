@@ -173,7 +173,7 @@ def test_a_server_that_said_close_closes_when_it_has_been_drained() -> None:
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "illegal request line"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "illegal first line"),
         (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", "illegal header line"),
         (b"GET / HTTP/1.1\r\n\r\n", "Missing mandatory Host"),
         (b"GET / HTTP/1.1\r\nhost: a\r\ncontent-length: x\r\n\r\n", "bad Content-Length"),
