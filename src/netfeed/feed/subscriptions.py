@@ -17,6 +17,7 @@ A request that is not answered in time, or only for some of its topics, makes th
 Bounds: requests that wait for an answer, topics of a request; topics that nobody wanted are never taken in.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -221,6 +222,11 @@ class Subscriptions:
         """Say where a topic is; None for one that nobody wants."""
         topic = self._topics.get(name)
         return None if topic is None else topic.state
+
+    def census(self) -> dict[str, int]:
+        """Count the topics by their state; a state that none is in is left out."""
+        counted = Counter(topic.state.value for topic in self._topics.values())
+        return dict(sorted(counted.items()))
 
     @property
     def settled(self) -> bool:
