@@ -34,16 +34,17 @@ from netfeed.proto.bucket import TokenBucket
 from netfeed.sim.faults import RATE, Faults
 from netfeed.sim.jsonrpc_venue import JsonRpcVenue, StreamSettings
 from netfeed.sim.stream_faults import StreamFaults
+from netfeed.sim.stream_venue import StreamVenue
 from netfeed.sim.venue import Settings, Venue, itch_venue, starbase_venue
 from netfeed.sim.venue_ports import STREAM
 from netfeed.sim.wired_venue import WiredVenue
 from netfeed.wire import moldudp64, starbase
 from netfeed.wire import soupbintcp as soup_wire
 from netfeed.wire.glimpse import encode_end_of_snapshot
+from netfeed.wire.websocket import encode
 from tests.feed.packets import BUILD
 from tests.picture import fingerprint, picture, weight
-from tests.proto import websocket_peers
-from tests.proto import opposite
+from tests.proto import opposite, websocket_peers
 
 
 class Step(NamedTuple):
@@ -352,8 +353,27 @@ def jsonrpc_venue() -> JsonRpcVenue:
     return made
 
 
+def stream_venue() -> StreamVenue:
+    """The same as bytes, without TLS: two clients shake hands."""
+    made = StreamVenue(jsonrpc_venue())
+    for port in (STREAM + 2, STREAM + 3):
+        made.open(port, 0, "a")
+    return made
+
+
+def from_stream_client(random: Random) -> bytes:
+    if random.random() < 0.3:
+        return websocket_peers.requests(random).replace(b"/ws", b"/ws/api/v2")
+    return encode(0x81, from_jsonrpc_client(random), websocket_peers.KEY)
+
+
+STREAM_PORTS = (0, 4, STREAM, *[STREAM + 2, STREAM + 3] * 3)
 JSONRPC_PORTS = (0, 4, STREAM, STREAM, STREAM + 1, STREAM + 2)
-WITH_PORTS = (WiredVenue, JsonRpcVenue)  # their `end` is that of one connection, and no stream comes in on port 0
+WITH_PORTS = (
+    WiredVenue,
+    JsonRpcVenue,
+    StreamVenue,
+)  # their `end` is that of one connection, and no stream comes in on port 0
 
 
 def from_jsonrpc_client(random: Random) -> bytes:
@@ -410,6 +430,7 @@ MACHINES = [
     venue(starbase_venue),
     venue(itch_venue),
     Law("jsonrpc venue", jsonrpc_venue, from_jsonrpc_client, JSONRPC_PORTS, bound=10**7),
+    Law("stream venue", stream_venue, from_stream_client, STREAM_PORTS, bound=10**7),
 ]  # fmt: skip
 STREAMS = [law for law in MACHINES if isinstance(law.make(), StreamMachine) and not isinstance(law.make(), WITH_PORTS)]
 CLOSING = [law for law in MACHINES if law.is_closed is not None]

@@ -57,6 +57,8 @@ def command(wired: WiredVenue, text: str, now: int, streams: Streams | None = No
         said = str(error) if not isinstance(error, IndexError) else "something is missing at its end"
         raise ConfigurationError(f"{text!r}: {said}") from None
     wired.flush(now)
+    if streams is not None:
+        streams.flush(now)
 
 
 def parse_faults(words: Sequence[str]) -> Faults:

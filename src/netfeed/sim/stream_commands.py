@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
+from netfeed.proto.websocket_words import SENDABLE, Code
 from netfeed.sim.faults import parse_rate
 from netfeed.sim.stream_faults import NONE, ONCE, UNAVAILABLE, StreamFaults, StreamWindows
 from netfeed.units import parse_duration
 
-CODES: Final = range(1000, 5000)
+CODES: Final = frozenset({*SENDABLE, Code.ABNORMAL})
 _STANDING: Final = "ok, skip, duplicate, torn, skew, silent, deaf, slow, throttle, refuse"
 
 
@@ -35,6 +36,9 @@ class Streams(Protocol):
 
     def close(self, code: int, ports: Iterable[int], now: int) -> None:
         """End connections."""
+
+    def flush(self, now: int) -> None:
+        """Take over what a command has done."""
 
 
 def stream(streams: Streams | None, words: Sequence[str], now: int) -> None:

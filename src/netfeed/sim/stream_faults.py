@@ -98,6 +98,10 @@ class StreamWindows:
                 found = replace(found, **faults.named())
         return found
 
+    def next_change(self, now: int) -> int | None:
+        """Give the next moment at which something else holds; None when there is none."""
+        return min((moment for one in self._windows for moment in one[:2] if moment > now), default=None)
+
 
 class WallClock:
     """What the venue's clock shows its clients. Units: `wall_ns` in ns since 1970 when `now` is 0."""
