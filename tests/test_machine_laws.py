@@ -42,6 +42,7 @@ from netfeed.wire import moldudp64, starbase
 from netfeed.wire import soupbintcp as soup_wire
 from netfeed.wire.glimpse import encode_end_of_snapshot
 from netfeed.wire.websocket import encode
+from tests.feed import toy_laws
 from tests.feed.packets import BUILD
 from tests.picture import fingerprint, picture, weight
 from tests.proto import opposite, websocket_peers
@@ -427,6 +428,8 @@ MACHINES = [
     over_tls("tls server in its handshake", opposite.shaking_server, opposite.of_a_handshake),
     over_tls("http client over tls", opposite.http_over_tls, from_http_server),
     Law("backoff", Retrying, lambda random: random.randbytes(3)),
+    Law("session", toy_laws.session, toy_laws.from_venue, is_closed=lambda session: session.is_over),
+    Law("gateway", toy_laws.Wired, toy_laws.from_venue, ports=range(5)),
     venue(starbase_venue),
     venue(itch_venue),
     Law("jsonrpc venue", jsonrpc_venue, from_jsonrpc_client, JSONRPC_PORTS, bound=10**7),

@@ -25,6 +25,7 @@ from netfeed.machine import NEVER
 from netfeed.proto.backoff import Pauses
 from tests.feed.plain_talk import plain
 from tests.feed.toy_venue import (
+    BEAT_NS,
     LIMITS,
     LIVENESS,
     Account,
@@ -40,8 +41,8 @@ from tests.feed.toy_venue import (
 MS = 1_000_000
 S = 1_000_000_000
 FAULTS = (
-    "refuse", "hang", "cut", "close", "mute", "leave", "skip", "duplicate", "lose", "half", "throttle", "refusal", "slow",
-    "nonsense",
+    "refuse", "hang", "cut", "close", "mute", "leave", "skip", "duplicate", "lose", "half", "throttle", "refusal",
+    "slow", "nonsense",
 )  # fmt: skip
 
 
@@ -61,14 +62,16 @@ class World:
     def __init__(
         self, seed: int, *, topics: tuple[str, ...], lines: int = 1, sick: float = 0.8, calm_at: int = 60 * S,
         every_ns: int = 500 * MS, faults: tuple[str, ...] = FAULTS, dialect: ToyDialect | None = None, venues: int = 1,
-        pauses: Pauses | None = None, talk: Callable[[str, int], Any] = plain, server_talk: Any = None,
+        pauses: Pauses | None = None, beat_ns: int = BEAT_NS, strike_ns: int = 0,
+        talk: Callable[[str, int], Any] = plain, server_talk: Any = None,
     ) -> None:  # fmt: skip
         self.random, self.now, self.calm_at = Random(seed), 0, calm_at
         self.topics, self.sick, self.faults, self.every_ns = topics, sick, faults, every_ns
         self.exchanges = {f"toys{k}": Exchange(topics) for k in range(venues)}
         self.markets = {name: ToyMarket(topics) for name in self.exchanges}
         self.accounts = {name: Account() for name in self.exchanges}
-        self.server_talk = server_talk
+        self.server_talk, self.beat_ns, self.strike_ns = server_talk, beat_ns, strike_ns
+        self.strikes = 0
         self.dialect = dialect or ToyDialect(LIMITS, LIVENESS)
         self.ahead_ns = self.random.choice([-1, 1]) * self.random.randrange(10**12) + 10**18
         self.streams: dict[int, Stream] = {}
@@ -80,9 +83,9 @@ class World:
         self.gateway = Gateway(
             [
                 Venue(
-                    name=name, endpoints=(f"{name}/a", f"{name}/b"), dialect=self.dialect, market=self.markets[name],
-                    talk=talk, topics=topics, lines=lines, fetch_endpoint=f"{name}/http", fetch=fetch,
-                    pauses=pauses or Pauses(),
+                    name=name, endpoints=(f"ws://{name}-a", f"ws://{name}-b"), dialect=self.dialect,
+                    market=self.markets[name], talk=talk, topics=topics, lines=lines,
+                    fetch_endpoint=f"http://{name}", fetch=fetch, pauses=pauses or Pauses(),
                 )
                 for name in self.exchanges
             ],
@@ -91,6 +94,8 @@ class World:
         self.moving = True
         self._at(0, self._move)
         self._at(calm_at, self._heal)
+        if strike_ns:
+            self._at(strike_ns, self._strike_one)
 
     # --- time
 
@@ -192,12 +197,14 @@ class World:
         port, exchange = order.port, self.exchanges[order.venue]
         if port not in self.gateway.ports:
             return
-        if order.endpoint.endswith("http"):
+        if order.endpoint.startswith("http"):
             sick = 0.3 if self.now < self.calm_at and self.sick else 0.0
             server: Any = Snapshots(exchange, self.random, self.now, sick)
         else:
             talk = self.server_talk(self.now) if self.server_talk else None
-            server = Server(exchange, self.random, self.now, self._mood(fault), self.accounts[order.venue], talk)
+            server = Server(
+                exchange, self.random, self.now, self._mood(fault), self.accounts[order.venue], talk, self.beat_ns
+            )
         stream = self.streams[port] = Stream(server, delay)
         stream.fault = fault
         if fault in ("cut", "close", "mute", "leave"):
@@ -215,6 +222,18 @@ class World:
         if fault in names:
             setattr(mood, *names[fault])
         return mood
+
+    def _strike_one(self) -> None:
+        """Break one of the connections that live, now and then."""
+        alive = [
+            (port, one) for port, one in self.streams.items() if isinstance(one.server, Server) and not one.is_over
+        ]
+        if alive and self.now < self.calm_at:
+            port, stream = self.random.choice(alive)
+            stream.fault = self.random.choice(("cut", "close", "close", "mute", "leave"))
+            self.strikes += 1
+            self._strike(port, stream)
+        self._at(self.now + self.random.randrange(self.strike_ns, 2 * self.strike_ns), self._strike_one)
 
     def _strike(self, port: int, stream: Stream) -> None:
         """Do to a connection what its fault says."""

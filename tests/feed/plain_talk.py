@@ -3,7 +3,7 @@
 A hello of one byte each way, then frames: a letter, four bytes of length, the content.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from netfeed.feed.talk import Ended, Heard, Lively, Opened, Word
@@ -34,29 +34,31 @@ class Plain:
     def close(self, code: int, reason: str) -> None:
         if self.is_open and not self.is_over:
             self._frame(b"C", code.to_bytes(2, "big") + reason.encode()[:123])
-        self.is_over = True
+        self.is_over, self._inbox = True, b""
 
-    def receive(self, data: Any, now: int, port: int = 0) -> Sequence[Word]:
-        words: list[Word] = []
-        self._inbox += bytes(data)
-        if not self.is_open and self._inbox and not self.is_over:
+    def receive(self, data: Any, now: int, port: int = 0) -> Iterator[Word]:
+        self._inbox += b"" if self.is_over else bytes(data)
+        return self._read()
+
+    def _read(self) -> Iterator[Word]:
+        """Tell one word at a time, so that each is answered before the next is read."""
+        if not self.is_open and self._inbox:
             if self._inbox[:1] != HELLO:
-                return self._ended("us", None, "that is no hello")
+                yield from self._ended("us", None, "that is no hello")
+                return
             self.is_open, self._inbox = True, self._inbox[1:]
             if self._server:
                 self._outbox.append(HELLO)
-            words.append(Opened())
+            yield Opened()
         while not self.is_over and len(self._inbox) >= 5:
             kind, size = self._inbox[:1], int.from_bytes(self._inbox[1:5], "big")
             if kind not in (b"M", b"P", b"Q", b"C") or size > 2**20:
-                return words + self._ended("us", 1002, "that is no frame")
-            if len(self._inbox) < 5 + size:
-                break
-            content, self._inbox = self._inbox[5 : 5 + size], self._inbox[5 + size :]
-            words += self._meant(kind, content)
-        if self.is_over:
-            self._inbox = b""
-        return words
+                yield from self._ended("us", 1002, "that is no frame")
+            elif len(self._inbox) < 5 + size:
+                return
+            else:
+                content, self._inbox = self._inbox[5 : 5 + size], self._inbox[5 + size :]
+                yield from self._meant(kind, content)
 
     def wake(self, now: int) -> Sequence[Word]:
         return []

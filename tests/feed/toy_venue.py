@@ -5,7 +5,8 @@ Messages of the market are `{"t", "s", "p", "k", "v"}`: number s after number p 
 keys in "all" instead. Anything else is conversation.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -293,11 +294,10 @@ class Mood:
 class Account:
     """What the venue counted of one client."""
 
-    asked: int = 0
     twice: int = 0
     logins: int = 0
-    pongs: int = 0
-    requests: list[tuple[str, int]] = field(default_factory=list)
+    asked: Counter[str] = field(default_factory=Counter)
+    unasked: Counter[str] = field(default_factory=Counter)
 
 
 BEAT_NS = 5 * S
@@ -306,7 +306,11 @@ BEAT_NS = 5 * S
 class Server:
     """The venue's side of one connection, over any talk that has `close`."""
 
-    def __init__(self, exchange: Exchange, random: Random, now: int, mood: Mood, account: Account, talk: Any = None):
+    def __init__(
+        self, exchange: Exchange, random: Random, now: int, mood: Mood, account: Account, talk: Any = None,
+        beat_ns: int = BEAT_NS,
+    ) -> None:  # fmt: skip
+        self._beat_ns = beat_ns
         self.talk = talk or Plain(server=True)
         self.topics: dict[str, int] = {}
         self.mood = mood
@@ -323,10 +327,10 @@ class Server:
     def receive(self, data: Any, now: int) -> None:
         self._words(self.talk.receive(data, now), now)
 
-    def _words(self, words: Sequence[Any], now: int) -> None:
+    def _words(self, words: Iterable[Any], now: int) -> None:
         for word in words:
             if isinstance(word, Opened):
-                self._beat_at = now + BEAT_NS
+                self._beat_at = now + self._beat_ns
             elif isinstance(word, Heard):
                 for place in range(len(word.batch)):
                     self._request(msgspec.json.decode(word.batch[place]), now)
@@ -337,7 +341,7 @@ class Server:
         if self.talk.deadline <= now:
             self._words(self.talk.wake(now), now)
         if self._beat_at <= now and not self.is_over:
-            self._beat_at = now + BEAT_NS
+            self._beat_at = now + self._beat_ns
             self.beats += 1
             self._say({"beat": self.beats}, now)
 
@@ -388,7 +392,7 @@ class Server:
         done = [topic for topic in topics if not mood.half or draw() >= mood.half]
         new = [topic for topic in done if on and topic not in self.topics]
         for topic in done:
-            self._account.requests.append((topic, 1 if on else -1))
+            (self._account.asked if on else self._account.unasked)[topic] += 1
             self._account.twice += on and topic in self.topics
             if on:
                 self.topics[topic] = self.topics.get(topic, 0) + 1

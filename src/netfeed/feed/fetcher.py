@@ -15,14 +15,15 @@ Leaves out: several connections at a time: a venue's budget is used up by one.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from netfeed.errors import MisuseError
 from netfeed.feed.dialect import Fetch
+from netfeed.feed.exchange import Exchange
 from netfeed.feed.gateway_words import Connect, Disconnect, Event, FetchFailed, FetchStatistics
 from netfeed.feed.needs import Needs
 from netfeed.feed.throttle import Throttle
-from netfeed.feed.venue import Shared
+from netfeed.feed.venue import Shared, shown
 from netfeed.machine import NEVER, Buffer
 from netfeed.proto import http
 from netfeed.proto.backoff import State
@@ -48,7 +49,7 @@ class Fetcher:
         self._queue: dict[str, Fetch] = {}
         self._backoff = shared.backoff()
         self._port: int | None = None
-        self._client: http.Client | None = None
+        self._client: Exchange | None = None
         self._due_at = NEVER
         self._asked: Fetch | None = None
         self._wanted = self._fetched = self._failed = self._connections = 0
@@ -95,7 +96,7 @@ class Fetcher:
             self._backoff.begin(now)
         for attempt in self._backoff.wake(now):
             self._port, self._due_at = self._shared.ports.take(), now + CONNECT_NS
-            endpoint = self._shared.venue.fetch_endpoint or ""
+            endpoint = shown(self._shared.venue.fetch_endpoint or "")
             events.append(Connect(self._shared.venue.name, self._port, endpoint, attempt.failures))
         self._ask(now)
         return events
@@ -103,10 +104,6 @@ class Fetcher:
     def owns(self, port: int) -> bool:
         """Say whether a port is this one's."""
         return port == self._port
-
-    def ports(self) -> list[int]:
-        """List its ports."""
-        return [] if self._port is None else [self._port]
 
     def opened(self, now: int) -> None:
         """Take note that the stream stands."""
@@ -165,7 +162,7 @@ class Fetcher:
     def _weight(self, fetch: Fetch) -> int:
         return min(max(fetch.weight, 1), self._shared.limits.fetch_burst)
 
-    def _told(self, told: Sequence[http.Event], now: int) -> list[Event]:
+    def _told(self, told: Sequence[Any], now: int) -> list[Event]:
         events: list[Event] = []
         for one in told:
             if isinstance(one, http.Response):

@@ -1,7 +1,8 @@
 """What a gateway tells: what its driver is to do, and what became of each connection, topic and gap.
 
 Every word names the venue; `port` is a connection, numbered anew each time, `line` the number under which the books
-know it. Times are monotonic ns, durations end in `_ns`.
+know it, `endpoint` its scheme, host and port: paths hold keys at some venues, and are never told. Times are monotonic
+ns, durations end in `_ns`.
 
     Connect, Disconnect    orders to the driver. Its answers: `opened`, `end`; bytes; a drained `transmit`
     Connected              a connection is ready; Disconnected: it is over, and what was last heard on it

@@ -24,7 +24,7 @@ from netfeed.feed.session import Session
 from netfeed.feed.session_words import Event as SessionEvent
 from netfeed.feed.session_words import Lost, Parting, Ready
 from netfeed.feed.subscriptions import State, Subscriptions
-from netfeed.feed.venue import Numbers, Shared
+from netfeed.feed.venue import Numbers, Shared, shown
 from netfeed.machine import NEVER, Buffer
 from netfeed.proto.backoff import Attempt, Backoff
 
@@ -74,6 +74,8 @@ class Line:
         self._is_over = False
         shared.lines += 1
         self._backoff.begin(now)
+        self.deadline = self._due
+        """When something of this line is due; kept, because it is asked for far more often than it moves."""
 
     # --- what is wanted
 
@@ -95,7 +97,7 @@ class Line:
         """Have a topic anew on the connection of this number, or any; give which, None when none carries it."""
         for link in self.links():
             if link.session is not None and number in (None, link.number) and link.topics.anew(topic):
-                link.session.reconcile(now)
+                self._reconcile(now)
                 return link.number
         return None
 
@@ -110,8 +112,7 @@ class Line:
     # --- the machine
 
     @property
-    def deadline(self) -> int:
-        """Say when something of this line is due. Units: monotonic ns."""
+    def _due(self) -> int:
         if self._is_over:
             return NEVER
         due = self._backoff.deadline
@@ -139,7 +140,7 @@ class Line:
         for attempt in [] if self._heirs_backoff is None else self._heirs_backoff.wake(now):
             self.heir = self._connect(self._topics.heir(), now)
             events.append(self._order(self.heir, attempt))
-        return events
+        return self._done(events)
 
     def opened(self, port: int, now: int) -> None:
         """Take note that the stream of a connection stands. Raises: MisuseError when it was not asked for."""
@@ -151,13 +152,14 @@ class Line:
             venue.dialect, venue.market, venue.talk(link.endpoint, now), topics=link.topics, throttle=shared.throttle,
             offset=shared.offset, line=link.number, now=now, skew=shared.skew,
         )  # fmt: skip
+        self.deadline = self._due
 
     def receive(self, data: Buffer, now: int, port: int) -> list[Event]:
         """Take bytes of a connection."""
         link = self._at(port)
         if link is None or link.session is None:
             return []
-        return self._told(link, link.session.receive(data, now), now)
+        return self._done(self._told(link, link.session.receive(data, now), now))
 
     def end(self, now: int, port: int, reason: str) -> list[Event]:
         """Take note that a stream has ended, or never came to stand, for this reason."""
@@ -165,8 +167,8 @@ class Line:
         if link is None:
             return []
         if link.session is None:
-            return self._lost(link, Lost("network", None, reason or "no connection", 0, 0, ()), now)
-        return self._told(link, link.session.end(now, reason), now)
+            return self._done(self._lost(link, Lost("network", None, reason or "no connection", 0, 0, ()), now))
+        return self._done(self._told(link, link.session.end(now, reason), now))
 
     def transmit(self, port: int) -> list[bytes]:
         """Drain what must go out on a connection."""
@@ -184,7 +186,7 @@ class Line:
         self._backoff.stop()
         self._is_over, self.link = True, None
         self._shared.lines -= 1
-        return events
+        return self._done(events)
 
     def links(self) -> Iterator[Link]:
         """Give the connections."""
@@ -194,7 +196,7 @@ class Line:
         """Give the account of each connection."""
         return [
             ConnectionStatistics(
-                port=link.port, line=link.number, shard=self._shard, endpoint=link.endpoint, ready=link.is_ready,
+                port=link.port, line=link.number, shard=self._shard, endpoint=shown(link.endpoint), ready=link.is_ready,
                 silent=link.session is not None and link.session.is_silent,
                 session=None if link.session is None else link.session.statistics(),
             )
@@ -211,7 +213,7 @@ class Line:
         return Link(shared.ports.take(), self._numbers.take(), endpoint, topics, now + CONNECT_NS)
 
     def _order(self, link: Link, attempt: Attempt) -> Connect:
-        return Connect(self._shared.venue.name, link.port, link.endpoint, attempt.failures)
+        return Connect(self._shared.venue.name, link.port, shown(link.endpoint), attempt.failures)
 
     def _wake_link(self, link: Link, now: int) -> list[Event]:
         if link.session is not None:
@@ -243,7 +245,7 @@ class Line:
         if lifetime != NEVER:
             early = min(lifetime // 10, MAX_EARLY_NS)
             link.leave_at = now + lifetime - early - int(shared.random() * early)
-        return Connected(shared.venue.name, link.port, link.number, link.endpoint, len(link.topics.topics))
+        return Connected(shared.venue.name, link.port, link.number, shown(link.endpoint), len(link.topics.topics))
 
     def _lost(self, link: Link, lost: Lost, now: int) -> list[Event]:
         """Wait before the next attempt; an heir steps in for the link that is gone."""
@@ -279,7 +281,7 @@ class Line:
         shared.disconnected += link.is_ready
         return [
             Disconnected(
-                shared.venue.name, link.port, link.number, link.endpoint, lost.by, lost.code, lost.reason,
+                shared.venue.name, link.port, link.number, shown(link.endpoint), lost.by, lost.code, lost.reason,
                 lost.uptime_ns, lost.quiet_ns, lost.last, planned, retry_at,
             ),
             Disconnect(shared.venue.name, link.port),
@@ -331,7 +333,9 @@ class Line:
     # --- small
 
     def _at(self, port: int) -> Link | None:
-        return next((link for link in self.links() if link.port == port), None)
+        if self.link is not None and self.link.port == port:
+            return self.link
+        return self.heir if self.heir is not None and self.heir.port == port else None
 
     def _subscriptions(self) -> list[Subscriptions]:
         return [self._topics] if self.heir is None else [self._topics, self.heir.topics]
@@ -340,3 +344,8 @@ class Line:
         for link in self.links():
             if link.session is not None:
                 link.session.reconcile(now)
+        self.deadline = self._due
+
+    def _done(self, events: list[Event]) -> list[Event]:
+        self.deadline = self._due
+        return events

@@ -19,7 +19,7 @@ from netfeed.book.state import BookState
 from netfeed.errors import MisuseError
 from netfeed.feed.dialect import Fetch, Resync
 from netfeed.feed.fetcher import Fetcher
-from netfeed.feed.gateway_words import Disconnected, Event, GapClosed, GapOpened, Told, VenueStatistics
+from netfeed.feed.gateway_words import Connect, Disconnected, Event, GapClosed, GapOpened, Told, VenueStatistics
 from netfeed.feed.line import Line
 from netfeed.feed.needs import Needs
 from netfeed.feed.patience import Patience
@@ -27,7 +27,7 @@ from netfeed.feed.session_words import Subscribed, TopicsRefused, Unsubscribed
 from netfeed.feed.shards import Shards
 from netfeed.feed.topic_gaps import TopicGap, TopicGaps
 from netfeed.feed.venue import Numbers, Shared
-from netfeed.machine import Buffer
+from netfeed.machine import NEVER, Buffer
 
 
 class Pool:
@@ -46,6 +46,9 @@ class Pool:
         self._gaps = TopicGaps(self._market)
         self._patience = Patience(self._market)
         self._farewell: list[Event] = []  # what a command closed; it is told with the next input
+        self._by_port: dict[int, Line] = {}
+        self.deadline = NEVER
+        """When something of this venue is due; kept, because it is asked for far more often than it moves."""
 
     # --- what is wanted
 
@@ -61,6 +64,7 @@ class Pool:
                 self._leaving.pop(name, None)
             for line in self._lines[shard]:
                 line.want(names, now)
+        self.deadline = self._due
 
     def drop(self, topics: Iterable[str], now: int) -> None:
         """Carry these topics no longer."""
@@ -77,6 +81,7 @@ class Pool:
             for line in self._lines[shard] if shard is not None else ():
                 line.drop(dropped, now)
         self._farewell += self._let_go(now)
+        self.deadline = self._due
 
     def stop(self, now: int, reason: str = "stopped") -> list[Event]:
         """Close every connection; nothing is wanted any more."""
@@ -88,13 +93,15 @@ class Pool:
         self._lines.clear()
         self._shards.remove(list(self._leaving))
         self._leaving.clear()
-        return events + self._fetcher.stop()
+        self._by_port.clear()
+        events += self._fetcher.stop()
+        self.deadline = self._due
+        return events
 
     # --- the machine
 
     @property
-    def deadline(self) -> int:
-        """Say when something of this venue is due. Units: monotonic ns."""
+    def _due(self) -> int:
         if self._farewell:
             return -(2**63)
         due = min(self._fetcher.deadline, self._resyncs.deadline, self._patience.deadline)
@@ -106,7 +113,10 @@ class Pool:
             return []
         events: list[Event] = []
         for line in list(self._every_line()):
-            events += line.wake(now)
+            if line.deadline <= now:
+                told = line.wake(now)
+                self._by_port.update((one.port, line) for one in told if isinstance(one, Connect))
+                events += told
         events += self._fetcher.wake(now)
         for topic in self._patience.over(now):
             if not self._fetcher.is_open(topic):
@@ -115,38 +125,35 @@ class Pool:
 
     def opened(self, port: int, now: int) -> None:
         """Take note that a stream stands."""
-        if self._fetcher.owns(port):
+        line = self._by_port.get(port)
+        if line is not None:
+            line.opened(port, now)
+        elif self._fetcher.owns(port):
             self._fetcher.opened(now)
-            return
-        line = self._line(port)
-        if line is None:
+        else:
             raise MisuseError(f"port {port} was not waited for")
-        line.opened(port, now)
+        self.deadline = self._due
 
     def receive(self, data: Buffer, now: int, port: int) -> list[Event]:
         """Take bytes of a connection."""
-        if self._fetcher.owns(port):
-            return self._after(self._fetcher.receive(data, now), now)
-        line = self._line(port)
-        return [] if line is None else self._after(line.receive(data, now, port), now)
+        line = self._by_port.get(port)
+        if line is not None:
+            return self._after(line.receive(data, now, port), now)
+        return self._after(self._fetcher.receive(data, now), now) if self._fetcher.owns(port) else []
 
     def end(self, now: int, port: int, reason: str) -> list[Event]:
         """Take note that a stream has ended, or never came to stand."""
-        if self._fetcher.owns(port):
-            return self._after(self._fetcher.end(now, reason), now)
-        line = self._line(port)
-        return [] if line is None else self._after(line.end(now, port, reason), now)
+        line = self._by_port.get(port)
+        if line is not None:
+            return self._after(line.end(now, port, reason), now)
+        return self._after(self._fetcher.end(now, reason), now) if self._fetcher.owns(port) else []
 
     def transmit(self, port: int) -> list[bytes]:
         """Drain what must go out on a connection."""
-        if self._fetcher.owns(port):
-            return self._fetcher.transmit()
-        line = self._line(port)
-        return [] if line is None else line.transmit(port)
-
-    def ports(self) -> list[int]:
-        """List the connections that are open or being opened."""
-        return [link.port for line in self._every_line() for link in line.links()] + self._fetcher.ports()
+        line = self._by_port.get(port)
+        if line is not None:
+            return line.transmit(port)
+        return self._fetcher.transmit() if self._fetcher.owns(port) else []
 
     # --- what follows from what was told
 
@@ -156,6 +163,7 @@ class Pool:
         for event in told:
             events.append(event)
             if isinstance(event, Disconnected):
+                self._by_port.pop(event.port, None)
                 events += self._lost(event, now)
             elif isinstance(event, Told):
                 events += self._heard(event, now)
@@ -164,6 +172,7 @@ class Pool:
             events += self._closed(self._gaps.look(now))
         if self._leaving:
             events += self._let_go(now)
+        self.deadline = self._due
         return events
 
     def _lost(self, event: Disconnected, now: int) -> list[Event]:
@@ -263,6 +272,9 @@ class Pool:
                 continue
             for line in self._lines.pop(shard):
                 events += line.stop(now, "nothing is wanted of it")
+        for event in events:
+            if isinstance(event, Disconnected):
+                self._by_port.pop(event.port, None)
         gone = [topic for topic in self._leaving if not any(line.knows(topic) for line in self._lines_of(topic))]
         self._shards.remove(gone)
         for topic in gone:
@@ -290,9 +302,6 @@ class Pool:
     def _every_line(self) -> Iterator[Line]:
         for lines in self._lines.values():
             yield from lines
-
-    def _line(self, port: int) -> Line | None:
-        return next((line for line in self._every_line() if any(link.port == port for link in line.links())), None)
 
     def _lines_of(self, topic: str) -> Sequence[Line]:
         home = self._shards.home(topic)

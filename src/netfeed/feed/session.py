@@ -21,7 +21,7 @@ Leaves out: when to connect, and where to (`line`); which topic goes where (`sha
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from netfeed.feed.dialect import (
@@ -183,7 +183,7 @@ class Session:
 
     # --- what the talk tells
 
-    def _turn(self, words: Sequence[Word], now: int) -> list[Event]:
+    def _turn(self, words: Iterable[Word], now: int) -> list[Event]:
         events: list[Event] = []
         for word in words:
             if self.is_over:
@@ -196,8 +196,6 @@ class Session:
                 self._open(now, events)
             else:
                 self._over(word, now, events)
-        if words:
-            self.reconcile(now)
         return events
 
     def _open(self, now: int, events: list[Event]) -> None:
@@ -225,6 +223,7 @@ class Session:
                 _MEANT[type(said)](self, said, now, events)
                 if self.is_over:
                     return
+                self._ask(now)
 
     def _alive(self, now: int, events: list[Event]) -> None:
         since = self._pulse.heard_at

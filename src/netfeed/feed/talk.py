@@ -11,7 +11,7 @@ stream machine that tells these four words, and nothing after `Ended`:
 Leaves out: what messages mean (`dialect`), and sockets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -68,8 +68,8 @@ class Talk(Protocol):
     def leave(self, reason: str, now: int) -> None:
         """End it: nothing is told any more, and what `transmit` gives next is the last."""
 
-    def receive(self, data: Buffer, now: int, port: int = 0) -> Sequence[Word]:
-        """Take bytes of the stream."""
+    def receive(self, data: Buffer, now: int, port: int = 0) -> Iterable[Word]:
+        """Take bytes of the stream. Whoever gives the words one by one lets each be answered before the next."""
 
     def wake(self, now: int) -> Sequence[Word]:
         """Act on a deadline that has passed."""

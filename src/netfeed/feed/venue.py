@@ -9,11 +9,11 @@ from typing import Final
 
 from netfeed.errors import MisuseError
 from netfeed.feed.dialect import Dialect, Limits, Market
+from netfeed.feed.exchange import Exchange
 from netfeed.feed.offset import Offset
 from netfeed.feed.session import Skew
 from netfeed.feed.talk import Talk
 from netfeed.feed.throttle import Throttle
-from netfeed.proto import http
 from netfeed.proto.backoff import Backoff, Pauses
 from netfeed.proto.bucket import TokenBucket
 
@@ -30,7 +30,7 @@ class Venue:
     """
 
     name: str
-    endpoints: tuple[str, ...]
+    endpoints: tuple[str, ...] = field(repr=False)
     dialect: Dialect = field(repr=False)
     market: Market = field(repr=False)
     talk: Callable[[str, int], Talk] = field(repr=False)
@@ -38,7 +38,7 @@ class Venue:
     lines: int = 1
     pauses: Pauses = field(default_factory=Pauses)
     fetch_endpoint: str | None = None
-    fetch: Callable[[str, int], http.Client] | None = field(default=None, repr=False)
+    fetch: Callable[[str, int], Exchange] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.endpoints:
@@ -48,6 +48,12 @@ class Venue:
         limits = self.dialect.limits
         if max(limits.subscribe_weight, limits.request_weight) > limits.budget_burst:
             raise MisuseError(f"{self.name}: a request that weighs more than the whole budget can never be sent")
+
+
+def shown(endpoint: str) -> str:
+    """Give an endpoint as it may be told: paths and queries hold keys, at some venues."""
+    scheme, found, rest = endpoint.partition("://")
+    return f"{scheme}://{rest.split('/')[0].split('?')[0]}" if found else endpoint
 
 
 class Numbers:

@@ -69,6 +69,11 @@ class Conversation:
         return self.is_open and not self.is_closed and self._closing is None
 
     @property
+    def may_ping(self) -> bool:
+        """Say whether a ping may be sent: open, and not too many unanswered."""
+        return self.is_talking and not self._alive.is_full
+
+    @property
     def deadline(self) -> int:
         """Say when the next ping goes out, or something is due of the peer."""
         return min(self._alive.deadline, self._message_due, self._close_due)
