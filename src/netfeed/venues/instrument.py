@@ -1,0 +1,141 @@
+"""An instrument as every venue's is told here: what it is, and the integers that its prices and quantities are made of.
+
+A venue publishes its instruments in words of its own; each venue's module reads them into this. Ticks and lots are
+integers of the exponents that its book is opened with, so that all prices and quantities of the book are whole numbers
+of them.
+
+    >>> number = Number.of(Decimal("0.0005"))
+    >>> number.mantissa, number.exponent
+    (5, -4)
+
+Leaves out: fees, margins and limits of orders.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import Final, NamedTuple
+
+from netfeed.errors import WireError
+
+FINEST: Final = -30
+"""The finest exponent that is believed."""
+MAX_INSTRUMENTS: Final = 100_000
+"""Instruments of one answer; the largest venues list some thousands."""
+
+
+class Kind(Enum):
+    """What is traded."""
+
+    SPOT = "spot"
+    PERPETUAL = "perpetual"
+    FUTURE = "future"
+    OPTION = "option"
+    COMBO = "combo"
+
+
+class Right(Enum):
+    """What an option gives a right to."""
+
+    CALL = "call"
+    PUT = "put"
+
+
+class Number(NamedTuple):
+    """A decimal number: mantissa x 10**exponent."""
+
+    mantissa: int
+    exponent: int
+
+    @classmethod
+    def of(cls, value: Decimal) -> "Number":
+        """Take a decimal as it is, with the coarsest exponent, 0 or less, at which it is whole."""
+        exponent = exponent_of([value])
+        return cls(whole(value, exponent), exponent)
+
+
+class Step(NamedTuple):
+    """Above a price the tick is another. Units: the instrument's price unit."""
+
+    above: int
+    tick: int
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One instrument of one venue.
+
+    Units: `tick` and `steps` in 10**`price_exponent`, `lot` and `minimum` in 10**`quantity_exponent`, `expiry_ns` in ns
+    since 1970, None where it never ends. `contract`: how much of the underlying, or of the quote currency where it is
+    `inverse`, one unit of quantity is; None where quantities are the base currency itself.
+    """
+
+    venue: str
+    name: str
+    kind: Kind
+    base: str
+    quote: str
+    settlement: str
+    price_exponent: int
+    quantity_exponent: int
+    tick: int
+    lot: int
+    minimum: int
+    inverse: bool = False
+    contract: Number | None = None
+    strike: Number | None = None
+    right: Right | None = None
+    expiry_ns: int | None = None
+    steps: tuple[Step, ...] = ()
+    trading: bool = True
+
+    @property
+    def exponents(self) -> tuple[int, int]:
+        """Give the exponents that its book is opened with."""
+        return self.price_exponent, self.quantity_exponent
+
+
+def exponent_of(values: Iterable[Decimal]) -> int:
+    """Give the coarsest exponent, 0 or less, at which all values are whole.
+
+    Raises: WireError for what is no finite number, or finer than FINEST.
+
+    >>> exponent_of([Decimal("0.010"), Decimal("10")])
+    -2
+    """
+    finest = 0
+    for value in values:
+        digits = value.normalize().as_tuple().exponent if value else 0
+        if not isinstance(digits, int) or digits < FINEST:
+            raise WireError("increment", offset=0, found=value, wanted=f"a number of at most {-FINEST} decimals")
+        finest = min(finest, digits)
+    return finest
+
+
+def whole(value: Decimal, exponent: int) -> int:
+    """Give a decimal as an integer of 10**`exponent`, at which it is whole."""
+    sign, digits, own = value.as_tuple()
+    assert isinstance(own, int)
+    number = int("".join(map(str, digits)))
+    shift = own - exponent
+    power: int = 10 ** abs(shift)
+    number = number * power if shift >= 0 else number // power
+    return -number if sign else number
+
+
+def grid(ticks: Iterable[Decimal], lots: Iterable[Decimal]) -> tuple[int, int]:
+    """Give the exponents of price and quantity at which all increments are whole.
+
+    Raises: WireError when an increment is not above 0.
+    """
+    tick_list, lot_list = list(ticks), list(lots)
+    for value in tick_list + lot_list:
+        if not value > 0:
+            raise WireError("increment", offset=0, found=value, wanted="a number above 0")
+    return exponent_of(tick_list), exponent_of(lot_list)
+
+
+def milliseconds(value: int | None) -> int | None:
+    """Give a venue's milliseconds since 1970 as ns; None for none, and for 0. Units: ms, ns."""
+    return value * 10**6 if value else None
