@@ -18,7 +18,7 @@ from netfeed.app.sim_control import Control
 from netfeed.app.sim_streams import StreamListener, stream_venue
 from netfeed.errors import NetfeedError
 from netfeed.feed.ports import port_name
-from netfeed.machine import NEVER
+from netfeed.machine import NEVER, Buffer
 from netfeed.sim.commands import command
 from netfeed.sim.stream_venue import StreamVenue
 from netfeed.sim.venue_events import Disconnected, StreamTruth, Truth
@@ -54,7 +54,7 @@ class Client:
         """Give the descriptor."""
         return self._stream.fileno()
 
-    def receive(self) -> list[bytes]:
+    def receive(self) -> Sequence[Buffer]:
         """Take what has come. Raises: NetworkError."""
         data = self._stream.receive()
         if self._stream.ended:

@@ -22,22 +22,22 @@ import os
 import select
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final
 
 from netfeed.errors import MisuseError
 from netfeed.machine import NEVER, Machine
 from netfeed.transport.endpoint import Endpoint
 from netfeed.transport.network import NetworkError
+from netfeed.transport.task import Driving, Events, Task, nothing, raise_error
+
+__all__ = ["Driving", "Events", "Loop", "LoopStatistics", "Task", "nothing", "raise_error"]
 
 MAX_READY: Final = 64
 """Descriptors that are looked at in a turn."""
 PRECISE_NS: Final = 10_000_000
 _FD_SETSIZE: Final = 1024
-
-Events = Callable[[Sequence[Any], int], None]
-"""Who takes a machine's events, with the time at which they happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,111 +48,6 @@ class LoopStatistics:
     longest_turn_ns: int
     late_wakes: int
     worst_lateness_ns: int
-
-
-def nothing(events: Sequence[Any], now: int) -> None:
-    """Take events and do nothing with them."""
-
-
-def raise_error(endpoint: Endpoint, error: NetworkError) -> None:
-    """Let the error of an endpoint end the loop: for those who did not say what else to do."""
-    raise error
-
-
-class Driving(Protocol):
-    """What a task needs of the loop that it is on."""
-
-    @property
-    def clock(self) -> Callable[[], int]:
-        """Give the clock."""
-
-    def interest(self, endpoint: Endpoint) -> None:
-        """Wait for room to write only while something waits to be written."""
-
-    def release(self, endpoint: Endpoint) -> None:
-        """Wait for an endpoint no more."""
-
-    def remove(self, task: "Task") -> None:
-        """Take a machine off and close its endpoints."""
-
-
-class Task:
-    """A machine on a loop, and the driver's law. Made by `Loop.add`."""
-
-    def __init__(
-        self, loop: Driving, machine: Machine, ports: Mapping[int, Endpoint], events: Events,
-        failed: Callable[[Endpoint, NetworkError], None],
-    ) -> None:  # fmt: skip
-        self.machine = machine
-        self.ports = dict(ports)
-        self.deadline = NEVER
-        self._loop, self._events, self._failed = loop, events, failed
-
-    def receive(self, port: int, now: int) -> None:
-        """Take what waits at an endpoint, one input after the other."""
-        endpoint = self.ports[port]
-        try:
-            inputs = endpoint.receive()
-        except NetworkError as error:
-            self._end(port, error)
-            return
-        for data in inputs:
-            if self.ports.get(port) is not endpoint:  # whoever took the events closed it
-                return
-            self.take(self.machine.receive(data, now, port), now)
-        if endpoint.ended and self.ports.get(port) is endpoint:
-            self._finish(port, endpoint, now)
-
-    def wake(self, now: int) -> None:
-        """Tell the machine that its deadline has passed."""
-        self.take(self.machine.wake(now), now)
-
-    def kick(self) -> None:
-        """Drain and read the deadline, after a command to the machine."""
-        self.take((), self._loop.clock())
-
-    def take(self, events: Sequence[Any], now: int) -> None:
-        """Hand over events, drain every port, read the deadline."""
-        if events:
-            self._events(events, now)
-        for port, endpoint in list(self.ports.items()):
-            out = self.machine.transmit(port)
-            if out:
-                try:
-                    endpoint.send(out)
-                except NetworkError as error:
-                    self._end(port, error)
-                self._loop.interest(endpoint)
-        self.deadline = self.machine.deadline
-
-    def close(self) -> None:
-        """Take the machine off the loop and close its endpoints."""
-        self._loop.remove(self)
-
-    def flush(self, port: int) -> None:
-        """Send on what an endpoint could not send before."""
-        endpoint = self.ports[port]
-        try:
-            endpoint.flush()
-        except NetworkError as error:
-            self._end(port, error)
-        self._loop.interest(endpoint)
-
-    def _finish(self, port: int, endpoint: Endpoint, now: int) -> None:
-        """The peer closed."""
-        self._loop.release(endpoint)
-        self.ports.pop(port, None)
-        end = getattr(self.machine, "end", None)
-        if end is not None:
-            self.take(end(now), now)
-        endpoint.close()
-
-    def _end(self, port: int, error: NetworkError) -> None:
-        endpoint = self.ports.pop(port, None)
-        if endpoint is not None:
-            self._loop.release(endpoint)
-            endpoint.close()
-            self._failed(endpoint, error)
 
 
 class Loop:
@@ -198,10 +93,7 @@ class Loop:
 
     def close_port(self, task: Task, port: int) -> None:
         """Close one endpoint of a machine."""
-        endpoint = task.ports.pop(port, None)
-        if endpoint is not None:
-            self.release(endpoint)
-            endpoint.close()
+        task.drop(port)
 
     def remove(self, task: Task) -> None:
         """Take a machine off and close its endpoints."""
@@ -307,7 +199,8 @@ class Loop:
 
     @staticmethod
     def _mask(endpoint: Endpoint) -> int:
-        return select.EPOLLIN | (select.EPOLLOUT if endpoint.wants_write else 0)
+        reads = 0 if endpoint.ended else select.EPOLLIN  # an end would be readable for ever
+        return reads | (select.EPOLLOUT if endpoint.wants_write else 0)
 
     def _handle(self, fd: int, mask: int, now: int) -> None:
         if fd == self._bell:
