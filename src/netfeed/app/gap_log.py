@@ -24,9 +24,11 @@ class GapLog:
     def hear(self, slot: Slot, event: Event, now: int) -> None:
         """Take an event. Units: monotonic ns."""
         text = words(event)
-        if text is None:
-            return
-        line = f"{slot.name}: {text}"
+        if text is not None:
+            self.say(f"{slot.name}: {text}", now)
+
+    def say(self, line: str, now: int) -> None:
+        """Tell a line, unless there were too many in this second. Units: monotonic ns."""
         self.recent.append(line)
         second = now // 10**9
         if second != self._second:

@@ -63,6 +63,7 @@ class Run:
         self.live = Live(config, self.tell)
         self.metrics = Metrics(self.live)
         self.gaps = GapLog(self.tell)
+        self.live.say = lambda text: self.gaps.say(text, self.live.now)
         for slot in self.live.slots:
             slot.listeners.append(self._hear)
         self._stop = stop
@@ -104,9 +105,10 @@ class Run:
     def exit_code(self) -> int:
         """Choose the code of a run that came to its end: nothing heard, something lost or wrong, or fine."""
         told = account(self.live)
-        if not told["packets"]:
+        if not told["packets"] and not told["messages"]:
             return UNAVAILABLE
-        return DATA if told["messages_lost"] or told["errors"] else OK
+        missed = told["messages_lost"] or any(venue["open_gaps"] for venue in told["venues"])
+        return DATA if missed or told["errors"] else OK
 
     def _hear(self, slot: Slot, event: Event) -> None:
         self.gaps.hear(slot, event, self.live.now)
@@ -161,8 +163,9 @@ class Run:
             self._closing.append(lambda: self._finished(journal.close(), "the journal"))
         path = "-" if self.options.json else config.stream.path
         if path is not None:
-            self._stream = stream = JsonStream(config.stream, live.catalogue, lambda: live.drive.lanes, live.held, path)
+            self._stream = stream = JsonStream(config.stream, live.catalogue, lambda: live.drive.named, live.held, path)
             live.changes.consumers.append(stream)
+            live.venues.stream = stream.tell
             live.queues.append(stream.queue)
             self._closing.append(self._end_stream)
         if config.ring.name is not None and config.receive.how == "loop":

@@ -23,7 +23,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from netfeed.app.sim_streams import StreamConfig, wrong
+from netfeed.app.sim_streams import StreamConfig, url, wrong
 from netfeed.errors import ConfigurationFileError, NetfeedError
 from netfeed.feed.ports import Port
 from netfeed.sim.commands import LINES, command
@@ -158,8 +158,15 @@ def addressed(config: SimConfig, host: str) -> SimConfig:
 
 def run_config(config: SimConfig) -> str:
     """Write the configuration with which `netfeed run` receives this venue."""
-    rows = [
-        "schema_version = 1", "", "[[channels]]", 'name = "sim"', f'protocol = "{config.protocol}"',
+    rows = ["schema_version = 1"]
+    if config.stream is not None:
+        rows += ["", "[[venues]]", 'name = "sim-json"', 'venue = "deribit"', f'endpoints = ["{url(config.stream)}"]']
+        rows += ['instruments = ["*"]', "trades = true", "tickers = true"]
+        rows += [f'tls = {{ ca = "{Path(config.stream.certificates).resolve()}/ca.pem" }}'] * config.stream.tls
+    if config.protocol == "deribit":
+        return "\n".join(rows) + "\n"
+    rows += [
+        "", "[[channels]]", 'name = "sim"', f'protocol = "{config.protocol}"',
         f'interface = "{config.interface}"', f"lines = [{_groups(config.lines)}]",
     ]  # fmt: skip
     if config.snapshots:

@@ -58,6 +58,11 @@ def wrong(config: StreamConfig) -> list[str]:
     return found
 
 
+def url(config: StreamConfig, address: str = "") -> str:
+    """Give what a client connects to."""
+    return f"{'wss' if config.tls else 'ws'}://{address or config.listen}{TARGET}"
+
+
 def stream_venue(wired: WiredVenue, config: StreamConfig, seed: int, *, truth: bool = True) -> StreamVenue:
     """Make the machine. Raises: ConfigurationError for certificates; ConfigurationFileError for a secret."""
     credentials = None
@@ -100,7 +105,7 @@ class StreamListener:
     @property
     def url(self) -> str:
         """Give what a client connects to."""
-        return f"{'wss' if self._config.tls else 'ws'}://{self.address}{TARGET}"
+        return url(self._config, self.address)
 
     def report(self) -> dict[str, Any]:
         """Give the account as it is now."""

@@ -1,0 +1,94 @@
+"""Ask a venue for its instruments: one question on a connection of its own, before there are any books.
+
+A machine over a `Talk`, with one end: `Found`, or `Nothing` with the reason. It waits PATIENCE_NS for the answer.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from netfeed.errors import WireError
+from netfeed.feed.talk import Ended, Heard, Opened, Talk, Word
+from netfeed.machine import NEVER, Buffer
+from netfeed.venues.instrument import Instrument
+
+PATIENCE_NS: Final = 20_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the venue lists, and the message that said so."""
+
+    instruments: tuple[Instrument, ...]
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Nothing was learnt, for this reason."""
+
+    reason: str
+
+
+class Discovery:
+    """One attempt. `read` gives the instruments of a message, None for one that is no answer; Raises: WireError."""
+
+    def __init__(
+        self, talk: Talk, question: bytes, read: Callable[[Buffer], list[Instrument] | None], now: int
+    ) -> None:  # fmt: skip
+        self.is_over = False
+        self._talk, self._question, self._read = talk, question, read
+        self._due = now + PATIENCE_NS
+
+    @property
+    def deadline(self) -> int:
+        """Say when to give up, or what is due below. Units: monotonic ns."""
+        return NEVER if self.is_over else min(self._due, self._talk.deadline)
+
+    def receive(self, data: Buffer, now: int, port: int = 0) -> Sequence[Found | Nothing]:
+        """Take bytes of the stream."""
+        return [] if self.is_over else self._heard(self._talk.receive(data, now), now)
+
+    def wake(self, now: int) -> Sequence[Found | Nothing]:
+        """Give up what takes too long."""
+        if now < self.deadline:
+            return []
+        told = self._heard(self._talk.wake(now), now) if self._talk.deadline <= now else []
+        if not self.is_over and now >= self._due:
+            return self._end(Nothing("no answer in time"), now)
+        return told
+
+    def end(self, now: int) -> Sequence[Found | Nothing]:
+        """Take note that the stream ended."""
+        if self.is_over:
+            return []
+        return self._heard(self._talk.end(now), now) or self._end(Nothing("the stream broke off"), now)
+
+    def transmit(self, port: int = 0) -> list[bytes]:
+        """Drain what must go out."""
+        return self._talk.transmit()
+
+    def _heard(self, words: Iterable[Word], now: int) -> list[Found | Nothing]:
+        for word in words:
+            if isinstance(word, Opened):
+                self._talk.say(self._question, now)
+            elif isinstance(word, Heard):
+                for place in range(len(word.batch)):
+                    told = self._answer(bytes(word.batch[place]))
+                    if told is not None:
+                        return self._end(told, now)
+            elif isinstance(word, Ended):
+                return self._end(Nothing(word.reason or f"closed with {word.code}"), now)
+        return []
+
+    def _answer(self, message: bytes) -> Found | Nothing | None:
+        try:
+            found = self._read(message)
+        except WireError as error:
+            return Nothing(f"{error}: {message[:200].decode(errors='replace')}")
+        return None if found is None else Found(tuple(found), message)
+
+    def _end(self, told: Found | Nothing, now: int) -> list[Found | Nothing]:
+        self._talk.leave("", now)
+        self.is_over = True
+        return [told]

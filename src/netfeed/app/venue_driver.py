@@ -1,0 +1,80 @@
+"""All venues of a run on one loop, which turns inside the loop of the run whenever it has something to do.
+
+After each turn: the books' changes are collected, trades and tickers go to the stream, and stamps follow the clock.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from netfeed.app import venue_words as words
+from netfeed.app.configuration import Venue as Config
+from netfeed.app.venue_link import VenueLink, Wrap
+from netfeed.feed.gateway import ATTEMPTS_BURST, ATTEMPTS_RATE
+from netfeed.proto.bucket import TokenBucket
+from netfeed.transport.loop import Loop
+
+Json = dict[str, Any]
+
+
+class VenueDriver:
+    """The venues. `collect` hands on what changed; `first` is the index of the first venue among the run's feeds."""
+
+    def __init__(
+        self, configs: Sequence[Config], first: int, *, tell: Callable[[str], None], collect: Callable[[], None],
+        skew_ns: Callable[[], int],
+    ) -> None:  # fmt: skip
+        """Read what venues need. Raises: ConfigurationError."""
+        self.loop = Loop()
+        self.stream: Callable[[list[Json]], None] | None = None
+        self.wrap: Wrap | None = None
+        budget = TokenBucket(rate=ATTEMPTS_RATE, burst=ATTEMPTS_BURST)
+        self._collect, self._skew_ns = collect, skew_ns
+        self.links = [
+            VenueLink(
+                one, first + place, self.loop, budget=budget, tell=tell, stream=self._into_stream, wrap=self._held
+            )
+            for place, one in enumerate(configs)
+        ]  # fmt: skip
+
+    @property
+    def deadline(self) -> int:
+        """Say when a turn is due though nothing comes. Units: monotonic ns."""
+        return self.loop.deadline
+
+    def fileno(self) -> int:
+        """Give the descriptor to watch."""
+        return self.loop.fileno()
+
+    def open(self) -> None:
+        """Begin with all venues."""
+        for link in self.links:
+            link.open()
+
+    def ready(self) -> None:
+        """Turn once, without waiting."""
+        skew_ns = self._skew_ns()
+        for link in self.links:
+            link.skew_ns = skew_ns
+        self.loop.turn(self.loop.clock())
+        self._collect()
+        for link in self.links:
+            events = link.events()
+            if events and self.stream is not None:
+                self.stream([words.told(one, link.name) for one in events])
+
+    def wake(self, now: int) -> None:
+        """Turn, because something is due."""
+        self.ready()
+
+    def close(self) -> None:
+        """Close all connections."""
+        for link in self.links:
+            link.close()
+        self.loop.close()
+
+    def _into_stream(self, lines: list[Json]) -> None:
+        if self.stream is not None:
+            self.stream(lines)
+
+    def _held(self, talk: Any, venue: str, endpoint: str) -> Any:
+        return talk if self.wrap is None else self.wrap(talk, venue, endpoint)
