@@ -151,6 +151,8 @@ def _check_channel(channel: Channel) -> Iterable[str]:
 def _check_venue(venue: Venue) -> Iterable[str]:
     if (venue.tls.certificate is None) != (venue.tls.key is None):
         yield "tls: certificate and key go together"
+    if not 0 < venue.reconnect.first <= venue.reconnect.cap:
+        yield "reconnect: `first` is more than nothing, and not more than `cap`"
 
 
 def _check_line(channel: Channel, line: Line) -> Iterable[str]:

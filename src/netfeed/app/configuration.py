@@ -99,6 +99,17 @@ class VenueLimits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     budget_burst: Count | None = None
 
 
+class Reconnect(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long is waited before a connection is tried again: at random up to `first`, twice that, ... up to `cap`.
+
+    A connection that stood for `healthy` begins anew with `first`.
+    """
+
+    first: Duration = 250 * _MS
+    cap: Duration = 30 * _S
+    healthy: Duration = 60 * _S
+
+
 class Venue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One venue that talks over WebSocket: where, which instruments, which topics of them, over how many lines."""
 
@@ -115,6 +126,7 @@ class Venue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     max_message: Size = 16 * 2**20
     tls: VenueTls = VenueTls()
     limits: VenueLimits = VenueLimits()
+    reconnect: Reconnect = Reconnect()
 
 
 class Receive(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

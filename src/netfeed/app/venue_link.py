@@ -31,7 +31,7 @@ from netfeed.feed.talk import Talk
 from netfeed.feed.venue import Venue
 from netfeed.feed.websocket_talk import WebSockets
 from netfeed.proto import tls, websocket
-from netfeed.proto.backoff import Backoff
+from netfeed.proto.backoff import Backoff, Pauses
 from netfeed.proto.bucket import TokenBucket
 from netfeed.transport.dial import dial
 from netfeed.transport.loop import Loop
@@ -108,7 +108,8 @@ class VenueLink:
         self._made: Made | None = None
         self._book_topics: tuple[str, ...] = ()
         self._task: Task | None = None
-        self._backoff = Backoff(random.random, budget=budget)
+        self._pauses = Pauses(config.reconnect.first, config.reconnect.cap, config.reconnect.healthy)
+        self._backoff = Backoff(random.random, pauses=self._pauses, budget=budget)
         self._asking: Task | None = None
         self._dialling: dict[int, Callable[[], None]] = {}
         self._places: dict[int, str] = {}
@@ -213,7 +214,8 @@ class VenueLink:
         self._book_topics = made.books
         places = endpoints(self.config)
         venue = Venue(
-            self.name, places, made.dialect, self.feed, self._talk, topics=made.topics, lines=self.config.lines
+            self.name, places, made.dialect, self.feed, self._talk, topics=made.topics, lines=self.config.lines,
+            pauses=self._pauses,
         )  # fmt: skip
         self._tell(f"{self.name}: {len(instruments)} of {self.listed} instruments, {len(made.topics)} topics")
         try:
