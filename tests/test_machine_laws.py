@@ -38,6 +38,7 @@ from netfeed.sim.stream_venue import StreamVenue
 from netfeed.sim.venue import Settings, Venue, itch_venue, starbase_venue
 from netfeed.sim.venue_ports import STREAM
 from netfeed.sim.wired_venue import WiredVenue
+from netfeed.transport.race import Race, outcome
 from netfeed.wire import moldudp64, starbase
 from netfeed.wire import soupbintcp as soup_wire
 from netfeed.wire.glimpse import encode_end_of_snapshot
@@ -210,7 +211,8 @@ def http_client() -> http.Client:
 
 
 def from_http_server(random: Random) -> bytes:
-    body = gzip.compress(bytes(random.randrange(100))) if random.random() < 0.3 else bytes(random.randrange(100))
+    body = bytes(random.randrange(100))
+    body = gzip.compress(body, mtime=0) if random.random() < 0.3 else body
     head = b"HTTP/1.1 200 OK\r\n" + b"content-encoding: gzip\r\n" * (body[:2] == b"\x1f\x8b")
     return random.choice([
         head + b"content-length: %d\r\n\r\n" % len(body) + body,
@@ -277,6 +279,9 @@ class Retrying(Backoff):
             elif self.state in (State.TRYING, State.OPEN):
                 self.failed(now, not_before=byte << 30)
         return []
+
+
+RACERS = [(f"2001:db8::{number}", 443) for number in range(4)] + [(f"192.0.2.{number}", 443) for number in range(4)]
 
 
 def rpc_peer() -> jsonrpc.Peer:
@@ -427,6 +432,7 @@ MACHINES = [
     over_tls("tls client in its handshake", opposite.shaking_client, opposite.of_a_handshake),
     over_tls("tls server in its handshake", opposite.shaking_server, opposite.of_a_handshake),
     over_tls("http client over tls", opposite.http_over_tls, from_http_server),
+    Law("race", lambda: Race(RACERS, 0), lambda random: outcome(random.randrange(9), random.choice([0, 111, 111]))),
     Law("backoff", Retrying, lambda random: random.randbytes(3)),
     Law("session", toy_laws.session, toy_laws.from_venue, is_closed=lambda session: session.is_over),
     Law("gateway", toy_laws.Wired, toy_laws.from_venue, ports=range(5)),

@@ -1,7 +1,9 @@
 """Certificates for tests, good ones and each kind of bad one, and the files that `ssl` wants them in."""
 
+import atexit
 import datetime
 import functools
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from netfeed.proto.tls import Identity, Trust
 NAME = "venue.example"
 NOW = datetime.datetime.now(datetime.UTC)
 DAY = datetime.timedelta(days=1)
-_FOLDER = tempfile.TemporaryDirectory(prefix="certificates")
+_FOLDER = tempfile.mkdtemp(prefix="certificates")
+atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
 
 
 @functools.cache
@@ -38,7 +41,7 @@ def trust(one: trustme.CA | None = None) -> Trust:
 
 def saved(name: str, *parts: bytes) -> str:
     """Write PEM to a file and give its name."""
-    path = Path(_FOLDER.name, name)
+    path = Path(_FOLDER, name)
     path.write_bytes(b"".join(parts))
     return str(path)
 

@@ -40,6 +40,8 @@ class Patience:
         """Wait for topics no longer."""
         for topic in topics:
             self._waiting.pop(topic, None)
+        if not self._waiting:
+            self.deadline = NEVER
 
     def over(self, now: int) -> list[str]:
         """Give the topics whose books did not come in time. A call before the deadline does nothing."""

@@ -19,7 +19,16 @@ from netfeed.book.state import BookState
 from netfeed.errors import MisuseError
 from netfeed.feed.dialect import Fetch, Resync
 from netfeed.feed.fetcher import Fetcher
-from netfeed.feed.gateway_words import Connect, Disconnected, Event, GapClosed, GapOpened, Told, VenueStatistics
+from netfeed.feed.gateway_words import (
+    Connect,
+    Disconnected,
+    Event,
+    FetchFailed,
+    GapClosed,
+    GapOpened,
+    Told,
+    VenueStatistics,
+)
 from netfeed.feed.line import Line
 from netfeed.feed.needs import Needs
 from netfeed.feed.patience import Patience
@@ -178,9 +187,18 @@ class Pool:
     def _lost(self, event: Disconnected, now: int) -> list[Event]:
         events: list[Event] = []
         for topic, sequence in event.last:
-            self._met(topic, event.line, now)
+            if any(line.carries(topic) for line in self._lines_of(topic)):
+                self._met(topic, event.line, now)
+            else:
+                self._begin_anew(topic)
             events += self._missed(topic, sequence, event.reason, now)
         return events
+
+    def _begin_anew(self, topic: str) -> None:
+        """Forget what a topic needed: the next connection brings it anew, at the pace of connections."""
+        self._resyncs.forget(topic)
+        self._meeting.pop(topic, None)
+        self._fetcher.forget(topic)
 
     def _heard(self, event: Told, now: int) -> list[Event]:
         what = event.what
@@ -216,6 +234,7 @@ class Pool:
 
     def _closed(self, gaps: Sequence[TopicGap]) -> list[Event]:
         name = self._venue.name
+        self._patience.forget(gap.topic for gap in gaps)
         return [
             GapClosed(name, gap.topic, gap.after, gap.until, gap.why, gap.opened_at, gap.closed_at, gap.by)
             for gap in gaps
@@ -228,7 +247,9 @@ class Pool:
         for want in self._market.wants():
             if want.topic not in self._wanted:
                 continue
-            if isinstance(want, Fetch):
+            if isinstance(want, Fetch) and self._venue.fetch is None:
+                events.append(FetchFailed(self._venue.name, want.topic, None, "no endpoint for snapshots is known"))
+            elif isinstance(want, Fetch):
                 self._fetcher.want(want, now)
             else:
                 events += self._open_gap(want.topic, self._sequence(want.topic), want.why, now)

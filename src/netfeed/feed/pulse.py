@@ -3,11 +3,13 @@
 Judged by what the venue declares (`Liveness`), never by how busy a topic is. Anything heard is a sign of life.
 
     heartbeat_ns  ping_ns     asked every     told as silent after      given up after
-    known         any         ping_ns         2 intervals (the shorter)  silent_ns, or 4 intervals
+    known         known       ping_ns         2 of the shorter ones      silent_ns, or 4 intervals
+    known         NEVER       CLOCK_NS        2 heartbeats               silent_ns, or 4 heartbeats
     NEVER         known       ping_ns         2 intervals                silent_ns, or 4 intervals
     NEVER         NEVER       PING_NS         2 intervals                silent_ns, or 4 intervals
 
-So a connection that is open and mute is found in any case: a peer that declares nothing must still answer a ping.
+So a connection that is open and mute is found in any case: a peer that declares nothing must still answer a ping; and
+a venue that wants none is still asked now and then, for most tell their time in the answer.
 
 Leaves out: what is sent, and what follows from it.
 """
@@ -19,6 +21,8 @@ from netfeed.machine import NEVER
 
 PING_NS: Final = 30_000_000_000
 """How often a venue that declares no sign of life is asked for one."""
+CLOCK_NS: Final = 60_000_000_000
+"""How often a venue is asked whose own heartbeats are enough to know that it lives."""
 MISSED: Final = 2
 GIVEN_UP: Final = 4
 
@@ -30,8 +34,9 @@ class Pulse:
 
     def __init__(self, liveness: Liveness, now: int) -> None:
         declared = min(liveness.heartbeat_ns, liveness.ping_ns)
-        self._ping_ns = liveness.ping_ns if declared != NEVER else PING_NS
-        interval = min(declared, self._ping_ns)
+        interval = declared if declared != NEVER else PING_NS
+        unasked = CLOCK_NS if liveness.heartbeat_ns != NEVER else PING_NS
+        self._ping_ns = liveness.ping_ns if liveness.ping_ns != NEVER else unasked
         self._silent_ns = liveness.silent_ns if liveness.silent_ns != NEVER else GIVEN_UP * interval
         self._stale_ns = min(MISSED * interval, self._silent_ns)
         self.heard_at = now

@@ -28,7 +28,7 @@ class Veil:
 
     def learn(self, opening: Sequence[bytes]) -> None:
         """Take the words of an opening for secrets."""
-        words = {word.decode("latin-1") for message in opening for word in _WORDS.findall(message)}
+        words = {word.decode("utf-8", "replace") for message in opening for word in _WORDS.findall(message)}
         longest_first = sorted(words, key=lambda word: (-len(word), word))
         self._secret = re.compile("|".join(map(re.escape, longest_first))) if words else None
 

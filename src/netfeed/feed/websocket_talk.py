@@ -35,6 +35,7 @@ class WebSocketTalk:
     def __init__(self, client: websocket.Client, stream: websocket.Client | Stack) -> None:
         self._client, self._stream = client, stream
         self._why = ""
+        self._was_us = False
         self._wait_ns = 0
         self._last: list[bytes] = []
         self._is_over = False
@@ -108,11 +109,12 @@ class WebSocketTalk:
         why = _WHY.get(type(event))
         if why is not None and not self._why:
             self._why = why(event)
+            self._was_us = isinstance(event, tls.Unverified | tls.Malformed | tls.TimedOut)
 
     def _ended(self, event: Closed) -> Ended:
         self._last = self._stream.transmit()
         self._is_over = True
-        by: EndedBy = "us" if event.by is Who.WE else "venue"
+        by: EndedBy = "us" if event.by is Who.WE or self._was_us else "venue"
         if event.by is Who.PEER and event.code == Code.ABNORMAL and not self._why:
             by = "network"
         return Ended(by, event.code, self._why or event.reason, self._wait_ns)

@@ -10,7 +10,7 @@ from netfeed.machine import Buffer
 from netfeed.proto import http
 from netfeed.proto import websocket_handshake as handshake
 from netfeed.proto.http_words import Given
-from netfeed.proto.websocket_conversation import Conversation, failed, utf8
+from netfeed.proto.websocket_conversation import GONE, Conversation, failed, utf8
 from netfeed.proto.websocket_words import Code, Event, Limits, Opened, Refused, Statistics, Timing, Who
 from netfeed.wire.websocket import BINARY, TEXT
 
@@ -91,7 +91,10 @@ class Client:
         """Take note that the peer closed the connection."""
         if self._talk.is_closed:
             return []
-        return self._talk.end() if self._talk.is_open else self._shake(self._http.end(now), now)
+        if self._talk.is_open:
+            return self._talk.end()
+        refused = [event for event in self._http.end(now) if isinstance(event, http.Response)]
+        return self._shake(refused, now) or self._talk.over(Code.ABNORMAL, GONE, Who.PEER)
 
     def transmit(self, port: int = 0) -> list[bytes]:
         """Drain what must go out."""

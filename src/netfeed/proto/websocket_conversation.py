@@ -11,6 +11,7 @@ Invariant: nothing is told after `Closed`, and nothing is sent after a close fra
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from netfeed.build import select
 from netfeed.errors import MisuseError
@@ -37,8 +38,9 @@ from netfeed.proto.websocket_words import (
 )
 from netfeed.wire.websocket import CLOSE, COMPRESSED, FINAL, PING, PONG
 
-KEYS = 256
+KEYS: Final = 256
 """How many masks are drawn at once."""
+GONE: Final = "the peer closed in the handshake"
 
 
 class Conversation:
@@ -268,8 +270,7 @@ def failed(talk: Conversation, event: http.Event) -> list[Event]:
     if isinstance(event, http.TimedOut):
         return talk.timed_out("the handshake")
     assert isinstance(event, http.Closed)
-    by = Who.PEER if event.reason == "the peer closed" else Who.WE
-    return talk.over(Code.ABNORMAL, f"{event.reason} in the handshake", by)
+    return talk.over(Code.ABNORMAL, f"{event.reason} in the handshake", Who.WE)
 
 
 def utf8(text: str | bytes) -> bytes:

@@ -10,7 +10,7 @@ from netfeed.machine import NEVER, Buffer
 from netfeed.proto import http
 from netfeed.proto import websocket_handshake as handshake
 from netfeed.proto.http_words import Given
-from netfeed.proto.websocket_conversation import Conversation, failed, utf8
+from netfeed.proto.websocket_conversation import GONE, Conversation, failed, utf8
 from netfeed.proto.websocket_words import Code, Event, Limits, Opened, Requested, Statistics, Timing, Who
 from netfeed.wire.websocket import BINARY, TEXT
 
@@ -106,7 +106,7 @@ class Server:
         owed = self._pay(now) if self._owed else []
         if self._talk.is_closed:
             return owed
-        return owed + (self._talk.end() if self._talk.is_open else self._shake(self._http.end(now), now))
+        return owed + (self._talk.end() if self._talk.is_open else self._talk.over(Code.ABNORMAL, GONE, Who.PEER))
 
     def transmit(self, port: int = 0) -> list[bytes]:
         """Drain what must go out."""
