@@ -49,7 +49,7 @@ listen = "127.0.0.1:0"
         self.said: list[str] = []
         self.run = Run(parse(text.encode(), "run.toml", {}, flags), Options("run.toml", {}, quiet=True), lambda: False)
         self.run.tell = self.said.append  # type: ignore[method-assign]
-        self.run.live.tell = self.run.gaps._tell = self.said.append
+        self.run.live.tell = self.run.live.say = self.said.append
         self.live = self.run.live
         self.link = self.live.venues.links[0]
         self.compared = 0
@@ -189,7 +189,7 @@ def test_a_throttled_handler_comes_back_when_it_may(tmp_path: Path) -> None:
     with handled(tmp_path) as one:
         one.venue.tell("stream throttle 2s")
         one.venue.tell("stream close 1012")
-        one.turn_until(lambda: any("asked too often" in line for line in one.said))
+        one.turn_until(lambda: any("is to ask nothing" in line for line in one.said))
         one.turn_until(one.moved(), patience_s=60)
 
 
@@ -271,9 +271,9 @@ def test_metrics_and_readiness_tell_of_venues(tmp_path: Path) -> None:
         listener = one.venue.sim.stream_listener
         assert listener is not None
         assert f'netfeed_reconnects_total{{endpoint="wss://{listener.address}",reason="code 1012"}} 1.0' in text
-        assert 'netfeed_clock_offset_seconds{channel="sim"}' in text
+        assert 'netfeed_clock_offset_seconds{venue="sim"}' in text
         assert 'netfeed_books{state="LIVE"} 12.0' in text
-        assert 'netfeed_topic_gaps_total{channel="sim"} 12.0' in text
+        assert 'netfeed_topic_gaps_total{venue="sim"} 12.0' in text
         account = json.loads(asked(one, "/account")[1])["venues"][0]
         assert account["gap_records"][0]["closed_by"] == "snapshot"
         assert account["connections"][0]["topics"] == {"on": 12}

@@ -1,15 +1,25 @@
 """Ask a venue for its instruments: one question on a connection of its own, before there are any books.
 
-A machine over a `Talk`, with one end: `Found`, or `Nothing` with the reason. It waits PATIENCE_NS for the answer.
+A machine over a `Talk`, with one end: `Found`, or `Nothing` with the reason. It waits PATIENCE_NS for the answer. An
+`Attempt` is that machine on a loop, from the name of the host to the end of the connection.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlsplit
 
-from netfeed.errors import WireError
+from netfeed.app.resolve import Resolution, ResolveError
+from netfeed.app.venue_drive import PORTS
+from netfeed.errors import MisuseError, WireError
 from netfeed.feed.talk import Ended, Heard, Opened, Talk, Word
 from netfeed.machine import NEVER, Buffer
+from netfeed.transport.dial import dial
+from netfeed.transport.loop import Loop
+from netfeed.transport.network import NetworkError
+from netfeed.transport.race import Address
+from netfeed.transport.task import Task
+from netfeed.transport.tcp import Stream
 from netfeed.venues.instrument import Instrument
 
 PATIENCE_NS: Final = 20_000_000_000
@@ -92,3 +102,62 @@ class Discovery:
         self._talk.leave("", now)
         self.is_over = True
         return [told]
+
+
+class Attempt:
+    """One attempt on a loop. `opened` is told when the stream stands, `told` how it ended: once, after this returned.
+
+    Nothing is told after `give_up`.
+    """
+
+    def __init__(
+        self, loop: Loop, endpoint: str, talk: Callable[[str, int], Talk], question: bytes,
+        read: Callable[[Buffer], list[Instrument] | None], *, opened: Callable[[int], None],
+        told: Callable[[Found | Nothing, int], None],
+    ) -> None:  # fmt: skip
+        self._loop, self._endpoint, self._talk, self._question, self._read = loop, endpoint, talk, question, read
+        self._opened, self._told = opened, told
+        self._undo: Callable[[], None] = lambda: None
+        self._task: Task | None = None
+        self._over = False
+        url = urlsplit(endpoint)
+        try:
+            lookup = Resolution(url.hostname or "", url.port or PORTS[url.scheme], loop.post, self._resolved)
+            self._undo = lookup.give_up
+        except MisuseError as error:
+            reason = str(error)
+            loop.post(lambda: self._end(Nothing(reason)))
+
+    def give_up(self) -> None:
+        """End it: nothing more is told."""
+        self._over = True
+        self._undo()
+        if self._task is not None:
+            self._task.close()
+
+    def _resolved(self, answer: list[Address] | ResolveError) -> None:
+        if isinstance(answer, ResolveError):
+            self._end(Nothing(str(answer)))
+        else:
+            self._undo = dial(self._loop, answer, opened=self._stands, failed=self._fell)
+
+    def _stands(self, stream: Stream, now: int) -> None:
+        self._undo = lambda: None
+        self._opened(now)
+        machine = Discovery(self._talk(self._endpoint, now), self._question, self._read, now)
+        self._task = self._loop.add(machine, {0: stream}, events=self._take, failed=self._broke)
+
+    def _fell(self, error: NetworkError, now: int) -> None:
+        self._undo = lambda: None
+        self._end(Nothing(str(error)))
+
+    def _broke(self, endpoint: Any, error: NetworkError) -> None:
+        self._end(Nothing(str(error)))
+
+    def _take(self, told: Sequence[Found | Nothing], now: int) -> None:
+        self._loop.post(lambda: self._end(told[0]))  # after its last words are out
+
+    def _end(self, told: Found | Nothing) -> None:
+        if not self._over:
+            self.give_up()
+            self._told(told, self._loop.clock())

@@ -52,8 +52,7 @@ class Live:
         )
         self.tell = self.say = tell  # `say` may be less than `tell`: so many lines a second
         self.venues = VenueDriver(
-            config.venues, len(self.slots), tell=lambda text: self.say(text), collect=lambda: self.receiver.collect(),
-            skew_ns=lambda: self.drive.skew_ns,
+            config.venues, len(self.slots), tell=lambda text: self.say(text), collect=lambda: self.receiver.collect()
         )  # fmt: skip
         self.drive.guests = self.venues.links
         self.journal: Any = None

@@ -20,7 +20,8 @@ from prometheus_client.registry import Collector
 import netfeed
 from netfeed.app.account import RECOVERIES, account
 from netfeed.app.live import Live
-from netfeed.app.venue_account import families
+from netfeed.app.venue_metrics import venue_metrics
+from netfeed.feed.gateway_words import Statistics
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS_NS: Final = [1000 * 2**k for k in range(21)]
@@ -50,7 +51,8 @@ class Metrics(Collector):
         told = account(self._live)
         yield from self._lines(told)
         yield from _channels(told)
-        yield from families(told["venues"])
+        accounts = [link.statistics() for link in self._live.venues.links]
+        yield from venue_metrics(Statistics(tuple(one for one in accounts if one is not None), 0, 0))
         yield from self._process(told)
 
     def _lines(self, told: dict[str, Any]) -> Iterator[Metric]:

@@ -18,7 +18,7 @@ from netfeed.app.account import account, final_books, summary
 from netfeed.app.config import load, split_endpoint
 from netfeed.app.endpoints import Endpoints
 from netfeed.app.final import write_report
-from netfeed.app.gap_log import GapLog
+from netfeed.app.gap_log import GapLog, Told
 from netfeed.app.gap_records import closed_line, full_account
 from netfeed.app.glimpse_link import GlimpseLink, password_of
 from netfeed.app.inlet import Inlet
@@ -63,7 +63,8 @@ class Run:
         self.live = Live(config, self.tell)
         self.metrics = Metrics(self.live)
         self.gaps = GapLog(self.tell)
-        self.live.say = lambda text: self.gaps.say(text, self.live.now)
+        self.said = Told(self.tell)
+        self.live.say = lambda text: self.said.say(text, self.live.now)
         for slot in self.live.slots:
             slot.listeners.append(self._hear)
         self._stop = stop

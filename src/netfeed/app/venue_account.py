@@ -1,14 +1,10 @@
-"""The account of a venue, as plain numbers, and what metrics are made of it.
+"""The account of a venue, as plain numbers; `venue_metrics` makes metrics of what the gateway counts.
 
-Counters are since the start; `books` counts books by state. Times and counts are integers; absent is None. Names of
-metrics are part of the public interface (`docs/configuration.md`); no instrument and no topic is ever a label.
+Counters are since the start; `books` counts books by state. Times and counts are integers; absent is None.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from typing import Any, Final
-
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from netfeed.app.venue_link import VenueLink
 from netfeed.book.state import BookState
@@ -16,7 +12,6 @@ from netfeed.feed.gateway_words import ConnectionStatistics
 from netfeed.feed.topic_gaps import OpenGap, TopicGap
 
 Json = dict[str, Any]
-S: Final = 1e9
 
 
 def venue_account(link: VenueLink) -> Json:
@@ -63,39 +58,10 @@ def why_not_ready(link: VenueLink) -> str | None:
     return f"{link.name}: " + ", ".join(f"{count} {state}" for state, count in states.items() if state != "LIVE")
 
 
-def families(accounts: Sequence[Json]) -> Iterator[Metric]:
-    """Give the metrics of all venues."""
-    for key, (name, what) in _METRICS.items():
-        counter = CounterMetricFamily(name, what, labels=["channel"])
-        for told in accounts:
-            counter.add_metric([told["venue"]], told[key])
-        yield counter
-    offset = GaugeMetricFamily("netfeed_clock_offset_seconds", "The venue's clock less ours", labels=["channel"])
-    error = GaugeMetricFamily("netfeed_clock_error_seconds", "How wrong that can be", labels=["channel"])
-    ready = GaugeMetricFamily("netfeed_connections", "Connections that stand", labels=["channel"])
-    silent = GaugeMetricFamily("netfeed_connections_silent", "Those that missed a sign of life", labels=["channel"])
-    waiting = GaugeMetricFamily("netfeed_topic_gaps_open", "Topics of which something is missed", labels=["channel"])
-    for told in accounts:
-        if told["offset_ns"] is not None:
-            offset.add_metric([told["venue"]], told["offset_ns"] / S)
-            error.add_metric([told["venue"]], told["error_ns"] / S)
-        ready.add_metric([told["venue"]], sum(one["ready"] for one in told["connections"]))
-        silent.add_metric([told["venue"]], sum(one["silent"] for one in told["connections"]))
-        waiting.add_metric([told["venue"]], told["open_gaps"])
-    yield from (offset, error, ready, silent, waiting)
-
-
 _COUNTED: Final = (
     "topics", "attempts", "connected", "disconnected", "takeovers", "resyncs", "resyncs_repeated", "messages",
     "gaps_opened", "gaps_closed",
 )  # fmt: skip
-_METRICS: Final = {
-    "messages": ("netfeed_venue_messages", "Messages of a venue's connections"),
-    "gaps_opened": ("netfeed_topic_gaps", "Times that something of a topic was missed"),
-    "resyncs": ("netfeed_resyncs", "Topics that were had anew"),
-    "attempts": ("netfeed_connection_attempts", "Connections that were tried"),
-    "takeovers": ("netfeed_takeovers", "Connections that another one took over from in time"),
-}  # fmt: skip
 
 
 def _reasons(link: VenueLink) -> Json:

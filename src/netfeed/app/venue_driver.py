@@ -1,6 +1,6 @@
 """All venues of a run on one loop, which turns inside the loop of the run whenever it has something to do.
 
-After each turn: the books' changes are collected, trades and tickers go to the stream, and stamps follow the clock.
+After each turn the books' changes are collected, and trades and tickers go to the stream.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,15 +20,14 @@ class VenueDriver:
     """The venues. `collect` hands on what changed; `first` is the index of the first venue among the run's feeds."""
 
     def __init__(
-        self, configs: Sequence[Config], first: int, *, tell: Callable[[str], None], collect: Callable[[], None],
-        skew_ns: Callable[[], int],
+        self, configs: Sequence[Config], first: int, *, tell: Callable[[str], None], collect: Callable[[], None]
     ) -> None:  # fmt: skip
         """Read what venues need. Raises: ConfigurationError."""
         self.loop = Loop()
         self.stream: Callable[[list[Json]], None] | None = None
         self.wrap: Wrap | None = None
         budget = TokenBucket(rate=ATTEMPTS_RATE, burst=ATTEMPTS_BURST)
-        self._collect, self._skew_ns = collect, skew_ns
+        self._collect = collect
         self.links = [
             VenueLink(
                 one, first + place, self.loop, budget=budget, tell=tell, stream=self._into_stream, wrap=self._held
@@ -52,9 +51,6 @@ class VenueDriver:
 
     def ready(self) -> None:
         """Turn once, without waiting."""
-        skew_ns = self._skew_ns()
-        for link in self.links:
-            link.skew_ns = skew_ns
         self.loop.turn(self.loop.clock())
         self._collect()
         for link in self.links:

@@ -1,4 +1,4 @@
-"""What a gateway tells, for an operator in a line, for a program as a record, for a counter as a reason.
+"""What a gateway tells, for a program as a record, for a counter as a reason; `venue_log` has it for an operator.
 
     CONNECTED, DISCONNECTED, GAP_OPENED, GAP_CLOSED, REFUSED_TOPICS, SILENT, HELD   records of the JSON stream
 
@@ -8,13 +8,11 @@ Units of records: times in ns since 1970, `*_ns` durations otherwise; absent is 
 from typing import Any, Final
 
 from netfeed.feed import session_words as said
-from netfeed.feed.gateway_words import Connected, Disconnected, FetchFailed, GapClosed, GapOpened, Told
+from netfeed.feed.gateway_words import Connected, Disconnected, GapClosed, GapOpened, Told
 from netfeed.machine import NEVER
-from netfeed.units import count_text, duration_text
 from netfeed.venues.deribit_events import TickerEvent, TradeEvent
 
 Json = dict[str, Any]
-_WHO: Final = {"venue": "the venue closed", "us": "we closed", "network": "lost"}
 _STARTS: Final = (
     ("silent for", "silent"), ("no handshake", "handshake"), ("the handshake was refused with status", "refused"),
     ("it answers nothing", "deaf"), ("its certificate", "certificate"), ("TLS alert", "alert"), ("no TLS", "tls"),
@@ -31,37 +29,6 @@ def reason(event: Disconnected) -> str:
     if event.by == "venue" and event.code is not None:
         return f"code {event.code}"
     return "protocol" if event.by == "us" else event.by
-
-
-def line(event: Any, now: int) -> str | None:
-    """Say an event to an operator; None when nobody need know."""
-    match event:
-        case Connected(line=number, endpoint=endpoint, topics=topics):
-            return f"line {number}: connected to {endpoint}, {count_text(topics, 'topic')}"
-        case Disconnected():
-            return _disconnected(event, now)
-        case GapOpened(topic=topic, after=after, why=why):
-            return f"gap of {topic} after {after}: {why}"
-        case GapClosed(topic=topic, by=by, opened_at=opened, closed_at=closed):
-            return f"gap of {topic} closed by {by} after {duration_text(closed - opened)}"
-        case FetchFailed(topic=topic, status=status, reason=why):
-            return f"no snapshot of {topic}: {why}" + (f" (status {status})" if status else "")
-        case Told(what=said.TopicsRefused(topics=topics, code=code, text=text, final=final)):
-            rest = "for good" if final else "for now"
-            return f"refused {rest}: {count_text(len(topics), 'topic')} such as {topics[0]}: {code} {text}"
-        case Told(what=said.OpeningRefused(code=code, text=text)):
-            return f"the opening was refused: {code} {text}"
-        case Told(line=number, what=said.Unanswered(topics=topics)):
-            return f"line {number}: no answer for {count_text(len(topics), 'topic')}"
-        case Told(line=number, what=said.Silent(silent=silent, since=since)):
-            if not silent:
-                return f"line {number}: heard again"
-            return f"line {number}: silent for {duration_text(now - since)}: what it alone carries is STALE"
-        case Told(what=said.Held(wait_ns=wait, code=code)):
-            return f"asked too often ({code}): nothing more is asked for {duration_text(wait)}"
-        case Told(line=number, what=said.Parting(reason=why)):
-            return f"line {number}: the venue will close it: {why}"
-    return None
 
 
 def records(event: Any, skew_ns: int) -> list[Json]:
@@ -112,16 +79,6 @@ def _plain(value: Any) -> Json:
         else:
             found[name] = one if one is None or isinstance(one, int | str) else format(one, "f")
     return found
-
-
-def _disconnected(event: Disconnected, now: int) -> str:
-    code = f" ({event.code})" if event.code is not None else ""
-    text = f"line {event.line}: {_WHO[event.by]}{code}: {event.reason or 'no reason was given'}"
-    if event.uptime_ns:
-        text += f"; it was up for {duration_text(event.uptime_ns)}"
-    if event.planned or event.retry_at == NEVER:
-        return f"{text}; as planned" if event.planned else text
-    return f"{text}; again in {duration_text(max(event.retry_at - now, 0))}"
 
 
 def _lost(event: Disconnected, skew_ns: int) -> Json:
