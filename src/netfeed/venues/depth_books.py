@@ -131,6 +131,7 @@ class DepthBooks:
                 self.market.doubt(track.index)
                 self.want(track, line, "sequence")
             else:
+                self._is_whole(track)
                 self._apply(track, [entry for entry, _ in held], line)
 
     def _snapshot(self, track: Track, entry: Entry, line: int) -> None:
@@ -151,6 +152,7 @@ class DepthBooks:
             if held is None:
                 chain.reset()
                 chain.last = entry.number
+            self._is_whole(track)
             rest = [one for one, _ in held or ()]
         rows = self._rows(track, entry)
         sides: tuple[list[Level], list[Level]] = ([], [])
@@ -167,6 +169,12 @@ class DepthBooks:
         self._settle(track, entry, line)
         if rest and not track.broken:
             self._apply(track, rest, line)
+
+    @staticmethod
+    def _is_whole(track: Track) -> None:
+        """Take note that what was joined last is whole: here no other message of the same number follows."""
+        if track.chain.last is not None:
+            track.chain.follow(track.chain.last, track.chain.last)
 
     def _is_copy(self, track: Track, number: int, line: int) -> bool:
         """Say whether another line has brought all that a snapshot holds."""
@@ -200,7 +208,7 @@ class DepthBooks:
             verdict = CROSSED
         if verdict is None:
             track.asked = False
-            self.market.to(track.index, BookState.STALE if track.mute else BookState.LIVE)
+            self.market.to(track.index, BookState.LIVE)  # a STALE one, too: somebody has just spoken
         self.market.publish(track.index)
         if verdict is not None:
             self.mend(track, line, *verdict)

@@ -107,16 +107,20 @@ def exponent_of(values: Iterable[Decimal]) -> int:
     finest = 0
     for value in values:
         digits = value.normalize().as_tuple().exponent if value else 0
-        if not isinstance(digits, int) or digits < FINEST:
+        if not isinstance(digits, int) or digits < FINEST or value.adjusted() > -FINEST:
             raise WireError("increment", offset=0, found=value, wanted=f"a number of at most {-FINEST} decimals")
         finest = min(finest, digits)
     return finest
 
 
 def whole(value: Decimal, exponent: int) -> int:
-    """Give a decimal as an integer of 10**`exponent`, at which it is whole."""
+    """Give a decimal as an integer of 10**`exponent`, at which it is whole.
+
+    Raises: WireError for what is no number, or absurdly large.
+    """
     sign, digits, own = value.as_tuple()
-    assert isinstance(own, int)
+    if not isinstance(own, int) or value.adjusted() > -FINEST:
+        raise WireError("number", offset=0, found=value, wanted=f"a number below 10**{-FINEST}")
     number = int("".join(map(str, digits)))
     shift = own - exponent
     power: int = 10 ** abs(shift)
@@ -134,6 +138,26 @@ def grid(ticks: Iterable[Decimal], lots: Iterable[Decimal]) -> tuple[int, int]:
         if not value > 0:
             raise WireError("increment", offset=0, found=value, wanted="a number above 0")
     return exponent_of(tick_list), exponent_of(lot_list)
+
+
+HEADROOM: Final = 1_000
+"""How many of the largest orders may rest at one price before its quantity does not fit 64 bits."""
+
+
+def finer(exponent: int, precision: int, largest: Decimal) -> int:
+    """Give an exponent finer than an increment's, down to -`precision`, while the `largest` order has HEADROOM.
+
+    Orders from before a venue made its ticks coarser rest where they were: only its full precision holds them all.
+
+    >>> finer(0, 8, Decimal(9_000_000)), finer(0, 8, Decimal(10) ** 12), finer(-2, 0, Decimal(1))
+    (-8, -3, -2)
+    """
+    if not largest.is_finite() or largest.adjusted() > -FINEST:
+        raise WireError("largest order", offset=0, found=largest, wanted=f"a number below 10**{-FINEST}")
+    room = 2**63 // (HEADROOM * max(1, int(largest)))
+    while exponent > -precision and 10 ** (1 - exponent) <= room:
+        exponent -= 1
+    return exponent
 
 
 def milliseconds(value: int | None) -> int | None:
