@@ -4,7 +4,9 @@ import atexit
 import datetime
 import functools
 import shutil
+import ssl
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import trustme
@@ -93,7 +95,26 @@ def for_clients() -> Identity:
     return _made("for_clients", purpose=ExtendedKeyUsageOID.CLIENT_AUTH, issued=True)
 
 
-def _made(name: str, *, purpose: x509.ObjectIdentifier, issued: bool = False) -> Identity:
+@functools.cache
+def nonsense() -> Identity:
+    """Give one whose times are none, and whose names are no text."""
+    identity = _made("nonsense", purpose=ExtendedKeyUsageOID.SERVER_AUTH, names=[x509.DirectoryName(x509.Name([]))])
+    pem = Path(identity.chain).read_bytes()
+    start = pem.index(b"-----BEGIN CERTIFICATE")
+    der = x509.load_pem_x509_certificate(pem[start:]).public_bytes(serialization.Encoding.DER)
+    for day in (NOW - DAY, NOW + DAY):
+        der = der.replace(day.strftime("%y%m%d%H%M%SZ").encode(), b"999999999999Z")
+    broken = ssl.DER_cert_to_PEM_cert(der).encode()
+    return Identity(saved("nonsense", pem[:start], broken))
+
+
+def _made(
+    name: str,
+    *,
+    purpose: x509.ObjectIdentifier,
+    issued: bool = False,
+    names: Sequence[x509.GeneralName] = (x509.DNSName(NAME),),
+) -> Identity:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     issuer, signer = subject, key
@@ -109,7 +130,7 @@ def _made(name: str, *, purpose: x509.ObjectIdentifier, issued: bool = False) ->
         .serial_number(x509.random_serial_number())
         .not_valid_before(NOW - DAY)
         .not_valid_after(NOW + DAY)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .sign(signer, hashes.SHA256())
     )

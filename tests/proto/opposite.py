@@ -153,18 +153,28 @@ def server() -> Opposite:
     return Opposite(tls.server(server_side(), 0), Peer(server=False), close)
 
 
-def http_over_tls() -> Opposite:
-    """Give an HTTP client over TLS that waits for twenty responses."""
+def http_stack(requests: int) -> Stack[tls.Tls, http.Client]:
+    """Give an HTTP client over TLS that waits for responses."""
     upper = http.Client(certificates.NAME, limits=http.Limits(header_bytes=2000, body_bytes=2000))
-    for _ in range(20):
+    for _ in range(requests):
         upper.request("GET", "/", 0)
-    return Opposite(Stack(tls.client(client_side(), certificates.NAME, 0), upper), Peer(server=True))
+    return Stack(tls.client(client_side(), certificates.NAME, 0), upper)
+
+
+def http_over_tls() -> Opposite:
+    """Give the same with its handshake over."""
+    return Opposite(http_stack(20), Peer(server=True))
+
+
+def shaking_stack() -> "Shaking":
+    """Give the same in its handshake."""
+    return Shaking(http_stack(1))
 
 
 class Shaking:
     """A machine in the middle of its handshake."""
 
-    def __init__(self, machine: tls.Tls) -> None:
+    def __init__(self, machine: tls.Tls | Stack[tls.Tls, http.Client]) -> None:
         self.machine = machine
 
     @property

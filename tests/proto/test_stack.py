@@ -84,8 +84,10 @@ def test_the_earlier_deadline_counts_and_each_is_woken_for_its_own() -> None:
     here.upper.request("GET", "/", -25 * S)  # type: ignore[attr-defined]
     assert here.deadline == 5 * S
     assert here.wake(5 * S - 1) == []
-    assert kinds(list(here.wake(5 * S))) == ["TimedOut", "Closed"]
-    assert here.wake(5 * S + 1) == [Closed("the handshake was given up", Ending.FAILED)]
+    told = list(here.wake(5 * S))
+    assert kinds(told) == ["TimedOut", "Closed", "Closed"]
+    assert told[-1] == Closed("the handshake was given up", Ending.FAILED)
+    assert (here.deadline, here.wake(6 * S)) == (NEVER, [])
 
 
 def test_a_certificate_that_is_not_believed_ends_the_upper_machine_too() -> None:

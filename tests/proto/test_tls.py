@@ -120,7 +120,9 @@ BAD: list[tuple[Callable[[], tls.Identity], str, Reason, str, str]] = [
 
 
 @versions
-@pytest.mark.parametrize(("identity", "name", "reason", "alert", "what"), BAD, ids=lambda part: str(part)[:20])
+@pytest.mark.parametrize(
+    ("identity", "name", "reason", "alert", "what"), BAD, ids=[f"{one[2].name}-{one[1]}" for one in BAD]
+)
 def test_a_certificate_that_is_not_believed_is_named_with_its_reason(
     version: ssl.TLSVersion, identity: Callable[[], tls.Identity], name: str, reason: Reason, alert: str, what: str
 ) -> None:
@@ -137,6 +139,15 @@ def test_a_certificate_that_is_not_believed_is_named_with_its_reason(
     assert (closed.ending, client.is_closed, client.deadline) == (Ending.FAILED, True, NEVER)
     assert heard[-2:] == [tls.AlertReceived(alert), Closed(f"the peer gave up: {alert}", Ending.FAILED)]
     assert Received(b"secret") not in heard
+
+
+@versions
+def test_a_certificate_of_nonsense_is_told_like_any_other(version: ssl.TLSVersion) -> None:
+    (told, _), heard = talk(*pair(client_context(version), server_context(certificates.nonsense())))
+    assert isinstance(told, Unverified)
+    assert told.certificate is not None
+    assert (told.certificate.names, told.certificate.not_after_ns) == ((), 0)
+    assert heard[-2] == tls.AlertReceived(told.alert)
 
 
 def test_nothing_is_verified_only_where_that_was_asked_for() -> None:
@@ -189,6 +200,24 @@ def test_a_session_is_gone_on_with(version: ssl.TLSVersion) -> None:
     assert heard[0].certificate is not None
     with pytest.raises(MisuseError, match="different SSLContext"):
         pair(client_context(), session=session)
+    with pytest.raises(MisuseError, match=r"proves nothing about other\.example"):
+        pair(here, there, "other.example", session=session)
+
+
+def test_a_session_of_tls_1_2_can_be_gone_on_with_by_its_number_too() -> None:
+    here, there = client_context(V12), server_context()
+    there.options |= ssl.OP_NO_TICKET
+    client, server = opened(here, there)
+    assert client.session is not None
+    assert server.session is None
+    assert talk(*pair(here, there, session=client.session))[0][0].session_reused
+
+
+def test_there_is_no_session_before_the_server_has_said_so() -> None:
+    there = server_context()
+    there.num_tickets = 0
+    client, _ = opened(client_context(V13), there)
+    assert client.session is None
 
 
 def test_a_server_shows_the_certificate_of_the_name_that_is_asked_for() -> None:
@@ -331,7 +360,7 @@ def test_renegotiation_is_refused_and_counted() -> None:
 
 def test_a_flood_that_wants_answers_and_brings_no_data_is_cut_off() -> None:
     server = tls.server(server_context(), 0, limits=tls.Limits(reply_bytes=20))
-    assert Renegotiator(server).again()[-1] == Closed("a flood of key updates or renegotiations", Ending.FAILED)
+    assert Renegotiator(server).again()[-1] == Closed("a flood of renegotiations", Ending.FAILED)
 
 
 def test_a_name_that_cannot_be_one_is_a_misuse() -> None:

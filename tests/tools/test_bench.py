@@ -82,6 +82,8 @@ def test_a_wrong_use_exits_with_2_and_says_why(cache: Path, arguments: list[str]
     [
         ("udp_drain", {"netfeed", "netfeed:books", "netfeed:batch", "pure", "floor:recvmmsg"}),
         ("wire_to_book", {"netfeed", "netfeed:p99", "netfeed:sleep", "netfeed:busy", "pure"}),
+        ("tcp_read", {"netfeed", "netfeed:tcp", "netfeed:quick_ack", "floor:recv"}),
+        ("tls_receive", {"netfeed", "netfeed:batch", "floor:ssl", "floor:ssl_batch"}),
     ],
 )
 def test_the_benches_of_sockets_run(cache: Path, name: str, wanted: set[str]) -> None:

@@ -284,6 +284,7 @@ def test_a_task_finishes_when_both_sides_have_ended() -> None:
         until(lambda: (loop.turn(loop.clock() + S // 1000), stream.fileno() < 0)[-1])
     assert server.got == b"all of it" * 100_000
     assert (server.ended, client.ended, task.ports) == (True, True, {})
+    assert task not in loop.tasks
     loop.close()
 
 

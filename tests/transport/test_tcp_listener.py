@@ -33,6 +33,21 @@ def test_those_who_come_too_many_at_once_are_accepted_in_the_next_turn() -> None
         one.close()
 
 
+def test_only_so_many_may_be_open_at_once() -> None:
+    accepted: list[Stream] = []
+    with Listener("127.0.0.1", 0, lambda stream, now: accepted.append(stream), max_open=2) as listener:
+        clients = several(listener.port, 3)
+        listener.ready(0)
+        assert (len(accepted), listener.statistics().turned_away) == (2, 1)
+        until(lambda: gone(clients[2]))
+        accepted[0].close()
+        clients += several(listener.port, 1)
+        listener.ready(0)
+        assert (len(accepted), listener.statistics().turned_away) == (3, 1)
+    for one in (*clients, *accepted):
+        one.close()
+
+
 def test_who_is_accepted_has_the_options_of_the_listener() -> None:
     accepted: list[Stream] = []
     options = Options(keep_alive=KeepAlive(11, 7, 4), receive_buffer_bytes=30_000)

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import http.client as python_http
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -85,7 +87,7 @@ def run(loop: Loop, done: Callable[[], bool]) -> None:
 
 
 def conversation(
-    port: int, context: ssl.SSLContext, say: bytes, name: str = NAME, session: ssl.SSLSession | None = None
+    port: int, context: ssl.SSLContext, say: bytes, name: str = NAME, session: tls.Session | None = None
 ) -> tuple[list[Any], tls.Tls]:
     """Say something over the loop, close when it was all answered, and give what was told."""
     loop, told = Loop(), Told()
@@ -194,7 +196,7 @@ def test_a_server_on_the_loop_speaks_with_a_client_of_another_make() -> None:
         loop.watch(listener.fileno(), listener.ready)
         thread = threading.Thread(target=ask, args=(listener.port,))
         thread.start()
-        run(loop, lambda: bool(stacks) and stacks[0].is_closed and not loop.tasks[0].ports)
+        run(loop, lambda: bool(stacks) and stacks[0].is_closed and not loop.tasks)
         thread.join()
     assert got == [b"/a" * 50_000, b"/bc" * 50_000]
     loop.close()
@@ -256,3 +258,36 @@ def test_asyncios_own_tls_speaks_with_a_server_under_asyncio() -> None:
     got, events = asyncio.run(talk())
     assert got == b"HELLO"
     assert events[-1] == Closed("the peer closed", Ending.CLEAN)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl(1) is not installed")
+def test_the_stream_goes_on_after_key_updates_of_openssl() -> None:
+    loop, told, servers = Loop(), Told(), []  # type: tuple[Loop, Told, list[tls.Tls]]
+
+    def accepted(stream: Stream, now: int) -> None:
+        servers.append(tls.server(server_side(), now))
+        told.task = loop.add(servers[0], {0: stream}, events=told.take)
+
+    with Listener("127.0.0.1", 0, accepted) as listener:
+        loop.watch(listener.fileno(), listener.ready)
+        command = ["openssl", "s_client", "-connect", f"127.0.0.1:{listener.port}", "-tls1_3", "-servername", NAME]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as peer:
+            assert peer.stdin is not None
+            run(loop, lambda: bool(told.events))
+            for number in range(3):  # s_client takes a line of K alone for a command
+                for line in (b"K\n", b"line %d\n" % number):
+                    heard = servers[0].statistics().wire_in_bytes
+                    peer.stdin.write(line)
+                    peer.stdin.flush()
+                    run(loop, lambda heard=heard: servers[0].statistics().wire_in_bytes > heard)  # type: ignore[misc]
+                servers[0].send(b"heard\n")  # with it goes the answer to the update
+                told.task.kick()  # type: ignore[union-attr]
+            peer.stdin.write(b"Q\n")
+            peer.stdin.flush()
+            run(loop, lambda: servers[0].is_closed)
+            said, _ = peer.communicate(timeout=60)
+    assert told.plain == b"line 0\nline 1\nline 2\n"
+    assert said.count(b"heard\n") == 3
+    assert said.count(b"KEYUPDATE") == 3
+    assert told.events[-1].ending is Ending.CLEAN
+    loop.close()

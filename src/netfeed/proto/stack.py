@@ -15,7 +15,7 @@ Invariant: the stack itself holds nothing. The upper one is drained only into a 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from netfeed.machine import NEVER, Buffer, StreamMachine
 from netfeed.proto.tls_words import Received
@@ -43,15 +43,19 @@ class Lower(StreamMachine, Protocol):
         """Say that nothing more will be sent."""
 
 
+L = TypeVar("L", bound=Lower)
+U = TypeVar("U", bound=StreamMachine)
+
+
 def says_closed(upper: Any) -> bool:
     """Say whether a machine is over, as those of `proto` tell."""
     return bool(upper.is_closed)
 
 
-class Stack:
+class Stack(Generic[L, U]):
     """Two machines as one. `closed` says whether the upper one is over, for those that have no `is_closed`."""
 
-    def __init__(self, lower: Lower, upper: StreamMachine, *, closed: Callable[[Any], bool] = says_closed) -> None:
+    def __init__(self, lower: L, upper: U, *, closed: Callable[[Any], bool] = says_closed) -> None:
         self.lower = lower
         self.upper = upper
         self._closed = closed
@@ -78,13 +82,11 @@ class Stack:
         """Wake whom it concerns. A call before the deadline does nothing."""
         if now < self.deadline:
             return []
-        told = self._up(self.lower.wake(now), now)
-        if not self.lower.is_closed:
-            told += self.upper.wake(now)
-            self._down()
-            if self._closed(self.upper):
-                self.lower.close(now)
-        return told
+        told = list(self.upper.wake(now))
+        self._down()
+        if self._closed(self.upper):
+            self.lower.close(now)
+        return told + self._up(self.lower.wake(now), now)
 
     def end(self, now: int) -> Sequence[Any]:
         """Take note that the stream ended."""

@@ -15,8 +15,8 @@ same inputs give the same events and deadlines, but never the same records. `now
 
 Invariant: how the stream was cut up changes how `Received` is cut up and nothing else; one input gives at most one.
 Bounded: the bytes and the time of a handshake, plaintext that waits for it, records that nobody drains, and what a peer
-makes us answer (key updates, renegotiation, which is refused). Where exactly a flood of the last kind is cut off, is a
-matter of how it came.
+makes us answer (renegotiation, which is refused; a key update is answered with the next thing that is sent). Where
+exactly a flood of the last kind is cut off, is a matter of how it came.
 
 Leaves out: early data, asking for a client's certificate later, sending on after the peer has closed its half.
 """
@@ -40,6 +40,7 @@ from netfeed.proto.tls_words import (
     Malformed,
     Reason,
     Received,
+    Session,
     State,
     Statistics,
     TimedOut,
@@ -59,6 +60,7 @@ __all__ = [
     "Malformed",
     "Reason",
     "Received",
+    "Session",
     "State",
     "Statistics",
     "TimedOut",
@@ -76,14 +78,17 @@ FAILED: Final = Ending.FAILED
 
 
 def client(
-    context: ssl.SSLContext, server_name: str, now: int, *, session: ssl.SSLSession | None = None,
+    context: ssl.SSLContext, server_name: str, now: int, *, session: Session | None = None,
     limits: Limits | None = None, timing: Timing | None = None,
 ) -> "Tls":  # fmt: skip
     """Begin as a client that wants to speak with `server_name`; `session` is an earlier conversation's, to go on with.
 
-    Raises: MisuseError for a name that cannot be one, or a session of another context.
+    Raises: MisuseError for a name that cannot be one, or a session of another context or with another server.
     """
-    talk = Tls(Engine(context, server_name, session), now, limits or Limits(), timing or Timing())
+    if session is not None and session.server_name != server_name:
+        raise MisuseError(f"a session with {session.server_name} proves nothing about {server_name}")
+    ticket = session.ticket if session is not None else None
+    talk = Tls(Engine(context, server_name, ticket), now, limits or Limits(), timing or Timing())
     talk.begin()
     return talk
 
@@ -158,13 +163,12 @@ class Tls:
         return self._early_bytes + self._queue_bytes
 
     @property
-    def session(self) -> ssl.SSLSession | None:
+    def session(self) -> Session | None:
         """Give what a later `client` of the same context can go on with; None while there is nothing.
 
         A TLS 1.3 server sends it after the handshake, and RFC 8446 C.4 wants each to be used once.
         """
-        session = self._engine.talk.session
-        return session if session is not None and session.has_ticket else None
+        return self._engine.session()
 
     def receive(self, data: Buffer, now: int, port: int = 0) -> Sequence[Event]:
         """Take bytes of the stream and return what they mean."""
@@ -240,7 +244,7 @@ class Tls:
         self._replies += self._drain()
         if self._replies > self._limits.reply_bytes:
             flood = Malformed(f"{self._replies} bytes of answers were asked for, and no data", "")
-            return [*events, flood, *self._close("a flood of key updates or renegotiations", FAILED)]
+            return [*events, flood, *self._close("a flood of renegotiations", FAILED)]
         return events
 
     def _closed_by_peer(self) -> list[Event]:

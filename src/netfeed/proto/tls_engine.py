@@ -18,6 +18,7 @@ from netfeed.proto.tls_words import (
     Event,
     Malformed,
     Reason,
+    Session,
     Unverified,
     certificate_of,
 )
@@ -29,13 +30,13 @@ ROOM_BYTES: Final = 16 * 2**10
 class Engine:
     """One side's OpenSSL. `server_name` None: the server's side."""
 
-    def __init__(self, context: ssl.SSLContext, server_name: str | None, session: ssl.SSLSession | None) -> None:
+    def __init__(self, context: ssl.SSLContext, server_name: str | None, ticket: ssl.SSLSession | None) -> None:
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.name = server_name
         try:
             self.talk = context.wrap_bio(
                 self.incoming, self.outgoing, server_side=server_name is None, server_hostname=server_name,
-                session=session,
+                session=ticket,
             )  # fmt: skip
         except (ValueError, UnicodeError) as error:
             raise MisuseError(f"cannot speak TLS with {server_name!r}: {error}") from None
@@ -100,17 +101,25 @@ class Engine:
             return AlertReceived(heard)
         return Malformed(reason_text(error), alert_sent(error, out))
 
+    def session(self) -> Session | None:
+        """Give a client's session, where a server can be asked to go on with it: by a ticket, or (TLS 1.2) a number."""
+        ticket = self.talk.session
+        if ticket is None or self.name is None:
+            return None
+        numbered = self.talk.version() == "TLSv1.2" and ticket.id
+        return Session(self.name, ticket) if ticket.has_ticket or numbered else None
+
     def certificate(self) -> Certificate | None:
         """Give the peer's certificate, believed or not; None when it showed none.
 
         `getpeercert` tells nothing of a certificate that was not believed. OpenSSL keeps a server's chain as it came,
         a client's only as it was judged.
         """
-        for chain in ("get_unverified_chain", "get_verified_chain"):
-            found = getattr(getattr(self.talk, "_sslobj", None), chain, lambda: None)()
-            if found and found[0] is not None:
-                return certificate_of(found[0].get_info())
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, ssl.SSLError):  # what cannot even be read is not shown
+            for chain in ("get_unverified_chain", "get_verified_chain"):
+                found = getattr(getattr(self.talk, "_sslobj", None), chain, lambda: None)()
+                if found and found[0] is not None:
+                    return certificate_of(found[0].get_info())
             told = self.talk.getpeercert()
             return certificate_of(told) if told else None
         return None

@@ -21,7 +21,7 @@ HANDSHAKE_BYTES: Final = 128 * 2**10
 QUEUED_BYTES: Final = 4 * 2**20
 """What may wait: plaintext before the handshake is over, records that nobody drains after it."""
 REPLY_BYTES: Final = 16 * 2**10
-"""What a peer may make us answer without our saying anything: some hundred key updates or refused renegotiations."""
+"""What a peer may make us answer without our saying anything: some five hundred refused renegotiations."""
 
 
 class Reason(Enum):
@@ -156,6 +156,14 @@ class Timing:
             raise MisuseError("the times of a TLS conversation are positive")
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a later conversation with the same server goes on with. OpenSSL verifies no name again when it does."""
+
+    server_name: str
+    ticket: ssl.SSLSession
+
+
 class State(Enum):
     """Where a conversation stands."""
 
@@ -169,7 +177,7 @@ class State(Enum):
 class Statistics:
     """The account of a conversation. Units: bytes; `wire` are records, `plain` what they held.
 
-    `reply_bytes` are answers to key updates and the like, counted in `wire_out_bytes` as well.
+    `reply_bytes` are answers to what was no data, counted in `wire_out_bytes` as well.
     """
 
     state: State
@@ -181,12 +189,19 @@ class Statistics:
     queued_bytes: int
 
 
+NAMES: Final = frozenset({"DNS", "IP Address", "email", "URI"})
+"""The kinds of names that are text; others (a directory's, any other) are left out."""
+
+
 def certificate_of(told: Mapping[str, Any]) -> Certificate:
-    """Make a certificate of what `ssl` tells about one (SSLObject.getpeercert)."""
-    subject, issuer = _name(told.get("subject", ())), _name(told.get("issuer", ()))
+    """Make a certificate of what `ssl` tells about one (SSLObject.getpeercert).
+
+    A time that is none is 0: whoever shows a certificate may have written anything into it.
+    """
+    names = tuple(str(value) for kind, value in told.get("subjectAltName", ()) if kind in NAMES)
     return Certificate(
-        subject, issuer, _time(told.get("notBefore")), _time(told.get("notAfter")),
-        tuple(value for _, value in told.get("subjectAltName", ())), str(told.get("serialNumber", "")),
+        _name(told.get("subject", ())), _name(told.get("issuer", ())), _time(told.get("notBefore")),
+        _time(told.get("notAfter")), names, str(told.get("serialNumber", "")),
     )  # fmt: skip
 
 
@@ -202,4 +217,7 @@ def _name(parts: Any) -> str:
 
 
 def _time(text: str | None) -> int:
-    return 0 if text is None else ssl.cert_time_to_seconds(text) * 10**9
+    try:
+        return ssl.cert_time_to_seconds(text or "") * 10**9
+    except ValueError:
+        return 0

@@ -61,6 +61,7 @@ class Task:
         self._lingers: dict[int, int] = {}
         end = getattr(machine, "end", None)
         self._ends_by_port = end is not None and "port" in inspect.signature(end).parameters
+        self._is_finishing = False
 
     def receive(self, port: int, now: int) -> None:
         """Take what waits at an endpoint, one input after the other."""
@@ -106,7 +107,7 @@ class Task:
 
     def finish(self) -> None:
         """Drain, end sending behind all that waits, and close when the peer has closed too, or after LINGER_NS."""
-        now = self._loop.clock()
+        now, self._is_finishing = self._loop.clock(), True
         self.kick()
         for port, endpoint in list(self.ports.items()):
             end = getattr(endpoint, "end_sending", None)
@@ -161,3 +162,5 @@ class Task:
         if endpoint is not None:
             self._loop.release(endpoint)
             endpoint.close()
+        if self._is_finishing and not self.ports:
+            self._loop.remove(self)

@@ -23,6 +23,8 @@ from netfeed.transport.tcp_stream import Stream
 
 BACKLOG: Final = 256
 """Connections that the kernel keeps until they are accepted; it caps this at net.core.somaxconn."""
+MAX_OPEN: Final = 1024
+"""Connections of one listener that may be open at once: what a process may have open by default."""
 MAX_ACCEPTED: Final = 64
 """Connections that are accepted in one turn, before the others get theirs."""
 _FULL: Final = (errno.EMFILE, errno.ENFILE)
@@ -30,7 +32,7 @@ _FULL: Final = (errno.EMFILE, errno.ENFILE)
 
 @dataclass(frozen=True, slots=True)
 class ListenerStatistics:
-    """The account of a listener: who was accepted, and who was turned away because no descriptor was left."""
+    """The account of a listener: who was accepted, and who was turned away because too many were there already."""
 
     accepted: int
     turned_away: int
@@ -42,14 +44,17 @@ class Listener:
 
     def __init__(
         self, host: str, port: int, accepted: Callable[[Stream, int], None], *, options: Options = PLAIN,
-        backlog: int = BACKLOG, defer_accept_s: int = 0,
+        backlog: int = BACKLOG, defer_accept_s: int = 0, max_open: int = MAX_OPEN,
     ) -> None:  # fmt: skip
         """Listen; port 0 is any, `port` says which. `defer_accept_s`: wait that long for the client's first bytes.
+
+        Whoever comes while `max_open` of those who came before are there is turned away.
 
         Raises: NetworkError; ConfigurationError.
         """
         self.warnings: list[str] = []
-        self._accepted, self._options = accepted, options
+        self._accepted, self._options, self._max_open = accepted, options, max_open
+        self._open: list[Stream] = []
         self._count = self._turned_away = self._failed = 0
         self.socket = open_socket(host)
         try:
@@ -76,6 +81,10 @@ class Listener:
                 if error.errno not in _FULL or not self._turn_away():
                     self._failed += 1  # who waited has gone
                     return
+                continue
+            if self._is_full():
+                one.close()
+                self._turned_away += 1
                 continue
             self._count += 1
             self._take(one, endpoint_text(*peer[:2]), now)
@@ -116,7 +125,14 @@ class Listener:
         stream = Stream(one, peer, connected=True, options=self._options)
         with contextlib.suppress(OSError):  # who has gone already is told by the first read
             stream.warnings += apply(one, self._options)
+        self._open.append(stream)
         self._accepted(stream, now)
+
+    def _is_full(self) -> bool:
+        """Say whether as many are open as may be; who has closed is forgotten only when it matters."""
+        if len(self._open) >= self._max_open:
+            self._open = [stream for stream in self._open if stream.fileno() >= 0]
+        return len(self._open) >= self._max_open
 
     def _turn_away(self) -> bool:
         """Close a connection that no descriptor is left for; say whether that could be done."""
