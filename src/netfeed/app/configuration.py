@@ -168,6 +168,17 @@ class Journal(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     files: Count | None = None
 
 
+class Recording(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The files of everything that venues over connections and we said to each other."""
+
+    path: str | None = None
+    queue: Size = 64 * 2**20
+    policy: Literal["drop", "halt"] = "drop"
+    rotate_size: Size | None = None
+    rotate_every: Duration | None = None
+    files: Count | None = None
+
+
 class Ring(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The shared memory through which other processes read changes; a slow reader loses with evidence."""
 
@@ -192,6 +203,7 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     books: Books = Books()
     stream: Stream = Stream()
     journal: Journal = Journal()
+    recording: Recording = Recording()
     ring: Ring = Ring()
     endpoints: Endpoints = Endpoints()
 

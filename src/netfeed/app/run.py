@@ -25,6 +25,7 @@ from netfeed.app.inlet import Inlet
 from netfeed.app.journal import JournalWriter
 from netfeed.app.live import Live
 from netfeed.app.metrics import Metrics
+from netfeed.app.recorder import Recorder
 from netfeed.app.signals import Signals
 from netfeed.app.slots import Slot
 from netfeed.app.snapshot_join import SnapshotJoin
@@ -70,6 +71,7 @@ class Run:
         self._stop = stop
         self._closing: list[Callable[[], Any]] = []
         self._stream: JsonStream | None = None
+        self.recorder: Recorder | None = None
         self._closed: list[tuple[Slot, GapClosed]] = []  # in this turn: their messages are still on their way
 
     def run(self) -> None:
@@ -162,6 +164,13 @@ class Run:
             live.journal = journal
             live.queues.append(journal.queue)
             self._closing.append(lambda: self._finished(journal.close(), "the journal"))
+        if config.recording.path is not None:
+            recorder = self.recorder = Recorder(
+                config.recording, config.recording.path, config.venues, skew_ns=lambda: live.drive.skew_ns
+            )
+            live.venues.wrap, live.venues.listed = recorder.talk, recorder.listed
+            live.queues.append(recorder.queue)
+            self._closing.append(self._end_recording)
         path = "-" if self.options.json else config.stream.path
         if path is not None:
             self._stream = stream = JsonStream(config.stream, live.catalogue, lambda: live.drive.named, live.held, path)
@@ -271,6 +280,11 @@ class Run:
                 self.tell(str(error))
         self._closing.clear()
         self.live.close()
+
+    def _end_recording(self) -> None:
+        assert self.recorder is not None
+        self.live.venues.hang_up()
+        self._finished(self.recorder.close(), "the recording")
 
     def _end_stream(self) -> None:
         assert self._stream is not None

@@ -111,7 +111,8 @@ class StreamListener:
         """Give the account as it is now."""
         return {
             "url": self.url, "clients": len(self.venue.clients), "turned_away_without_port": self.turned_away,
-            "connections": asdict(self.venue.counts), "messages": asdict(self.venue.inner.counts),
+            "connections": asdict(self.venue.counts),
+            "messages": asdict(self.venue.inner.counts) if isinstance(self.venue.inner, JsonRpcVenue) else None,
         }  # fmt: skip
 
     def close(self) -> None:

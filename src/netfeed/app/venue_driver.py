@@ -26,11 +26,13 @@ class VenueDriver:
         self.loop = Loop()
         self.stream: Callable[[list[Json]], None] | None = None
         self.wrap: Wrap | None = None
+        self.listed: Callable[[str, bytes], None] | None = None
         budget = TokenBucket(rate=ATTEMPTS_RATE, burst=ATTEMPTS_BURST)
         self._collect = collect
         self.links = [
             VenueLink(
-                one, first + place, self.loop, budget=budget, tell=tell, stream=self._into_stream, wrap=self._held
+                one, first + place, self.loop, budget=budget, tell=tell, stream=self._into_stream, wrap=self._held,
+                listed=self._has_listed,
             )
             for place, one in enumerate(configs)
         ]  # fmt: skip
@@ -62,15 +64,23 @@ class VenueDriver:
         """Turn, because something is due."""
         self.ready()
 
-    def close(self) -> None:
-        """Close all connections."""
+    def hang_up(self) -> None:
+        """Close all connections; the books stay as they are."""
         for link in self.links:
             link.close()
+
+    def close(self) -> None:
+        """Close all connections, and the loop."""
+        self.hang_up()
         self.loop.close()
 
     def _into_stream(self, lines: list[Json]) -> None:
         if self.stream is not None:
             self.stream(lines)
+
+    def _has_listed(self, venue: str, answer: bytes) -> None:
+        if self.listed is not None:
+            self.listed(venue, answer)
 
     def _held(self, talk: Any, venue: str, endpoint: str) -> Any:
         return talk if self.wrap is None else self.wrap(talk, venue, endpoint)

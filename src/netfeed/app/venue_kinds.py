@@ -3,6 +3,7 @@
     question     asked once on a connection of its own, for the instruments
     instruments  reads the answer; None for a message that is none
     made         dialect, market and topics for the instruments that are wanted
+    asked        reads a request of ours: which topics it asks for (True) or gives up (False); None for any other
 
 Leaves out: what each venue says (`netfeed.venues`), and connections (`venue_link`).
 """
@@ -44,6 +45,7 @@ class Kind(NamedTuple):
     question: Callable[[Venue], bytes]
     instruments: Callable[[Buffer], list[Instrument] | None]
     made: Callable[[Venue, Sequence[Instrument]], Made]
+    asked: Callable[[Buffer], tuple[bool, list[str]] | None]
 
 
 class Limited:
@@ -99,9 +101,32 @@ def _deribit(config: Venue, instruments: Sequence[Instrument]) -> Made:
     return Made(limited(deribit_json.Dialect(), config.limits), market, topics, books, events)
 
 
+class _Channels(msgspec.Struct):
+    channels: list[str] = []
+
+
+class _Request(msgspec.Struct):
+    method: str = ""
+    params: _Channels | None = None
+
+
+_REQUEST: Final = msgspec.json.Decoder(_Request)
+_SAID: Final = {"public/subscribe": True, "private/subscribe": True, "public/unsubscribe": False}
+
+
+def _deribit_asked(message: Buffer) -> tuple[bool, list[str]] | None:
+    try:
+        request = _REQUEST.decode(message)
+    except msgspec.MsgspecError:
+        return None
+    on = _SAID.get(request.method)
+    return None if on is None or request.params is None else (on, request.params.channels)
+
+
 KINDS: Final[dict[str, Kind]] = {
     "deribit": Kind(
-        f"wss://{deribit_json.HOST}{deribit_json.PATH}", _deribit_question, _deribit_instruments, _deribit
+        f"wss://{deribit_json.HOST}{deribit_json.PATH}", _deribit_question, _deribit_instruments, _deribit,
+        _deribit_asked,
     ),
 }  # fmt: skip
 """By the name that the configuration gives them."""

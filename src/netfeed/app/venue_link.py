@@ -49,6 +49,7 @@ class VenueLink:
     def __init__(
         self, config: Config, index: int, loop: Loop, *, budget: TokenBucket, tell: Callable[[str], None],
         stream: Callable[[list[dict[str, Any]]], None], wrap: Wrap | None = None,
+        listed: Callable[[str, bytes], None] = lambda venue, answer: None,
     ) -> None:  # fmt: skip
         """Read certificates. Raises: ConfigurationError."""
         self.config, self.name, self.index = config, config.name, index
@@ -58,6 +59,7 @@ class VenueLink:
         self.listed = 0
         self._kind = KINDS[config.venue]
         self._loop, self._budget, self._tell, self._stream = loop, budget, tell, stream
+        self._listed = listed
         self._wrap: Wrap = wrap or (lambda talk, venue, endpoint: talk)
         self._talks = websockets(config)
         self._made: Made | None = None
@@ -130,6 +132,7 @@ class VenueLink:
             self._unanswered(f"none of its {self.listed} instruments is named", now)
             return
         self._backoff.stop()
+        self._listed(self.name, told.answer)
         self._run(found, now)
 
     def _unanswered(self, reason: str, now: int) -> None:

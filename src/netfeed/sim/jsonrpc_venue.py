@@ -111,6 +111,11 @@ class JsonRpcVenue:
         self._picks: list[int] = []
         self.venue.watch()
 
+    @property
+    def is_up(self) -> bool:
+        """Say whether clients are let in at all."""
+        return self.venue.is_up
+
     # -- the contract
 
     @property

@@ -16,16 +16,15 @@ connection is over.
 """
 
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from netfeed.machine import NEVER, Buffer
+from netfeed.machine import NEVER, Buffer, Machine
 from netfeed.proto import websocket
 from netfeed.sim.draws import Draws
 from netfeed.sim.faults import RATE
 from netfeed.sim.jsonrpc_client import Client
-from netfeed.sim.jsonrpc_venue import JsonRpcVenue
 from netfeed.sim.stream_conversation import Conversation
 from netfeed.sim.stream_faults import StreamWindows
 from netfeed.sim.venue_events import Disconnected, Event, HungUp, Malformed
@@ -52,10 +51,41 @@ class Counts:
     over: int = 0
 
 
+class Speaker(Machine, Protocol):
+    """What stands behind the connections: a machine over whole messages, whose ports from STREAM on are clients."""
+
+    @property
+    def clients(self) -> Mapping[int, Client]:
+        """Give the clients by port."""
+
+    @property
+    def faults(self) -> StreamWindows:
+        """Give the standing faults."""
+
+    @property
+    def is_up(self) -> bool:
+        """Say whether clients are let in at all."""
+
+    def open(self, port: int, now: int, peer: str = "") -> bool:
+        """Let a client in; False when it is not wanted."""
+
+    def end(self, now: int, port: int = STREAM) -> Sequence[Event]:
+        """Take note that a client has gone."""
+
+    def once(self, what: str, ports: Iterable[int], now: int) -> None:
+        """Do something to connections once. Raises: MisuseError."""
+
+    def close(self, code: int, ports: Iterable[int], now: int) -> None:
+        """End connections."""
+
+    def flush(self, now: int) -> None:
+        """Take over what a command has done."""
+
+
 class StreamVenue:
     """The connections of a venue. `seed` names the chances of faults."""
 
-    def __init__(self, inner: JsonRpcVenue, context: ssl.SSLContext | None = None, *, seed: int = 0) -> None:
+    def __init__(self, inner: Speaker, context: ssl.SSLContext | None = None, *, seed: int = 0) -> None:
         self.inner = inner
         self.counts = Counts()
         self._context = context
@@ -136,7 +166,7 @@ class StreamVenue:
     # -- commands
 
     @property
-    def clients(self) -> dict[int, Client]:
+    def clients(self) -> Mapping[int, Client]:
         """Give the clients whose handshake is over, by port."""
         return self.inner.clients
 
@@ -220,7 +250,7 @@ class StreamVenue:
         if not refuse and asked.target.partition("?")[0] != TARGET:
             refuse = 404
         if not refuse and not self.inner.open(port, now, one.peer):
-            refuse = 429 if self.inner.venue.is_up else 503
+            refuse = 429 if self.inner.is_up else 503
         if refuse:
             self.counts.refused += 1
             one.websocket.refuse(now, refuse)
