@@ -63,6 +63,7 @@ class World:
         self, seed: int, *, topics: tuple[str, ...], lines: int = 1, sick: float = 0.8, calm_at: int = 60 * S,
         every_ns: int = 500 * MS, faults: tuple[str, ...] = FAULTS, dialect: ToyDialect | None = None, venues: int = 1,
         pauses: Pauses | None = None, beat_ns: int = BEAT_NS, strike_ns: int = 0,
+        churn: bool = False,
         talk: Callable[[str, int], Any] = plain, server_talk: Any = None,
     ) -> None:  # fmt: skip
         self.random, self.now, self.calm_at = Random(seed), 0, calm_at
@@ -94,6 +95,9 @@ class World:
         self.moving = True
         self._at(0, self._move)
         self._at(calm_at, self._heal)
+        self.away: set[tuple[str, str]] = set()
+        if churn:
+            self._at(S, self._churn)
         if strike_ns:
             self._at(strike_ns, self._strike_one)
 
@@ -222,6 +226,21 @@ class World:
         if fault in names:
             setattr(mood, *names[fault])
         return mood
+
+    def _churn(self) -> None:
+        """Drop a topic, or want it again; when the world is sound, all are wanted."""
+        venue, topic = self.random.choice(list(self.exchanges)), self.random.choice(self.topics)
+        sound = self.now >= self.calm_at
+        for one in sorted(self.away) if sound else [(venue, topic)]:
+            if one in self.away:
+                self.away.discard(one)
+                self.gateway.want(one[0], [one[1]], self.now)
+            else:
+                self.away.add(one)
+                self.gateway.drop(one[0], [one[1]], self.now)
+        self._drain()
+        if not sound:
+            self._at(min(self.calm_at, self.now + self.random.randrange(3 * S)), self._churn)
 
     def _strike_one(self) -> None:
         """Break one of the connections that live, now and then."""

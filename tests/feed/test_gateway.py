@@ -47,7 +47,14 @@ def told(world: World, kind: type) -> list[Any]:
 def test_every_world_ends_with_every_book_live_and_right_and_every_topic_asked_for_once(first: int) -> None:
     for seed in range(first, first + 20):
         world = World(
-            seed, topics=TOPICS, lines=1 + seed % 2, calm_at=40 * S, every_ns=S, talk=client, server_talk=ServerTalk
+            seed,
+            topics=TOPICS,
+            lines=1 + seed % 2,
+            calm_at=40 * S,
+            every_ns=S,
+            talk=client,
+            server_talk=ServerTalk,
+            churn=seed % 4 == 3,
         )
         world.run(world.calm_at)
         assert world.settle(), f"seed {seed}: {world.wrong()}"

@@ -68,7 +68,7 @@ class Wired:
             if isinstance(event, Connect):
                 self._open.append(event.port)
                 self._gateway.opened(event.port, now)
-                self._gateway.receive(HELLO, now, event.port)
+                self._tell(self._gateway.receive(HELLO, now, event.port), now)
             elif isinstance(event, Disconnect):
                 self._open.remove(event.port)
                 self._gateway.transmit(event.port)

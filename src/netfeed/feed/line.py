@@ -24,6 +24,7 @@ from netfeed.feed.session import Session
 from netfeed.feed.session_words import Event as SessionEvent
 from netfeed.feed.session_words import Lost, Parting, Ready
 from netfeed.feed.subscriptions import State, Subscriptions
+from netfeed.feed.throttle import MAX_HOLD_NS
 from netfeed.feed.venue import Numbers, Shared, shown
 from netfeed.machine import NEVER, Buffer
 from netfeed.proto.backoff import Attempt, Backoff
@@ -159,7 +160,10 @@ class Line:
         link = self._at(port)
         if link is None or link.session is None:
             return []
-        return self._done(self._told(link, link.session.receive(data, now), now))
+        told = link.session.receive(data, now)
+        if not told and link.session.deadline >= self.deadline:
+            return []
+        return self._done(self._told(link, told, now))
 
     def end(self, now: int, port: int, reason: str) -> list[Event]:
         """Take note that a stream has ended, or never came to stand, for this reason."""
@@ -249,7 +253,7 @@ class Line:
 
     def _lost(self, link: Link, lost: Lost, now: int) -> list[Event]:
         """Wait before the next attempt; an heir steps in for the link that is gone."""
-        not_before = now + lost.wait_ns if lost.wait_ns else None
+        not_before = now + min(lost.wait_ns, MAX_HOLD_NS) if lost.wait_ns else None
         self._place += 1
         if link is self.heir:
             assert self._heirs_backoff is not None

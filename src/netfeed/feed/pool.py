@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from netfeed.book.state import BookState
 from netfeed.errors import MisuseError
-from netfeed.feed.dialect import Fetch, Resync
+from netfeed.feed.dialect import Fetch, Resync, Want
 from netfeed.feed.fetcher import Fetcher
 from netfeed.feed.gateway_words import (
     Connect,
@@ -147,7 +147,10 @@ class Pool:
         """Take bytes of a connection."""
         line = self._by_port.get(port)
         if line is not None:
-            return self._after(line.receive(data, now, port), now)
+            told, wants = line.receive(data, now, port), self._market.wants()
+            if told or wants or self._farewell or not self._gaps.is_empty or line.deadline < self.deadline:
+                return self._after(told, now, wants)
+            return []
         return self._after(self._fetcher.receive(data, now), now) if self._fetcher.owns(port) else []
 
     def end(self, now: int, port: int, reason: str) -> list[Event]:
@@ -166,7 +169,7 @@ class Pool:
 
     # --- what follows from what was told
 
-    def _after(self, told: list[Event], now: int) -> list[Event]:
+    def _after(self, told: list[Event], now: int, wants: Sequence[Want] = ()) -> list[Event]:
         """Draw the conclusions, after each input: gaps, the needs of the books, what is done about them."""
         events, self._farewell = self._farewell, []
         for event in told:
@@ -176,7 +179,8 @@ class Pool:
                 events += self._lost(event, now)
             elif isinstance(event, Told):
                 events += self._heard(event, now)
-        events += self._serve(now)
+        events += self._serve([*wants, *self._market.wants()], now)
+        events += self._fetcher.wake(now)
         if not self._gaps.is_empty:
             events += self._closed(self._gaps.look(now))
         if self._leaving:
@@ -242,9 +246,9 @@ class Pool:
 
     # --- the needs of the books
 
-    def _serve(self, now: int) -> list[Event]:
+    def _serve(self, wants: Iterable[Want], now: int) -> list[Event]:
         events: list[Event] = []
-        for want in self._market.wants():
+        for want in wants:
             if want.topic not in self._wanted:
                 continue
             if isinstance(want, Fetch) and self._venue.fetch is None:

@@ -103,6 +103,9 @@ class Session:
         self._puzzling: Counter[str] = Counter()
         self._messages = self._answers = self._beats = self._pings = self._subscribes = self._unsubscribes = 0
         self._asked_before, self._unanswered_before, self._unasked_before = _counts(topics)
+        self.deadline = self._due
+        """When to ask, to ping, to take note of silence, to give up. Market data alone can only make it later, and then
+        it stays as it is: that is most of what comes."""
 
     # --- the machine
 
@@ -112,8 +115,7 @@ class Session:
         return self._pulse.is_silent
 
     @property
-    def deadline(self) -> int:
-        """Say when to ask, to ping, to take note of silence, or to give up. Units: monotonic ns."""
+    def _due(self) -> int:
         if self.is_over:
             return NEVER
         if not self.is_open:
@@ -137,6 +139,7 @@ class Session:
             self.reconcile(now)
         elif not self.is_over and now >= self._open_by:
             self._give_up("no handshake in time", now, events)
+        self.deadline = self._due
         return events
 
     def end(self, now: int, reason: str = "") -> list[Event]:
@@ -170,6 +173,7 @@ class Session:
         """Take note that other topics are wanted, or one is to be had anew: ask as soon as the budget allows it."""
         if self.is_open and not self.is_over:
             self._ask(now)
+            self.deadline = self._due
 
     def statistics(self) -> Statistics:
         """Give the account as it is now."""
@@ -185,17 +189,22 @@ class Session:
 
     def _turn(self, words: Iterable[Word], now: int) -> list[Event]:
         events: list[Event] = []
+        market_data_alone = True
         for word in words:
             if self.is_over:
                 break
             if isinstance(word, Heard):
-                self._hear(word.batch, now, events)
-            elif isinstance(word, Lively):
+                market_data_alone &= self._hear(word.batch, now, events)
+                continue
+            market_data_alone = False
+            if isinstance(word, Lively):
                 self._alive(now, events)
             elif isinstance(word, Opened):
                 self._open(now, events)
             else:
                 self._over(word, now, events)
+        if not market_data_alone or events or self._talk.deadline < self.deadline:
+            self.deadline = self._due
         return events
 
     def _open(self, now: int, events: list[Event]) -> None:
@@ -212,7 +221,8 @@ class Session:
         self._ask(now)
         events.append(Ready())
 
-    def _hear(self, batch: Batch, now: int, events: list[Event]) -> None:
+    def _hear(self, batch: Batch, now: int, events: list[Event]) -> bool:
+        """Take a batch; say whether it was market data and nothing else."""
         self._alive(now, events)
         self._messages += len(batch)
         others = self._market.apply(batch, now + self._skew.ns, self.line)
@@ -222,8 +232,9 @@ class Session:
             for said in self._dialect.read(batch[place]):
                 _MEANT[type(said)](self, said, now, events)
                 if self.is_over:
-                    return
+                    return False
                 self._ask(now)
+        return not others
 
     def _alive(self, now: int, events: list[Event]) -> None:
         since = self._pulse.heard_at
@@ -280,7 +291,7 @@ class Session:
         if said.request in self._opening:
             self._give_up(f"the opening was not heard: {code}", now, events, wait_ns=until - now)
         else:
-            self.topics.unheard(said.request)
+            self._left(self.topics.unheard(said.request))
 
     def _leaving(self, said: Leaving, now: int, events: list[Event]) -> None:
         self._sense()
@@ -376,7 +387,7 @@ class Session:
         self._over(Ended("us", None, reason, wait_ns), now, events)
 
     def _over(self, ended: Ended, now: int, events: list[Event]) -> None:
-        self.is_over = True
+        self.is_over, self.deadline = True, NEVER
         self.topics.lost()
         last = tuple(Last(topic, self._sequence(topic)) for topic in self._joined)
         self._left(list(self._joined))
