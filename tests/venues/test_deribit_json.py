@@ -156,6 +156,6 @@ def test_the_recording_becomes_books() -> None:
     seen = events.statistics()
     assert (seen.refused, seen.dropped) == (0, 0)
     assert seen.tickers > 50
-    assert [list(DIALECT.read(texts[place]))[0] for place in left] == [
+    assert [next(iter(DIALECT.read(texts[place]))) for place in left] == [
         Acknowledged(0, tuple(json.loads(texts[place])["result"])) for place in left
     ]

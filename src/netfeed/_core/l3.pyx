@@ -119,7 +119,7 @@ cdef class OrderBooks:
         self.check(book)
         self.m.books[book].sides[0].judged = judged
 
-    def suspect_all(self, uint64_t first, uint64_t last):
+    def suspect_all(self, uint64_t first, uint64_t last, bint but_empty=False):
         cdef uint32_t book
         cdef Change *change
         self.room(self.m.book_count + 1)
@@ -127,6 +127,8 @@ cdef class OrderBooks:
         change.sequence = first
         change.reference = last
         for book in range(self.m.book_count):
+            if but_empty and self.m.books[book].sides[0].state == EMPTY:
+                continue
             self.m.books[book].sides[0].doubted = 0
             set_state(&self.m, book, SUSPECT)
 
@@ -187,7 +189,7 @@ cdef class OrderBooks:
     def reduce(self, int64_t book, uint64_t order_id, int64_t by):
         cdef Order *order
         self.check(book)
-        order = find_in(&self.m, book, order_id, young(order_id))
+        order = find_in(&self.m, book, order_id)
         if order == NULL:
             return self.reason()
         if not 0 < by <= order.quantity:
@@ -199,7 +201,7 @@ cdef class OrderBooks:
     def resize(self, int64_t book, uint64_t order_id, int64_t quantity):
         cdef Order *order
         self.check(book)
-        order = find_in(&self.m, book, order_id, young(order_id))
+        order = find_in(&self.m, book, order_id)
         if order == NULL:
             return self.reason()
         if not 0 < quantity <= order.quantity:
@@ -212,7 +214,7 @@ cdef class OrderBooks:
     def delete(self, int64_t book, uint64_t order_id):
         cdef Order *order
         self.check(book)
-        order = find_in(&self.m, book, order_id, young(order_id))
+        order = find_in(&self.m, book, order_id)
         if order == NULL:
             return self.reason()
         lower(&self.m, order, order.quantity)
@@ -222,7 +224,7 @@ cdef class OrderBooks:
     def replace(self, int64_t book, uint64_t order_id, uint64_t new_id, int64_t price, int64_t quantity):
         cdef Order *order
         self.check(book)
-        order = find_in(&self.m, book, order_id, young(order_id))
+        order = find_in(&self.m, book, order_id)
         if order == NULL:
             return self.reason()
         if try_replace(&self.m, book, order, new_id, price, quantity, self.m.arrivals) != 0:
@@ -256,6 +258,10 @@ cdef class OrderBooks:
                 self.m.books[book].sides[which].told_key = LOWEST
                 self.m.books[book].sides[which].told_quantity = self.m.books[book].sides[which].told_orders = 0
             touch(&self.m, book)
+
+    @property
+    def wide_rungs(self):
+        return self.m.wide_rungs
 
     @property
     def in_transaction(self):

@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 from netfeed._core.batch cimport Message
 from netfeed._core.l3 cimport OrderBooks
 from netfeed._core.market cimport (
-    BAD_LENGTH, BAD_QUANTITY, CHANGES_PER_MESSAGE, FULL, NONE, RUNGS, UNKNOWN_BOOK, WRONG_BOOK, Market, Order, Side,
+    BAD_LENGTH, BAD_QUANTITY, CHANGES_PER_MESSAGE, FULL, NONE, UNKNOWN_BOOK, WRONG_BOOK, Market, Order, Side,
     end_transaction, find, find_in, guess_rung, home, key_of, lower, open_book, prefetch, refuse, rest, touch, trade, try_add, unlikely, wrong, young,
 )
 
@@ -143,6 +143,7 @@ cdef class StarbaseBooks:
         cdef uint16_t template
         cdef uint32_t book
         cdef const Side *side
+        cdef uint64_t rung
         cdef int64_t key
         if message.length < HEADER + 16:
             return
@@ -156,7 +157,9 @@ cdef class StarbaseBooks:
             key = key_of(template & 1, le64(message.data + HEADER + 24))
         else:
             key = self.m.orders[young(<uint64_t>le64(message.data + HEADER))].key
-        prefetch(&side.rungs[guess_rung(side, key) & (RUNGS - 1)])
+        rung = guess_rung(side, key)
+        if rung < side.rung_count:
+            prefetch(&side.rungs[rung])
 
     # --- one message
 
@@ -252,7 +255,7 @@ cdef class StarbaseBooks:
         if unlikely(book == NONE):
             refuse(self.m, NONE, UNKNOWN_BOOK, id)
             return NULL
-        order = find_in(self.m, book, id, young(id))
+        order = find_in(self.m, book, id)
         if unlikely(order != NULL and order.side != which):
             refuse(self.m, book, WRONG_BOOK, id)
             return NULL

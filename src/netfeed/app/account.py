@@ -111,6 +111,7 @@ def channel_account(live: Live, slot: Slot) -> Json:
         "silences": live.silences(slot),
         "messages": told.messages,
         "snapshot_messages": told.snapshot_messages,
+        "snapshots_refused": slot.lane.delivery.snapshots_refused,
         "gaps": told.gaps_opened,
         "recovered": {by: slot.recovered[by] for by in RECOVERIES},
         "messages_lost": told.lost_messages,

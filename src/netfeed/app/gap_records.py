@@ -34,7 +34,8 @@ def gap_records(slot: Slot, skew_ns: int) -> list[Json]:
     """List the gaps of a channel, those that are open last. Units: ns since 1970, `open_ns` a duration."""
     channel = slot.lane.channel
     ended = [_record(slot, gap, skew_ns) for gap in channel.statistics().gaps]
-    still = [GapRecord(gap.first, gap.end - 1, gap.opened_at or 0, 0, None, gap.seen_at) for gap in channel.open_gaps]
+    opened = {gap.span: gap for gap in channel.open_gaps if gap.span is not None}  # pieces of one gap are one record
+    still = [GapRecord(*span, gap.opened_at or 0, 0, None, gap.seen_at) for span, gap in opened.items()]
     return ended + [
         {**_record(slot, gap, skew_ns), "state": "open", "ended_ns": None, "open_ns": None} for gap in still
     ]
@@ -55,6 +56,7 @@ def _record(slot: Slot, gap: GapRecord, skew_ns: int) -> Json:
     return {
         "first": gap.first,
         "last": gap.last,
+        "lost": gap.lost,
         "state": "lost" if gap.by is None else "closed",
         "closed_by": gap.by,
         "seen_ns": gap.seen_at + skew_ns,

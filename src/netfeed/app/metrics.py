@@ -147,7 +147,12 @@ def _channels(told: dict[str, Any]) -> Iterator[Metric]:
     servers = CounterMetricFamily(
         "netfeed_retransmit_requests", "Requests to send again", labels=["channel", "server", "result"]
     )  # fmt: skip
+    refused = CounterMetricFamily(
+        "netfeed_snapshots_refused", "Snapshots that were not believed, by what is wrong", labels=["channel", "reason"]
+    )  # fmt: skip
     for channel in told["channels"]:
+        for reason, count in channel["snapshots_refused"].items():
+            refused.add_metric([channel["channel"], reason], count)
         for by in RECOVERIES:
             recovered.add_metric([channel["channel"], by], channel["recovered"][by])
         held.add_metric([channel["channel"]], channel["held_bytes"])
@@ -155,7 +160,7 @@ def _channels(told: dict[str, Any]) -> Iterator[Metric]:
         for server in channel["servers"]:
             for result in ("asked", "answered", "timeouts", "rejects", "unasked"):
                 servers.add_metric([channel["channel"], server["server"], result], server[result])
-    yield from (recovered, held, silent, servers)
+    yield from (recovered, refused, held, silent, servers)
 
 
 def _one(family: Any, name: str, what: str, value: float) -> Metric:

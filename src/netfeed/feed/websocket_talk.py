@@ -32,7 +32,7 @@ MAX_WAIT_S: Final = 10**6
 class WebSocketTalk:
     """One conversation: `client` speaks, `stream` is what its bytes go through: itself, or a stack with TLS below."""
 
-    def __init__(self, client: websocket.Client, stream: websocket.Client | Stack) -> None:
+    def __init__(self, client: websocket.Client, stream: websocket.Client | Stack[Any, Any]) -> None:
         self._client, self._stream = client, stream
         self._why = ""
         self._was_us = False
