@@ -1,4 +1,4 @@
-"""Recordings of crypto venues as lists of messages, and a reader of final levels that shares nothing with the product."""
+"""Recordings of crypto venues as lists of messages, and a reader of final levels that shares nothing with netfeed."""
 
 import gzip
 import json

@@ -80,9 +80,7 @@ def test_a_snapshot_is_fetched_when_the_first_event_has_come_and_only_once(
 
 @pytest.mark.parametrize(("product", "make"), PRODUCTS)
 @pytest.mark.parametrize("at", [15, 20, 23, 25, 30])
-def test_a_snapshot_joins_wherever_it_falls_in_what_is_held(
-    product: binance.Product, make: object, at: int
-) -> None:
+def test_a_snapshot_joins_wherever_it_falls_in_what_is_held(product: binance.Product, make: object, at: int) -> None:
     """Events end at 15, 20, 25 and 30; a snapshot may end within one of them, or behind them all."""
     market = opened(product)
     market.apply([event(make, number, number + 5) for number in range(10, 30, 5)], 1)
@@ -188,9 +186,7 @@ def test_the_recording_of_2021_becomes_books() -> None:
     ("name", "product", "exponents"),
     [("spot_btcusdt_20240808.gz", binance.SPOT, (-8, -8)), ("usdm_btcusdt_20240808.gz", binance.USDM, (-1, -3))],
 )
-def test_the_recording_of_2024_becomes_a_book(
-    name: str, product: binance.Product, exponents: tuple[int, int]
-) -> None:
+def test_the_recording_of_2024_becomes_a_book(name: str, product: binance.Product, exponents: tuple[int, int]) -> None:
     messages = list(stamped(name))
     stream = next(json.loads(text)["stream"] for _, text in messages if b"@depth" in text)
     instrument = Instrument("binance", "BTCUSDT", Kind.SPOT, "BTC", "USDT", "USDT", *exponents, 1, 1, 1)

@@ -1,8 +1,8 @@
 """`netfeed replay` of a recording of venues: the books that it makes, by the same markets as live.
 
 Each message goes to the market of its venue with the line that its connection was: the smallest number that was free
-when it began. What we said tells which topics a connection carried. Of connections that are over by the end of the
-recording the books stay as they were.
+when it began. What we said tells which topics a connection carried. What was given up at
+the end of a recording, with nothing after it, leaves the books as they were.
 
 Leaves out: sessions. What was refused, throttled or silent left its trace in what came, and is not judged again.
 """
@@ -67,6 +67,7 @@ class RecordingReplay:
         self.first_ns = self.last_ns = 0
         self._connections: dict[int, _Connection] = {}
         self._ended: list[int] = []
+        self._given_up: list[tuple[_Connection, list[str]]] = []
 
     @property
     def lanes(self) -> list[Recorded]:
@@ -123,7 +124,7 @@ class RecordingReplay:
         self.last_ns = max(self.last_ns, record.ts_ns)
         venue = self.venues[record.venue]
         venue.by_kind[record.kind] += 1
-        if record.kind != recording.ENDED:
+        if record.kind not in (recording.ENDED, recording.OUT):
             self._settle()
         match record.kind:
             case recording.IN | recording.IN_BYTES:
@@ -169,13 +170,10 @@ class RecordingReplay:
             return
         on, topics = asked
         if not on:
-            venue.feed.left(connection.line, topics)
-        for topic in topics:
-            if on:
-                connection.topics[topic] = None
-                venue.feed.joined(connection.line, topic)
-            else:
-                connection.topics.pop(topic, None)
+            self._given_up.append((connection, topics))
+        for topic in topics if on else ():
+            connection.topics[topic] = None
+            venue.feed.joined(connection.line, topic)
 
     def _open(self, venue: Recorded, number: int) -> None:
         if number in self._connections:  # it goes on from the file before
@@ -184,15 +182,20 @@ class RecordingReplay:
             self._connections[number] = _Connection(venue)
 
     def _settle(self) -> None:
-        """Let connections go that were over before something else was said."""
+        """Let topics and connections go that were given up, or over, before something else came."""
+        given_up, self._given_up = self._given_up, []
+        for connection, topics in given_up:
+            connection.venue.feed.left(connection.line, topics)
+            for topic in topics:
+                connection.topics.pop(topic, None)
         ended, self._ended = self._ended, []
         for number in ended:
-            connection = self._connections.pop(number, None)
-            if connection is None:
+            over = self._connections.pop(number, None)
+            if over is None:
                 continue
-            connection.venue.numbers.give(connection.line)
-            if connection.venue.made is not None:
-                connection.venue.feed.left(connection.line, list(connection.topics))
+            over.venue.numbers.give(over.line)
+            if over.venue.made is not None:
+                over.venue.feed.left(over.line, list(over.topics))
 
     def _refused(self, index: int, sequence: int, reason: Refusal, order_id: int) -> None:
         self.findings.add(Place(self.files[0], -1), f"sequence {sequence}: {reason.name}", "a sound message")

@@ -58,7 +58,7 @@ class _Params(msgspec.Struct):
 class _Message(msgspec.Struct):
     method: str = ""
     params: _Params | None = None
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = msgspec.Raw()
 
 
 class _Listed(msgspec.Struct):
@@ -99,7 +99,7 @@ class Past:
                 self.frames.append(Frame(ts_ns, told.params.channel, message))
                 return
         self.passed_over += 1
-        if told.result is not None and self.instruments == b"[]":
+        if bytes(told.result) and self.instruments == b"[]":
             self._learn(bytes(told.result))
 
     def _learn(self, result: bytes) -> None:
