@@ -36,9 +36,8 @@ cdef extern from *:
     int64_t LOWEST "INT64_MIN"
 
 cdef enum:
-    NEAR = 24                   # messages ahead of which young slots and books are fetched
-    NEARER = 16                 # ... and the other slots
-    NEAREST = 8                 # ... and rungs
+    NEAR = 20                   # messages ahead of which slots and books are fetched
+    NEARER = 8                  # ... and rungs
     ORDER = 19                  # the size of the shortest message about an order: a delete
     ADDED = 36                  # ... of the shortest that adds one
     UNPRINTED = 1               # TradeFlag
@@ -62,55 +61,50 @@ del _type, _size
 # --- fetching ahead: no effect but on the caches
 
 
-cdef inline void near(ItchBooks books, const Message *message) noexcept nogil:
-    """Fetch the order's young slot, and the book."""
-    cdef const uint8_t *p = message.data
-    cdef const Market *m = books.m
-    cdef const Book *book
-    if likely(message.length >= ORDER):
-        prefetch(&m.orders[young(be64(p + 11))])
-        if likely(books.by_locate[be16(p + 1)] < m.book_count):
-            book = &m.books[books.by_locate[be16(p + 1)]]
-            prefetch(&book.sides[0])
-            prefetch(&book.sides[1])
-
-
-cdef inline void nearer(const Market *m, const Message *message) noexcept nogil:
-    """Fetch the old slot of an order that is not young, or the one where an order that is displaced will settle."""
-    cdef const Order *there
-    cdef uint64_t id
-    if likely(message.length >= ORDER):
-        id = be64(message.data + 11)
-        there = &m.orders[young(id)]
-        if unlikely(worked_out((there.id != id) & ((id <= m.old_most) | (there.quantity != 0)))):
-            prefetch(&m.orders[home(m, id if id <= m.old_most else there.id)])
-
-
 cdef inline uint64_t either(uint64_t condition, uint64_t one, uint64_t other) noexcept nogil:
     """Give `one` if the condition is 1, `other` if it is 0, in a way that no compiler makes a branch of."""
     return other ^ ((one ^ other) & (0 - condition))
 
 
-cdef inline void nearest(ItchBooks books, const Message *message) noexcept nogil:
-    """Fetch the rung: of the order that is added, else of the one that is found."""
+cdef inline void near(ItchBooks books, Market *m, const Message *message) noexcept nogil:
+    """Fetch the slots where the order may be, and the book."""
     cdef const uint8_t *p = message.data
-    cdef const Market *m = books.m
+    cdef const Book *book
+    cdef uint64_t id
+    if unlikely(message.length < ORDER):
+        return
+    id = be64(p + 11)
+    prefetch(&m.orders[young(id)])
+    if id <= m.old_most:
+        prefetch(&m.orders[home(m, id)])
+    if likely(books.by_locate[be16(p + 1)] < m.book_count):
+        book = &m.books[books.by_locate[be16(p + 1)]]
+        prefetch(&book.sides[0])
+        prefetch(&book.sides[1])
+
+
+cdef inline void nearer(ItchBooks books, Market *m, const Message *message) noexcept nogil:
+    """Fetch the rung of the order that is found or added; and the slot where one will settle that is displaced."""
+    cdef const uint8_t *p = message.data
     cdef uint64_t adds = message.length >= ADDED        # or it has at least as many bytes
     cdef uint64_t id, rung
-    cdef const Order *found
+    cdef const Order *there
     cdef const Side *side
     cdef uint32_t which
-    cdef int64_t key
+    cdef int64_t added
     if unlikely(message.length < ORDER or books.by_locate[be16(p + 1)] >= m.book_count):
         return
     id = be64(p + 11)
-    found = &m.orders[young(id)]
-    if unlikely(worked_out((found.id != id) & (adds == 0))):
-        found = &m.orders[home(m, id)]
-    which = <uint32_t>either(adds, p[18 + adds], found.side) & 1       # S is odd
-    key = key_of(which, be32(p + either(adds, 32, 15)))             # 15: some bytes that every message has
+    there = &m.orders[young(id)]
+    if unlikely(worked_out(either(adds, there.quantity != 0, there.id != id))):
+        if adds:
+            prefetch(&m.orders[home(m, there.id)])
+        else:
+            there = &m.orders[home(m, id)]
+    which = <uint32_t>either(adds, p[18 + adds], there.side) & 1        # S is odd
+    added = key_of(which, be32(p + either(adds, 32, 15)))           # 15: some bytes that every message has
     side = &m.books[books.by_locate[be16(p + 1)]].sides[which]
-    rung = guess_rung(side, <int64_t>either(adds, <uint64_t>key, <uint64_t>found.key))
+    rung = guess_rung(side, <int64_t>either(adds, <uint64_t>added, <uint64_t>there.key))
     if likely(rung < side.rung_count):
         prefetch(&side.rungs[rung])
 
@@ -284,20 +278,17 @@ cdef class ItchBooks:
         return at, next_sequence, how
 
     cdef void apply_batch(self, const Message *messages, uint64_t count) noexcept nogil:
+        cdef Market *m = self.m
         cdef uint64_t k
         for k in range(min(<uint64_t>NEAR, count)):
-            near(self, &messages[k])
+            near(self, m, &messages[k])
         for k in range(min(<uint64_t>NEARER, count)):
-            nearer(self.m, &messages[k])
-        for k in range(min(<uint64_t>NEAREST, count)):
-            nearest(self, &messages[k])
+            nearer(self, m, &messages[k])
         for k in range(count):
             if k + NEAR < count:
-                near(self, &messages[k + NEAR])
+                near(self, m, &messages[k + NEAR])
             if k + NEARER < count:
-                nearer(self.m, &messages[k + NEARER])
-            if k + NEAREST < count:
-                nearest(self, &messages[k + NEAREST])
+                nearer(self, m, &messages[k + NEARER])
             one(self, &messages[k])
 
     cdef void other(self, const uint8_t *p, uint8_t type) noexcept nogil:
