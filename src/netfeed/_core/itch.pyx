@@ -112,9 +112,8 @@ cdef inline void nearer(ItchBooks books, Market *m, const Message *message) noex
 # --- one message
 
 
-cdef inline void one(ItchBooks self, const Message *message) noexcept nogil:
+cdef inline void one(ItchBooks self, Market *m, const Message *message) noexcept nogil:
     """Apply a message."""
-    cdef Market *m = self.m
     cdef const uint8_t *p = message.data
     cdef uint32_t length = message.length
     cdef uint32_t book, which
@@ -122,6 +121,7 @@ cdef inline void one(ItchBooks self, const Message *message) noexcept nogil:
     cdef uint64_t id
     cdef int64_t quantity
     cdef Order *order
+    cdef Book *here
     m.sequence = message.sequence
     m.ts_recv_ns = message.ts_recv_ns
     m.channel = <uint16_t>message.channel
@@ -133,7 +133,7 @@ cdef inline void one(ItchBooks self, const Message *message) noexcept nogil:
         return
     type = p[0]
     self.counts[type] += 1
-    m.ts_event_ns = (<int64_t>be16(p + 5) << 32) | <int64_t>be32(p + 7)
+    m.ts_event_ns = <int64_t>(be64(p + 3) << 16 >> 16)         # the last six bytes
     if unlikely(SIZES[type] != length):
         if SIZES[type] != 0:
             refuse(m, self.by_locate[be16(p + 1)], BAD_LENGTH, 0)
@@ -167,7 +167,7 @@ cdef inline void one(ItchBooks self, const Message *message) noexcept nogil:
                 trade(m, book, <uint8_t>which, key_of(which, order.key), quantity, be64(p + 23), 0)
             elif type == c'C':
                 trade(m, book, <uint8_t>which, be32(p + 32), quantity, be64(p + 23), UNPRINTED if p[31] == c'N' else 0)
-        lower(m, order, quantity)
+        lower(m, &m.books[book].sides[which], order, quantity)
     elif type == c'U':
         book = self.by_locate[be16(p + 1)]
         order = find_in(m, book, be64(p + 11))
@@ -180,8 +180,9 @@ cdef inline void one(ItchBooks self, const Message *message) noexcept nogil:
     else:
         self.other(p, type)
         return
-    tell_side(m, book, which)
-    judge_cross(m, book)
+    here = &m.books[book]
+    tell_side(m, &here.sides[which], book, which)
+    judge_cross(m, here, book)
 
 
 @cython.final
@@ -289,7 +290,7 @@ cdef class ItchBooks:
                 near(self, m, &messages[k + NEAR])
             if k + NEARER < count:
                 nearer(self, m, &messages[k + NEARER])
-            one(self, &messages[k])
+            one(self, m, &messages[k])
 
     cdef void other(self, const uint8_t *p, uint8_t type) noexcept nogil:
         """What is not about a displayed order: the directory, trading states, trades against hidden orders, crosses."""
