@@ -93,6 +93,10 @@ class Floor:
         )
 
     def _events(self, events: Any, now: int) -> None:
+        gateway = self.drive.gateway
+        assert [gateway.transmit(port) for port in gateway.ports if port in self.drive._task.ports] in (
+            [], [[]] * len(self.drive._task.ports),
+        ), "something was still to be said when events were handed over"  # fmt: skip
         self.told += events
         for event in events:
             self.log.hear(event, now)

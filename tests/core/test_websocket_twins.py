@@ -1,5 +1,6 @@
 """The compiled finder of WebSocket frames, its plain twin and wsproto find the same, sense or nonsense."""
 
+import pickle
 from typing import Any
 
 import pytest
@@ -54,13 +55,24 @@ def streams(draw: Any, masked: bool) -> bytes:
     return data[: draw(st.integers(0, len(data)))] if draw(st.integers(0, 3)) == 0 else data
 
 
+def parts(found: tuple[int, Any]) -> tuple[Any, ...]:
+    """Give all that a finder gave, and how each message reads."""
+    stop, batch = found
+    if batch is None:
+        return (stop,)
+    each = [bytes(batch[at]) for at in range(len(batch))]
+    texts = [batch.text(at) for at in range(len(batch)) if batch.is_text[at]]
+    return stop, bytes(batch.data), batch.places.tolist(), batch.is_text, len(batch), each, texts, repr(batch)
+
+
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("most", [10**6, 126, 8])
 def test_both_find_the_same_frames_in_the_same_places(masked: bool, most: int) -> None:
     @given(data=streams(masked), start=st.integers(0, 3))
     def holds(data: bytes, start: int) -> None:
         start = min(start, len(data)) if start == 3 else 0
-        assert core.Finder(masked, most).find(data, start) == twin.Finder(masked, most).find(data, start)
+        one, two = (kind(masked, most).find(data, start) for kind in (core.Finder, twin.Finder))
+        assert parts(one) == parts(two)
 
     holds()
 
@@ -69,10 +81,13 @@ def test_both_find_the_same_frames_in_the_same_places(masked: bool, most: int) -
 def test_one_call_finds_no_more_than_it_has_places_for(masked: bool) -> None:
     data = twin.encode(0x82, b"", b"abcd" if masked else None) * (twin.PLACES + 3)
     for finder in (core.Finder(masked, 9), twin.Finder(masked, 9)):
-        stop, _, places, is_text = finder.find(data, 0)
-        assert len(is_text) == twin.PLACES
-        assert len(places) == 16 * twin.PLACES
-        assert len(finder.find(data, stop)[3]) == 3
+        stop, batch = finder.find(data, 0)
+        assert batch is not None
+        assert len(batch) == twin.PLACES
+        assert batch.places.shape == (twin.PLACES, 2)
+        rest = finder.find(data, stop)[1]
+        assert rest is not None
+        assert len(rest) == 3
 
 
 @given(payload=st.one_of(st.binary(max_size=70), TEXTS), size=LENGTHS, key=st.none() | KEYS, first=st.integers(0, 255))
@@ -84,7 +99,7 @@ def test_both_write_the_same_frames(payload: bytes, size: int, key: bytes | None
 
 
 def found_text(payload: bytes, key: bytes | None) -> bool:
-    return bool(core.Finder(key is not None, 10**6).find(twin.encode(0x81, payload, key), 0)[3])
+    return bool(core.Finder(key is not None, 10**6).find(twin.encode(0x81, payload, key), 0)[1])
 
 
 def test_every_lead_byte_with_every_border_of_what_may_follow_is_judged_as_python_does() -> None:
@@ -101,6 +116,53 @@ def test_text_is_judged_as_python_does_wherever_it_lies(before: int, middle: byt
     payload = b"a" * before + middle + b"b" * after
     assert found_text(payload, None) is twin.is_utf8(payload)
     assert found_text(payload, b"\x81\x00\xff\x42") is twin.is_utf8(payload)
+
+
+# --- batches
+
+
+@pytest.mark.parametrize("kind", [core, twin])
+def test_a_batch_reads_the_same_from_both(kind: Any) -> None:
+    batch = kind.messages(b"abc\xff", b"".join(n.to_bytes(8, "little") for n in (0, 3, 3, 1, 4, 0)), b"\1\0\1")
+    assert [bytes(batch[at]) for at in (0, 1, 2, -1, -2, -3)] == [b"abc", b"\xff", b"", b"", b"\xff", b"abc"]
+    assert batch.text(0) == "abc"
+    assert batch.places.format == "q"
+    assert batch.places.c_contiguous
+    for index in (3, -4):
+        with pytest.raises(IndexError):
+            batch[index]
+        with pytest.raises(IndexError):
+            batch.text(index)
+    with pytest.raises(UnicodeDecodeError):
+        batch.text(1)
+    with pytest.raises((AttributeError, TypeError)):
+        batch.is_text = b""
+    assert batch == kind.messages(b"abc\xff", bytes(batch.places), batch.is_text)
+    assert batch != kind.messages(b"abd\xff", bytes(batch.places), batch.is_text)
+    assert batch != kind.messages(b"abc\xff", bytes(batch.places), b"\0\0\1")
+    assert batch != 5
+    assert bytes(kind.message(b"one", True)[0]) == b"one"
+
+
+@pytest.mark.parametrize("kind", [core, twin])
+@pytest.mark.parametrize(
+    ("places", "is_text"),
+    [((), b""), ((0, 1), b"\1\1"), ((0, 1, 0, 1), b"\1"), ((0, 4), b"\1"), ((-1, 1), b"\1"), ((2, -1), b"\1")],
+)
+def test_places_that_do_not_fit_are_no_batch(kind: Any, places: tuple[int, ...], is_text: bytes) -> None:
+    with pytest.raises(ValueError):
+        kind.messages(b"abc", b"".join(n.to_bytes(8, "little", signed=True) for n in places), is_text)
+
+
+def test_a_batch_outlives_what_it_came_from_and_can_be_stored() -> None:
+    data = twin.encode(0x81, b"kept")
+    batch = core.Finder(False, 9).find(data, 0)[1]
+    assert batch is not None
+    view = batch[0]
+    del batch, data
+    assert bytes(view) == b"kept"
+    stored = pickle.loads(pickle.dumps(core.message(b"stored", True)))
+    assert stored == core.message(b"stored", True)
 
 
 # --- and wsproto, which knows the rules

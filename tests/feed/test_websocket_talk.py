@@ -22,16 +22,17 @@ S = 1_000_000_000
 class Pair:
     """A talk and a server, side by side."""
 
-    def __init__(self, *, secure: bool = False, identity: Any = None, trust: Any = None) -> None:
+    def __init__(self, *, secure: bool = False, identity: Any = None, before: "Pair | None" = None) -> None:
         self.server = websocket.Server(0)
         self.end: Any = self.server
         context = None
         if secure:
-            context = tls.client_context(trust or certificates.trust())
-            below = tls.server(tls.server_context(identity or certificates.good()), 0)
-            self.end = Stack(below, self.server)
-        make = WebSockets(no_entropy, context=context, headers=[("x-key", "of-the-client")])
-        self.talk: Any = make(f"{'wss' if secure else 'ws'}://{certificates.NAME}/v2?key=k", 0)
+            context = tls.client_context(certificates.trust())
+            self.theirs = before.theirs if before else tls.server_context(identity or certificates.good())
+            self.end = Stack(tls.server(self.theirs, 0), self.server)
+        fresh = WebSockets(no_entropy, context=context, headers=[("x-key", "of-the-client")])
+        self.make = before.make if before else fresh
+        self.talk: Any = self.make(f"{'wss' if secure else 'ws'}://{certificates.NAME}/v2?key=k", 0)
         self.words: list[Any] = []
         self.asked: list[Any] = []
         self.now = 0
@@ -113,6 +114,17 @@ def test_leaving_says_a_close_and_nothing_is_told_any_more(secure: bool) -> None
     closed = next(event for event in pair.asked if isinstance(event, websocket.Closed))
     assert (closed.code, closed.by) == (1000, websocket.Who.PEER)
     assert pair.talk.deadline == NEVER
+
+
+@both
+def test_the_next_connection_goes_on_with_the_tls_session_of_the_last(secure: bool) -> None:
+    pair = Pair(secure=secure)
+    pair.pump()
+    pair.talk.leave("enough", 0)
+    again = Pair(secure=secure, before=pair)
+    assert again.pump() == [Opened()]
+    reused = [event.session_reused for event in again.asked if isinstance(event, tls.Established)]
+    assert reused == ([True] if secure else [])
 
 
 @both

@@ -4,13 +4,11 @@ from typing import Any
 
 import pytest
 
-from netfeed.proto import tls
+from netfeed.proto import tls, websocket
 from netfeed.proto.stack import Stack
 from netfeed.proto.tls import Closed, Ending
 from tests.proto.certificates import NAME
 from tests.proto.opposite import client_side, server_side
-
-websocket = pytest.importorskip("netfeed.proto.websocket", reason="there is no WebSocket machine yet")
 
 
 def key(count: int) -> bytes:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from netfeed.wire.websocket import FINAL, TEXT, Finder, Head, encode, head, is_plain, is_utf8, mask, messages
+from netfeed.wire.websocket import FINAL, TEXT, Finder, Head, encode, head, is_plain, is_utf8, mask
 
 KEY = b"\x37\xfa\x21\x3d"
 
@@ -63,19 +63,20 @@ def test_masking_twice_is_not_masking(size: int) -> None:
 
 def test_a_batch_gives_each_message_as_it_lies_in_one_buffer() -> None:
     frames = [encode(FINAL | TEXT, b"one"), encode(0x82, b""), encode(FINAL | TEXT, "\u20ac".encode())]
-    stop, data, places, is_text = Finder(False, 100).find(b"".join(frames) + b"\x81", 0)
-    batch = messages(data, places, is_text)
-    assert stop == len(b"".join(frames))
+    data = b"".join(frames) + b"\x81"
+    stop, batch = Finder(False, 100).find(data, 0)
+    assert batch is not None
+    assert stop == len(data) - 1
     assert len(batch) == 3
     assert [bytes(batch[at]) for at in range(3)] == [b"one", b"", "\u20ac".encode()]
     assert batch.text(2) == "\u20ac"
     assert list(batch.is_text) == [1, 0, 1]
-    assert data is not None
     assert batch.data.obj is data
 
 
 def test_places_are_an_array_for_numpy_and_the_core() -> None:
-    batch = messages(*Finder(False, 100).find(encode(0x82, b"ab") + encode(0x82, b"c"), 0)[1:])
+    batch = Finder(False, 100).find(encode(0x82, b"ab") + encode(0x82, b"c"), 0)[1]
+    assert batch is not None
     array = np.asarray(batch.places)
     assert array.shape == (2, 2)
     assert array.dtype == np.int64
@@ -86,15 +87,16 @@ def test_places_are_an_array_for_numpy_and_the_core() -> None:
 def test_masked_payloads_are_laid_back_to_back_and_what_came_is_left_as_it_was() -> None:
     data = encode(0x81, b"one", KEY) + encode(0x81, b"two", b"abcd")
     before = bytes(data)
-    stop, payloads, _, _ = Finder(True, 100).find(data, 0)
-    assert (stop, payloads) == (len(data), b"onetwo")
+    stop, batch = Finder(True, 100).find(data, 0)
+    assert batch is not None
+    assert (stop, bytes(batch.data)) == (len(data), b"onetwo")
     assert data == before
 
 
 def test_equal_batches_are_equal() -> None:
-    one, two = (messages(*Finder(False, 9).find(encode(0x81, text), 0)[1:]) for text in (b"a", b"a"))
+    one, two, three = (Finder(False, 9).find(encode(first, b"a"), 0)[1] for first in (0x81, 0x81, 0x82))
     assert one == two
-    assert one != messages(*Finder(False, 9).find(encode(0x82, b"a"), 0)[1:])
+    assert one != three
 
 
 @pytest.mark.parametrize("payload", [b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\xff"])

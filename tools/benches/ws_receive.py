@@ -41,6 +41,8 @@ UNIT = "CPU ns/message"
 MESSAGES, QUICK_MESSAGES = 400_000, 4_000
 SHARE = {"pure": 20, "wsproto": 40, "websockets": 20, "aiohttp": 10, "picows": 2, "netfeed": 1, "floor": 1}
 """How many times fewer messages a slow row gets."""
+BATCHES = (websocket.Messages, wire.Messages)
+"""Of the core, and of the twins."""
 Context = ssl.SSLContext | None
 Receive = Callable[[Place, int, int, Context], float]
 
@@ -137,7 +139,7 @@ def by_netfeed(
 
     def events(events: Sequence[Any], now: int) -> None:
         for event in events:
-            if isinstance(event, websocket.Messages):
+            if isinstance(event, BATCHES):
                 take(event, told)
             elif isinstance(event, websocket.Opened):
                 told.begin()
@@ -230,7 +232,7 @@ def by_aiohttp(place: Place, size: int, count: int, context: Context) -> float:
                 message = await one.receive()
                 told.messages += 1
                 told.bytes += len(message.data)
-            one._response.close()  # type: ignore[union-attr]
+            one._response.close()
 
     return ran(work(), told)
 

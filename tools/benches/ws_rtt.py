@@ -42,6 +42,8 @@ UNIT = "us/round trip"
 TURNS, QUICK_TURNS = 4_000, 200
 SIZE = 256
 TEXT = payload(SIZE)
+BATCHES = (websocket.Messages, wire.Messages)
+"""Of the core, and of the twins."""
 Context = ssl.SSLContext | None
 Talk = Callable[[Place, int, Context], float]
 
@@ -103,12 +105,12 @@ def by_netfeed(place: Place, turns: int, context: Context, *, spin: bool = False
     if twin:
         reader = client._talk._reader
         reader._finder = wire.Finder(False, reader._max_bytes)
-        client._talk._encode = wire.encode
+        client._talk._sender._encode = wire.encode
     machine: Any = Stack(tls.client(context, "localhost", now), client) if context else client
 
     def events(events: Sequence[Any], now: int) -> None:
         for event in events:
-            if isinstance(event, websocket.Messages):
+            if isinstance(event, BATCHES):
                 if times.end(len(event[0])):
                     loop.stop()
                     return
@@ -148,7 +150,7 @@ def bare(place: Place, turns: int, context: Context) -> float:
     if library.round_trips(one.fileno(), out, len(out), turns, found) != turns:
         raise ValueError("the server closed")
     closed(one)
-    return median(found) / 1000
+    return float(median(found)) / 1000
 
 
 # --- other makes
@@ -182,7 +184,8 @@ def by_picows(place: Place, turns: int, context: Context, run: Callable[[Any], A
 
     async def work() -> None:
         options = {"ssl_context": context} if context else {}
-        transport, _ = await picows.ws_connect(lambda: Listener(times), url(place, context), **options)  # type: ignore[arg-type]
+        address: str = url(place, context)
+        transport, _ = await picows.ws_connect(lambda: Listener(times), address, **options)  # type: ignore[arg-type]
         await transport.wait_disconnected()
 
     run(work())
@@ -208,7 +211,7 @@ def by_aiohttp(place: Place, turns: int, context: Context) -> float:
                 times.begin()
                 await one.send_frame(TEXT, aiohttp.WSMsgType.TEXT)
                 over = times.end(len((await one.receive()).data))
-            one._response.close()  # type: ignore[union-attr]
+            one._response.close()
 
     asyncio.run(work())
     return times.value()
@@ -219,7 +222,8 @@ def by_websockets(place: Place, turns: int, context: Context) -> float:
 
     async def work() -> None:
         options = {"ssl": context} if context else {}
-        one = await websockets_client.connect(url(place, context), compression=None, proxy=None, **options)  # type: ignore[arg-type]
+        address: str = url(place, context)
+        one = await websockets_client.connect(address, compression=None, proxy=None, **options)  # type: ignore[arg-type]
         over = False
         while not over:
             times.begin()

@@ -7,6 +7,7 @@ its first byte to its last stops the search, and is left where it is.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -85,6 +86,60 @@ cdef enum:
 
 
 @cython.final
+cdef class Messages:
+    """Whole messages that came one after the other, as one buffer and the place of each in it."""
+
+    def __cinit__(self, bytes data not None, bytes places not None, bytes is_text not None):
+        cdef Py_ssize_t k
+        self.count = len(is_text)
+        self.held, self.at, self.is_text = data, places, is_text
+        self.start = <const uint8_t *>PyBytes_AS_STRING(data)
+        self.spans = <const int64_t *>PyBytes_AS_STRING(places)
+        if self.count == 0 or len(places) != 16 * self.count:
+            raise ValueError("places must be two int64 for each message, and there must be one")
+        for k in range(self.count):
+            if not 0 <= self.spans[2 * k] <= len(data) or not 0 <= self.spans[2 * k + 1] <= len(data) - self.spans[2 * k]:
+                raise ValueError("a place lies outside of the data")
+
+    @property
+    def data(self):
+        return memoryview(self.held)
+
+    @property
+    def places(self):
+        return memoryview(self.at).cast("q", (self.count, 2))
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, Py_ssize_t index):
+        index = self.place(index)
+        return memoryview(self.held)[self.spans[2 * index] : self.spans[2 * index] + self.spans[2 * index + 1]]
+
+    def text(self, Py_ssize_t index):
+        index = self.place(index)
+        return PyUnicode_DecodeUTF8(<const char *>self.start + self.spans[2 * index], self.spans[2 * index + 1], NULL)
+
+    def __eq__(self, other):
+        if type(other) is not Messages:
+            return NotImplemented
+        return self.held == other.data and self.at == other.places.tobytes() and self.is_text == other.is_text
+
+    def __repr__(self):
+        return f"Messages({self.count} in {len(self.held)} bytes)"
+
+    def __reduce__(self):
+        return Messages, (self.held, self.at, self.is_text)
+
+    cdef Py_ssize_t place(self, Py_ssize_t index) except -1:
+        if index < 0:
+            index += self.count
+        if not 0 <= index < self.count:
+            raise IndexError("index out of bounds on dimension 1")
+        return index
+
+
+@cython.final
 cdef class Finder:
     """Find the plain frames of one direction of a connection."""
 
@@ -107,21 +162,29 @@ cdef class Finder:
             raise ValueError(f"{start} lies outside of {size} bytes")
         with nogil:
             count = self.scan(begin, size, &stop)
+        if count == 0:
+            return stop, None
         if not self.masked:
-            return stop, data, self.placed(count), PyBytes_FromStringAndSize(<char *>self.is_text, count)
+            return stop, self.batch(data, count)
         for k in range(count):
             total += <uint64_t>self.places[2 * k + 1]
         payloads = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>total)
         out = <uint8_t *>PyBytes_AS_STRING(payloads)
         with nogil:
             found = self.unmask(begin, count, out)
-        if found < count:  # a text that is none: it, and what follows, is not taken
-            stop = start if found == 0 else self.end_of(begin, start, found)
-            payloads = payloads[: self.places[2 * found - 2] + self.places[2 * found - 1] if found else 0]
-        return stop, payloads, self.placed(found), PyBytes_FromStringAndSize(<char *>self.is_text, found)
+        if found == count:
+            return stop, self.batch(payloads, count)
+        if found == 0:  # a text that is none: it, and what follows, is not taken
+            return start, None
+        return self.end_of(begin, start, found), self.batch(
+            payloads[: self.places[2 * found - 2] + self.places[2 * found - 1]], found
+        )
 
-    cdef bytes placed(self, Py_ssize_t count):
-        return PyBytes_FromStringAndSize(<char *>self.places, count * 16)
+    cdef Messages batch(self, bytes data, Py_ssize_t count):
+        return Messages(
+            data, PyBytes_FromStringAndSize(<char *>self.places, count * 16),
+            PyBytes_FromStringAndSize(<char *>self.is_text, count),
+        )
 
     cdef Py_ssize_t end_of(self, const uint8_t *data, Py_ssize_t start, Py_ssize_t count) noexcept nogil:
         cdef Py_ssize_t k, at = start
@@ -185,6 +248,20 @@ cdef class Finder:
 cdef inline Py_ssize_t head_size(uint8_t second) noexcept nogil:
     cdef uint8_t length = second & 0x7F
     return 2 + (2 if length == 126 else 8 if length == 127 else 0) + (4 if second & MASKED else 0)
+
+
+def messages(bytes data not None, bytes places not None, bytes is_text not None):
+    """Make a batch."""
+    return Messages(data, places, is_text)
+
+
+def message(bytes payload not None, bint is_text):
+    """Make a batch of one message."""
+    cdef int64_t place[2]
+    cdef uint8_t text = is_text
+    place[0] = 0
+    place[1] = len(payload)
+    return Messages(payload, PyBytes_FromStringAndSize(<char *>place, 16), PyBytes_FromStringAndSize(<char *>&text, 1))
 
 
 def encode(uint8_t first, bytes payload not None, bytes key=None):

@@ -3,6 +3,7 @@
     Connect(port, "wss://host:port")   the name is looked up away from the loop, all addresses are raced, then `opened`
     Disconnect(port)                   what is still to be said is sent, and the stream is closed
     a stream ends, or fails            `end`, with the reason
+    any other event                    is for `events`, after all that answers the venue has been sent
 
 A connection that is given up while its name is looked up, or its addresses are raced, is forgotten there. Leaves out:
 what becomes of the other events (`events`), and books (`market_feed`).
@@ -68,6 +69,7 @@ class VenueDrive:
                 self._disconnect(event.port)
         told = [event for event in events if not isinstance(event, Connect | Disconnect)]
         if told:
+            self._task.take((), now)  # what answers the venue goes out before anybody takes time over events
             self._events(told, now)
 
     def _connect(self, order: Connect) -> None:

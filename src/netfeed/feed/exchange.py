@@ -37,7 +37,7 @@ class Exchange(Protocol):
 class _OverTls:
     """A client of HTTP on a stack with TLS below."""
 
-    def __init__(self, stack: Stack[Any, Any], client: http.Client) -> None:
+    def __init__(self, stack: Stack[tls.Tls, http.Client], client: http.Client) -> None:
         self._stack, self._client = stack, client
 
     @property

@@ -13,6 +13,7 @@ a breach of the protocol, and only then the close code. Bounds are those of `pro
 
 import ssl
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -22,20 +23,28 @@ from netfeed.machine import NEVER, Buffer
 from netfeed.proto import tls, websocket
 from netfeed.proto.http_words import Given
 from netfeed.proto.stack import Stack
+from netfeed.proto.tls_words import Session
 from netfeed.proto.websocket import Closed, Code, Malformed, Messages, Pinged, Ponged, Refused, TimedOut, Who
 
 TIMING: Final = websocket.Timing(ping_ns=NEVER, pong_ns=NEVER)
 """Signs of life are the session's business."""
 MAX_WAIT_S: Final = 10**6
+SecureClient = Stack[tls.Tls, websocket.Client]
 
 
 class WebSocketTalk:
-    """One conversation: `client` speaks, `stream` is what its bytes go through: itself, or a stack with TLS below."""
+    """One conversation: `client` speaks, `stream` is what its bytes go through: itself, or a stack with TLS below.
 
-    def __init__(self, client: websocket.Client, stream: websocket.Client | Stack[Any, Any]) -> None:
-        self._client, self._stream = client, stream
+    `remember` is given the TLS session at the end, for the next conversation to go on with.
+    """
+
+    def __init__(
+        self, client: websocket.Client, stream: websocket.Client | SecureClient,
+        remember: Callable[[Session], None] | None = None,
+    ) -> None:  # fmt: skip
+        self._client, self._stream, self._remember = client, stream, remember
         self._why = ""
-        self._was_us = False
+        self._was_us = self._was_open = False
         self._wait_ns = 0
         self._last: list[bytes] = []
         self._is_over = False
@@ -65,7 +74,7 @@ class WebSocketTalk:
         if isinstance(self._stream, Stack):
             self._stream.lower.close(now)
             self._last += self._stream.lower.transmit()
-        self._is_over = True
+        self._close()
 
     def receive(self, data: Buffer, now: int, port: int = 0) -> Iterable[Word]:
         """Take bytes of the stream."""
@@ -93,6 +102,7 @@ class WebSocketTalk:
             elif kind in (Pinged, Ponged):
                 words.append(Lively())
             elif kind is websocket.Opened:
+                self._was_open = True
                 words.append(Opened())
             elif kind is Closed:
                 words.append(self._ended(event))
@@ -113,11 +123,18 @@ class WebSocketTalk:
 
     def _ended(self, event: Closed) -> Ended:
         self._last = self._stream.transmit()
-        self._is_over = True
+        self._close()
         by: EndedBy = "us" if event.by is Who.WE or self._was_us else "venue"
         if event.by is Who.PEER and event.code == Code.ABNORMAL and not self._why:
             by = "network"
         return Ended(by, event.code, self._why or event.reason, self._wait_ns)
+
+    def _close(self) -> None:
+        self._is_over = True
+        lower = self._stream.lower if isinstance(self._stream, Stack) else None
+        session = lower.session if lower is not None and self._was_open else None
+        if self._remember is not None and session is not None:
+            self._remember(session)
 
 
 _WHY: Final[dict[type, Callable[[Any], str]]] = {
@@ -132,7 +149,10 @@ _WHY: Final[dict[type, Callable[[Any], str]]] = {
 
 
 class WebSockets:
-    """Makes the talks of a venue. `headers` go with each handshake and are never told."""
+    """Makes the talks of a venue. `headers` go with each handshake and are never told.
+
+    An endpoint's TLS session is gone on with by its next connection, which saves a round trip and the certificates.
+    """
 
     def __init__(
         self, random_bytes: Callable[[int], bytes], *, context: ssl.SSLContext | None = None, headers: Given = (),
@@ -140,6 +160,7 @@ class WebSockets:
     ) -> None:  # fmt: skip
         self._random_bytes, self._context, self._headers = random_bytes, context, tuple(headers)
         self._limits, self._compression = limits, compression
+        self._sessions: dict[str, Session] = {}  # one for each endpoint that is configured
 
     def __call__(self, endpoint: str, now: int) -> Talk:
         """Begin to talk over a stream that stands. Raises: MisuseError for what is no such endpoint."""
@@ -151,7 +172,9 @@ class WebSockets:
         )  # fmt: skip
         if url.scheme == "ws":
             return WebSocketTalk(client, client)
-        return WebSocketTalk(client, Stack(tls.client(tls_context(self._context), url.hostname or "", now), client))
+        known = self._sessions.pop(endpoint, None)
+        below = tls.client(tls_context(self._context), url.hostname or "", now, session=known)
+        return WebSocketTalk(client, Stack(below, client), partial(self._sessions.__setitem__, endpoint))
 
 
 def parsed(endpoint: str, *schemes: str) -> SplitResult:

@@ -26,6 +26,8 @@ class Alive:
         self._timing, self._max_pings = timing, max_pings
         self._waiting: deque[tuple[bytes, int]] = deque()
         self._due = self._pong_due = NEVER
+        self.is_asking = False
+        """A ping went out, and nothing has come since."""
         self._number = 0
         self._has_grace = True
 
@@ -46,11 +48,13 @@ class Alive:
     def stop(self) -> None:
         """Expect nothing any more."""
         self._due = self._pong_due = NEVER
+        self.is_asking = False
         self._waiting.clear()
 
     def heard(self) -> None:
         """Take note that a whole frame came."""
         self._pong_due = NEVER
+        self.is_asking = False
 
     def is_dead(self, now: int) -> bool:
         """Say whether the peer has been silent for too long."""
@@ -75,7 +79,8 @@ class Alive:
             self._waiting.popleft()
         self._waiting.append((payload, now))
         self._due = min(NEVER, now + self._timing.ping_ns)
-        if self._pong_due == NEVER:
+        if not self.is_asking:
+            self.is_asking = True
             self._pong_due = min(NEVER, now + self._timing.pong_ns)
             self._has_grace = True
         return payload

@@ -13,13 +13,13 @@ Invariant: nothing is told after `Closed`, and nothing is sent after a close fra
 from collections.abc import Callable
 from typing import Final
 
-from netfeed.build import select
 from netfeed.errors import MisuseError
 from netfeed.machine import NEVER
 from netfeed.proto import http_words as http
 from netfeed.proto.websocket_alive import Alive
 from netfeed.proto.websocket_deflate import Agreement, Deflater, Inflater
-from netfeed.proto.websocket_reader import Close, Ping, Pong, Reader, Told
+from netfeed.proto.websocket_reader import Close, Ping, Pong, Reader
+from netfeed.proto.websocket_sender import Sender
 from netfeed.proto.websocket_words import (
     MAX_REASON,
     SENDABLE,
@@ -28,7 +28,6 @@ from netfeed.proto.websocket_words import (
     Event,
     Limits,
     Malformed,
-    Messages,
     Pinged,
     Ponged,
     Statistics,
@@ -36,10 +35,8 @@ from netfeed.proto.websocket_words import (
     Timing,
     Who,
 )
-from netfeed.wire.websocket import CLOSE, COMPRESSED, FINAL, PING, PONG
+from netfeed.wire.websocket import CLOSE, FINAL, PING, PONG
 
-KEYS: Final = 256
-"""How many masks are drawn at once."""
 GONE: Final = "the peer closed in the handshake"
 
 
@@ -48,42 +45,31 @@ class Conversation:
 
     def __init__(self, limits: Limits, timing: Timing, random_bytes: Callable[[int], bytes] | None) -> None:
         self._limits, self._timing, self._random_bytes = limits, timing, random_bytes
-        self._encode: Callable[[int, bytes, bytes | None], bytes] = select(
-            "websocket", "netfeed.wire.websocket", "encode"
-        )
-        self._keys = b""
         self._reader = Reader(limits, is_client=random_bytes is not None)
-        self._deflater: Deflater | None = None
+        self._sender = Sender(limits, random_bytes)
         self._alive = Alive(timing, limits.pings)
         self._closing: tuple[int, str] | None = None
         self._close_due = self._message_due = NEVER
+        self.deadline = NEVER
+        """When the next ping goes out, or something is due of the peer."""
         self._begun_after = -1
-        self._queue: list[bytes] = []
-        self._queued = 0
-        self.is_open = self.is_closed = False
-        self.bytes_in = self._bytes_out = 0
-        self._messages_out = self._pings_in = self._pings_out = self._pongs_in = self._unasked = 0
+        self._is_midway = False
+        self.is_open = self.is_closed = self.is_talking = False
+        """Open from the handshake on for ever; talking while messages may be sent: open, and nobody closes."""
+        self.bytes_in = 0
+        self._pings_in = self._pings_out = self._pongs_in = self._unasked = 0
         self._malformed = self._timed_out = 0
-
-    @property
-    def is_talking(self) -> bool:
-        """Say whether messages may be sent: open, and nobody closes."""
-        return self.is_open and not self.is_closed and self._closing is None
 
     @property
     def may_ping(self) -> bool:
         """Say whether a ping may be sent: open, and not too many unanswered."""
         return self.is_talking and not self._alive.is_full
 
-    @property
-    def deadline(self) -> int:
-        """Say when the next ping goes out, or something is due of the peer."""
-        return min(self._alive.deadline, self._message_due, self._close_due)
-
     def open(self, deflate: Agreement | None, now: int) -> None:
         """Begin, with what the handshake agreed."""
-        self.is_open = True
+        self.is_open = self.is_talking = True
         self._alive.start(now)
+        self._plan()
         if deflate is None:
             return
         ours, theirs = (deflate.client_bits, deflate.client_takeover), deflate.server_takeover
@@ -91,30 +77,45 @@ class Conversation:
             ours, theirs = (deflate.server_bits, deflate.server_takeover), deflate.client_takeover
         self._reader.inflate_with(Inflater(takeover=theirs))
         if ours[0] > 8:  # zlib has no smaller window to deflate with
-            self._deflater = Deflater(ours[0], takeover=ours[1])
+            self._sender.deflate_with(Deflater(ours[0], takeover=ours[1]))
 
     # --- what comes in
 
     def receive(self, data: bytes, now: int) -> list[Event]:
         """Take bytes of the stream and return what they mean."""
+        if not self._is_midway:
+            batch = self._reader.read_plain(data)
+            if batch is not None:
+                if self._alive.is_asking:
+                    self._alive.heard()
+                    self._plan()
+                return [batch]
+        return self._read(data, now)
+
+    def _read(self, data: bytes, now: int) -> list[Event]:
         reader = self._reader
         frames = reader.frames
         events: list[Event] = []
         for told in reader.read(data):
-            if isinstance(told, Messages):
-                events.append(told)
-            else:
+            if isinstance(told, Ping | Pong | Close | Malformed):
                 events += self._react(told, now)
+            else:
+                events.append(told)
         if self.is_closed:
             return events
         if reader.frames != frames:
             self._alive.heard()
-        if not reader.is_midway:
+        self._is_midway = reader.is_midway
+        if not self._is_midway:
             self._message_due = NEVER
         elif self._message_due == NEVER or self._begun_after != reader.messages:
             self._begun_after = reader.messages
             self._message_due = min(NEVER, now + self._timing.message_ns)
+        self._plan()
         return events
+
+    def _plan(self) -> None:
+        self.deadline = min(self._alive.deadline, self._message_due, self._close_due)
 
     def wake(self, now: int) -> list[Event]:
         """Act on what is due."""
@@ -126,6 +127,7 @@ class Conversation:
             return self._timeout("a pong", Code.INTERNAL_ERROR)
         if self._alive.wants_ping(now):
             self._ping(now, b"")
+        self._plan()
         return []
 
     def end(self) -> list[Event]:
@@ -136,11 +138,11 @@ class Conversation:
 
     def over(self, code: int, reason: str, by: Who) -> list[Event]:
         """End the conversation."""
-        self.is_closed = True
+        self.is_closed, self.is_talking = True, False
         self._alive.stop()
-        self._close_due = self._message_due = NEVER
+        self._close_due = self._message_due = self.deadline = NEVER
         self._reader.stop()
-        self._deflater = None
+        self._sender.deflate_with(None)
         return [Closed(int(code), reason, by)]
 
     def malformed(self, what: str, code: int) -> list[Event]:
@@ -161,11 +163,11 @@ class Conversation:
             self._send_close(code, what)
         return self.over(code, what, Who.WE)
 
-    def _react(self, told: Told, now: int) -> list[Event]:
+    def _react(self, told: Ping | Pong | Close | Malformed, now: int) -> list[Event]:
         if isinstance(told, Ping):
             self._pings_in += 1
             if self._closing is None:
-                self._frame(FINAL | PONG, told.payload)
+                self._sender.frame(FINAL | PONG, told.payload)
             return [Pinged(told.payload)]
         if isinstance(told, Pong):
             return self._ponged(told.payload, now)
@@ -174,7 +176,6 @@ class Conversation:
                 return self.over(*self._closing, Who.WE)
             self._send_close(told.code, "")
             return self.over(told.code, told.reason, Who.PEER)
-        assert isinstance(told, Malformed)
         return self.malformed(told.what, told.code)
 
     def _ponged(self, payload: bytes, now: int) -> list[Event]:
@@ -186,18 +187,10 @@ class Conversation:
     # --- what goes out
 
     def send(self, opcode: int, payload: bytes) -> None:
-        """Queue a message, compressed and in fragments where that is agreed and wanted."""
-        self._may("send a message")
-        first, most = opcode, self._limits.fragment_bytes
-        if self._deflater is not None and len(payload) >= self._limits.deflate_bytes:
-            payload = self._deflater.deflate(payload)
-            first |= COMPRESSED
-        self._messages_out += 1
-        at = 0
-        while len(payload) - at > most:
-            self._frame(first, payload[at : at + most])
-            first, at = 0, at + most
-        self._frame(first | FINAL, payload[at:] if at else payload)
+        """Queue a message."""
+        if not self.is_talking or self._sender.queued_bytes > self._limits.queued_bytes:
+            self._may("send a message")
+        self._sender.message(opcode, payload)
 
     def ping(self, now: int, payload: bytes) -> None:
         """Queue a ping."""
@@ -207,6 +200,7 @@ class Conversation:
         if self._alive.is_full:
             raise MisuseError(f"{self._limits.pings} pings wait for their pong already")
         self._ping(now, payload)
+        self._plan()
 
     def close(self, now: int, code: int, reason: str) -> None:
         """Queue our close, and wait for the peer's."""
@@ -218,17 +212,17 @@ class Conversation:
         self._send_close(code, reason)
         self._alive.stop()
         self._close_due = min(NEVER, now + self._timing.close_ns)
+        self._plan()
 
     def transmit(self) -> list[bytes]:
         """Drain the queue."""
-        queue, self._queue, self._queued = self._queue, [], 0
-        return queue
+        return self._sender.transmit()
 
     def statistics(self, handshake_bytes: int) -> Statistics:
         """Give the account as it is now."""
         reader = self._reader
         return Statistics(
-            self.bytes_in, self._bytes_out + handshake_bytes, reader.messages, self._messages_out, reader.plain,
+            self.bytes_in, self._sender.bytes + handshake_bytes, reader.messages, self._sender.messages, reader.plain,
             self._pings_in, self._pings_out, self._pongs_in, self._unasked, self._malformed, self._timed_out,
         )  # fmt: skip
 
@@ -236,31 +230,17 @@ class Conversation:
         if not self.is_talking:
             state = "over" if self.is_closed else "closing" if self.is_open else "not open yet"
             raise MisuseError(f"cannot {what}: the conversation is {state}")
-        if self._queued > self._limits.queued_bytes:
-            raise MisuseError(f"{self._queued} bytes wait to be drained")
+        if self._sender.queued_bytes > self._limits.queued_bytes:
+            raise MisuseError(f"{self._sender.queued_bytes} bytes wait to be drained")
 
     def _ping(self, now: int, payload: bytes) -> None:
         self._pings_out += 1
-        self._frame(FINAL | PING, self._alive.ping(now, payload))
+        self._sender.frame(FINAL | PING, self._alive.ping(now, payload))
 
     def _send_close(self, code: int, reason: str) -> None:
-        self._closing = (code, reason)
+        self._closing, self.is_talking = (code, reason), False
         payload = b"" if code == Code.NO_STATUS else code.to_bytes(2) + reason.encode()[:MAX_REASON]
-        self._frame(FINAL | CLOSE, payload)
-
-    def _frame(self, first: int, payload: bytes) -> None:
-        frame = self._encode(first, payload, self._key())
-        self._queue.append(frame)
-        self._queued += len(frame)
-        self._bytes_out += len(frame)
-
-    def _key(self) -> bytes | None:
-        if self._random_bytes is None:
-            return None
-        if not self._keys:
-            self._keys = self._random_bytes(4 * KEYS)
-        key, self._keys = self._keys[:4], self._keys[4:]
-        return key
+        self._sender.frame(FINAL | CLOSE, payload)
 
 
 def failed(talk: Conversation, event: http.Event) -> list[Event]:

@@ -9,6 +9,7 @@ Invariant: how the stream was cut changes batches, never what is in them. Nothin
 
 import re
 from codecs import getincrementaldecoder
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from wsproto.frame_protocol import Frame, FrameDecoder, MessageDecoder, Opcode, ParseFailed
@@ -16,9 +17,8 @@ from wsproto.frame_protocol import Frame, FrameDecoder, MessageDecoder, Opcode, 
 from netfeed.build import select
 from netfeed.proto.websocket_deflate import Inflater
 from netfeed.proto.websocket_extension import Bounds
-from netfeed.proto.websocket_words import SENDABLE, Code, Limits, Malformed
-from netfeed.wire.websocket import PLACES, TEXT, Finder, Head, Messages, head, head_size, is_plain, mask
-from netfeed.wire.websocket import messages as batch
+from netfeed.proto.websocket_words import SENDABLE, Code, Limits, Malformed, Messages
+from netfeed.wire.websocket import PLACES, TEXT, Finder, Head, head, head_size, is_plain, mask
 
 MAX_WHAT: Final = 100
 
@@ -51,6 +51,7 @@ class Reader:
     def __init__(self, limits: Limits, *, is_client: bool) -> None:
         self._max_bytes = min(limits.frame_bytes, limits.message_bytes)
         self._finder: Finder = select("websocket", "netfeed.wire.websocket", "Finder")(not is_client, self._max_bytes)
+        self._whole: Callable[[bytes, bool], Messages] = select("websocket", "netfeed.wire.websocket", "message")
         self._masked = not is_client
         self._bounds = Bounds(limits)
         self._frames = FrameDecoder(is_client, [self._bounds])  # type: ignore[list-item]
@@ -78,6 +79,17 @@ class Reader:
         """Say whether something has begun that has not come to its end."""
         return bool(self._held or self._left or self._is_fragmented)
 
+    def read_plain(self, data: bytes) -> Messages | None:
+        """Take a piece that is plain frames from its first byte to its last, None (and take nothing) when it is not.
+
+        Nothing may be midway: the short way for what is usual.
+        """
+        stop, batch = self._finder.find(data, 0)
+        if batch is None or stop != len(data):
+            return None
+        self._count(len(batch))
+        return batch
+
     def read(self, data: bytes) -> list[Told]:
         """Take a piece of the stream and give what came to its end in it."""
         told: list[Told] = []
@@ -99,13 +111,16 @@ class Reader:
         return self._hold(data, stop, told)
 
     def _found(self, data: bytes, at: int, told: list[Told]) -> int:
-        stop, payloads, places, is_text = self._finder.find(data, at)
-        if is_text:
-            told.append(batch(payloads, places, is_text))
-            self.frames += len(is_text)
-            self.plain += len(is_text)
-            self.messages += len(is_text)
+        stop, batch = self._finder.find(data, at)
+        if batch is not None:
+            told.append(batch)
+            self._count(len(batch))
         return stop
+
+    def _count(self, plain: int) -> None:
+        self.frames += plain
+        self.plain += plain
+        self.messages += plain
 
     def _hold(self, data: bytes, at: int, told: list[Told]) -> int:
         """Go on with the frame that is held: until its head is there, then for a plain one until it is whole."""
@@ -200,7 +215,7 @@ class Reader:
         self._is_fragmented = not part.message_finished
         if part.message_finished:
             whole, self._message = bytes(self._message), bytearray()
-            told.append(batch(whole, bytes(8) + len(whole).to_bytes(8, "little"), bytes((text,))))
+            told.append(self._whole(whole, text))
             self.messages += 1
 
     def _fail(self, what: str, code: int, told: list[Told]) -> None:

@@ -5,13 +5,18 @@ Source: RFC 6455 (sections 4, 5.5, 7.4), RFC 7692 (permessage-deflate), the IANA
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from netfeed.build import select
 from netfeed.errors import MisuseError
 from netfeed.machine import NEVER
 from netfeed.proto import http_words
 from netfeed.proto.http_words import Headers, header
-from netfeed.wire.websocket import Messages
+
+if TYPE_CHECKING:
+    from netfeed.wire.websocket import Messages
+else:
+    Messages = select("websocket", "netfeed.wire.websocket", "Messages")
 
 __all__ = [
     "Closed",

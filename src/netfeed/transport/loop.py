@@ -24,6 +24,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from netfeed.errors import MisuseError
@@ -37,6 +38,7 @@ __all__ = ["Driving", "Events", "Loop", "LoopStatistics", "Task", "nothing", "ra
 MAX_READY: Final = 64
 """Descriptors that are looked at in a turn."""
 PRECISE_NS: Final = 10_000_000
+READS, WRITES = select.EPOLLIN, select.EPOLLOUT
 _FD_SETSIZE: Final = 1024
 
 
@@ -68,7 +70,7 @@ class Loop:
         self._endpoints: dict[int, Endpoint] = {}
         self._timers: list[_Timer] = []
         self._posted: deque[Callable[[], None]] = deque()
-        self._stopped = False
+        self._stopped = self._was_busy = False
         self._turns = self._longest = self._late = self._worst = 0
 
     def add(
@@ -142,29 +144,43 @@ class Loop:
         """Turn until `stop`, or until a moment. Units: monotonic ns."""
         if self._cpu is not None:
             os.sched_setaffinity(0, {self._cpu})
-        while not self._stopped and self.clock() < until_ns:
+        while not self._stopped and (until_ns == NEVER or self.clock() < until_ns):
             self.turn(until_ns)
         self._stopped = False
 
     def turn(self, until_ns: int = NEVER) -> None:
         """Wait once and handle what is ready; returns at `until_ns` at the latest."""
-        deadline = min(self.deadline, until_ns)
-        ready = self._poll.poll(0, MAX_READY) if self._spin else self._wait(deadline)
+        # Who has just been answered often answers at once: before anything is computed for a sleep, it is asked for.
+        ready = self._poll.poll(0, MAX_READY) if self._spin or self._was_busy else ()
+        if not ready and not self._spin:
+            ready = self._wait(min(self.deadline, until_ns))
+        self._was_busy = bool(ready)
         now = begun = self.clock()
         self._turns += 1
         for fd, mask in ready:
-            self._handle(fd, mask, now)
+            if mask == READS and fd in self._ready:  # what is usual
+                self._ready[fd][0](now)
+            else:
+                self._handle(fd, mask, now)
         while self._posted:
             self._posted.popleft()()
         now = self.clock()
-        self._wake(now)
-        self._longest = max(self._longest, self.clock() - begun)
+        if self.deadline <= now:
+            self._wake(now)
+            now = self.clock()
+        if now - begun > self._longest:
+            self._longest = now - begun
 
     @property
     def deadline(self) -> int:
         """Give the earliest deadline of all machines and timers. Units: monotonic ns; NEVER."""
-        tasks = min((task.deadline for task in self.tasks), default=NEVER)
-        return min(tasks, min((timer.deadline for timer in self._timers), default=NEVER))
+        due = NEVER
+        for (
+            one
+        ) in self.tasks:  # a loop, for it runs twice a turn: a generator would cost a round trip half a microsecond
+            if one.deadline < due:
+                due = one.deadline
+        return min(due, min(timer.deadline for timer in self._timers)) if self._timers else due
 
     def statistics(self) -> LoopStatistics:
         """Give the account."""
@@ -181,7 +197,7 @@ class Loop:
         """Wait for room to write only while something waits to be written."""
         fd = endpoint.fileno()
         mask = self._mask(endpoint)
-        if fd >= 0 and self._endpoints.get(fd) is endpoint and self._masks.get(fd) != mask:
+        if self._masks.get(fd, mask) != mask and self._endpoints.get(fd) is endpoint:
             self._poll.modify(fd, mask)
             self._masks[fd] = mask
 
@@ -199,21 +215,21 @@ class Loop:
         mask = self._mask(endpoint)
         self._poll.register(fd, mask)
         self._masks[fd], self._endpoints[fd] = mask, endpoint
-        self._ready[fd] = (lambda now: task.receive(port, now), lambda: task.flush(port))
+        self._ready[fd] = (partial(task.receive, port), partial(task.flush, port))
 
     @staticmethod
     def _mask(endpoint: Endpoint) -> int:
-        reads = 0 if endpoint.ended else select.EPOLLIN  # an end would be readable for ever
-        return reads | (select.EPOLLOUT if endpoint.wants_write else 0)
+        reads = 0 if endpoint.ended else READS  # an end would be readable for ever
+        return reads | WRITES if endpoint.wants_write else reads
 
     def _handle(self, fd: int, mask: int, now: int) -> None:
         if fd == self._bell:
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._bell)
             return
-        if mask & select.EPOLLOUT and fd in self._ready:
+        if mask & WRITES and fd in self._ready:
             self._ready[fd][1]()
-        if mask & ~select.EPOLLOUT and fd in self._ready:  # an endpoint that another one's events closed is gone
+        if mask & ~WRITES and fd in self._ready:  # an endpoint that another one's events closed is gone
             self._ready[fd][0](now)
 
     def _wake(self, now: int) -> None:

@@ -59,8 +59,7 @@ class Task:
         self.deadline = NEVER
         self._loop, self._events, self._failed = loop, events, failed
         self._lingers: dict[int, int] = {}
-        end = getattr(machine, "end", None)
-        self._ends_by_port = end is not None and "port" in inspect.signature(end).parameters
+        self._ends_by_port = _takes_port(getattr(machine, "end", None))
         self._is_finishing = False
 
     def receive(self, port: int, now: int) -> None:
@@ -95,15 +94,18 @@ class Task:
         """Hand over events, drain every port, read the deadline."""
         if events:
             self._events(events, now)
-        for port, endpoint in list(self.ports.items()):
+        for port, endpoint in tuple(self.ports.items()):
             out = self.machine.transmit(port)
             if out and port not in self._lingers:
                 try:
                     endpoint.send(out)
                 except NetworkError as error:
                     self._end(port, error)
-                self._loop.interest(endpoint)
-        self.deadline = min(self.machine.deadline, min(self._lingers.values(), default=NEVER))
+                if endpoint.wants_write:  # `flush` says when nothing waits any more
+                    self._loop.interest(endpoint)
+        self.deadline = self.machine.deadline
+        if self._lingers:
+            self.deadline = min(self.deadline, *self._lingers.values())
 
     def finish(self) -> None:
         """Drain, end sending behind all that waits, and close when the peer has closed too, or after LINGER_NS."""
@@ -164,3 +166,8 @@ class Task:
             endpoint.close()
         if self._is_finishing and not self.ports:
             self._loop.remove(self)
+
+
+def _takes_port(end: Callable[..., Any] | None) -> bool:
+    """Say whether a machine wants to know which of its ports has ended."""
+    return end is not None and "port" in inspect.signature(end).parameters

@@ -136,8 +136,8 @@ class Stream:
             for data in out:
                 self._queue += data
             self.flush()
-        else:
-            self._send_now(out)
+        elif self._send_now(out):
+            return
         self._look()
 
     def flush(self) -> None:
@@ -185,8 +185,8 @@ class Stream:
             self.queued_bytes, self.most_queued_bytes, self.pauses, self.stamp_ns, tcp_info(self.socket),
         )  # fmt: skip
 
-    def _send_now(self, out: list[bytes]) -> None:
-        """Hand it to the kernel as it is, and copy only what is left over."""
+    def _send_now(self, out: list[bytes]) -> bool:
+        """Hand it to the kernel as it is, and copy only what is left over; say whether nothing was."""
         try:
             sent = self.socket.send(out[0]) if len(out) == 1 else self.socket.sendmsg(out[:MAX_PARTS]) if out else 0
         except BlockingIOError:
@@ -194,10 +194,13 @@ class Stream:
         except OSError as error:
             raise self._lost(error) from None
         self.sent_bytes += sent
+        if len(out) == 1 and sent == len(out[0]):
+            return True
         for data in out:
             if sent < len(data):
                 self._queue += memoryview(data)[sent:]
             sent = max(0, sent - len(data))
+        return not self._queue
 
     def _look(self) -> None:
         """Judge what waits."""

@@ -4,8 +4,8 @@ Source: RFC 6455 section 5 (framing), RFC 3629 (UTF-8). A *plain* frame is a who
 binary, no reserved bit, masked as it must be, its length in the shortest form and within the bound, its text UTF-8.
 `Finder` stops at anything else, and at a frame that is not there to its end; what stopped it is for `proto.websocket`.
 
-`Finder` and `encode` are the plain twins that define `netfeed._core.websocket`; that both mean what wsproto means is
-tested beside them. Leaves out: control frames, fragments, compression, which need a memory (`proto.websocket`).
+`Messages`, `Finder` and `encode` are the plain twins that define `netfeed._core.websocket`; that both mean what wsproto
+means is tested beside them. Leaves out: control frames, fragments, compression, which need a memory.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ PLACES: Final = 2048
 """How many frames one call finds at most. A call takes no more memory for them than this, whatever a peer sends."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Messages:
     """Whole messages that came one after the other, as one buffer and the place of each in it.
 
@@ -46,14 +46,30 @@ class Messages:
         start = self.places[index, 0]
         return self.data[start : start + self.places[index, 1]]
 
+    def __repr__(self) -> str:
+        return f"Messages({len(self)} in {len(self.data)} bytes)"
+
     def text(self, index: int) -> str:
         """Give a message as text. A binary one that is no UTF-8 raises UnicodeDecodeError."""
         return str(self[index], "utf-8")
 
 
 def messages(data: bytes, places: bytes, is_text: bytes) -> Messages:
-    """Make a batch from what a `Finder` gives; there is at least one message."""
+    """Make a batch of one message or more: `places` is two int64 for each, `is_text` a byte.
+
+    Raises: ValueError when the three do not fit each other.
+    """
+    spans = memoryview(places).cast("q")
+    if not is_text or len(spans) != 2 * len(is_text):
+        raise ValueError("places must be two int64 for each message, and there must be one")
+    if any(not 0 <= start <= start + size <= len(data) for start, size in zip(spans[::2], spans[1::2], strict=True)):
+        raise ValueError("a place lies outside of the data")
     return Messages(memoryview(data), memoryview(places).cast("q", (len(is_text), 2)), is_text)
+
+
+def message(payload: bytes, is_text: bool) -> Messages:
+    """Make a batch of one message that is all of its buffer."""
+    return messages(payload, bytes(8) + len(payload).to_bytes(8, "little"), bytes((is_text,)))
 
 
 class Head(NamedTuple):
@@ -132,10 +148,10 @@ class Finder:
     def __init__(self, masked: bool, max_bytes: int) -> None:
         self._masked, self._max_bytes = masked, max_bytes
 
-    def find(self, data: bytes, start: int) -> tuple[int, bytes, bytes, bytes]:
-        """Find plain frames from `start` on; give where it stopped, and data, places and is_text of `Messages`.
+    def find(self, data: bytes, start: int) -> tuple[int, Messages | None]:
+        """Find plain frames from `start` on; give where it stopped, and the messages, None where there is none.
 
-        Payloads that were masked are laid back to back in new data; otherwise `data` itself is given.
+        Payloads that were masked are laid back to back in a new buffer; otherwise `data` itself is theirs.
         """
         payloads, places, is_text = bytearray(), bytearray(), bytearray()
         while len(is_text) < PLACES:
@@ -155,4 +171,6 @@ class Finder:
             places += at.to_bytes(8, "little") + found.length.to_bytes(8, "little")
             is_text.append(found.first & TEXT)
             start = stop
-        return start, bytes(payloads) if self._masked else data, bytes(places), bytes(is_text)
+        if not is_text:
+            return start, None
+        return start, messages(bytes(payloads) if self._masked else data, bytes(places), bytes(is_text))
