@@ -1,4 +1,4 @@
-"""Recordings of crypto venues as lists of messages, and a reader of final levels that shares nothing with netfeed."""
+"""Recordings of crypto venues as lists of messages, and a reader of final levels that shares no code with netfeed."""
 
 import gzip
 import json

@@ -125,9 +125,12 @@ def snapshot_body(number: int, bids: list[Level], asks: list[Level]) -> bytes:
     return json.dumps({"lastUpdateId": number, "bids": bids, "asks": asks}).encode()
 
 
-def market(venue: str, names: list[str], exponents: tuple[int, int] = (-2, -3), *, plain: bool = False) -> DepthMarket:
+def market(
+    venue: str, names: list[str], exponents: tuple[int, int] = (-2, -3), *, plain: bool = False, **options: Any
+) -> DepthMarket:
     """Make a market of a few books, by the build that runs or by the twins."""
-    options: dict[str, Any] = {"path": depth_path.DepthPath, "new_book": TwinBook} if plain else {}
+    if plain:
+        options = {"path": depth_path.DepthPath, "new_book": TwinBook}
     made = DepthMarket(RULES[venue], **{"new_book": LevelBook, **options})
     for name in names:
         wire = NAMES[venue].format(name)

@@ -2,9 +2,11 @@
 
 import json
 from decimal import Decimal
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from netfeed.book.state import BookState
 from netfeed.feed.dialect import Acknowledged, Beat, Fetch, Leaving, Puzzling, Refused
@@ -135,6 +137,41 @@ def test_a_hole_makes_the_book_suspect_and_another_line_may_close_it(product: bi
     assert market.books[0].quantity_at(0, 900) > 0
 
 
+@pytest.mark.parametrize(("product", "make"), PRODUCTS)
+@settings(max_examples=40, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 4), min_size=2, max_size=14), start=st.integers(0, 13), asked=st.integers(0, 13),
+    came=st.integers(0, 13),
+)  # fmt: skip
+def test_whenever_a_snapshot_is_taken_and_comes_the_book_is_the_venues(
+    product: binance.Product, make: object, sizes: list[int], start: int, asked: int, came: int
+) -> None:
+    """The venue's update n sets the quantity at the price n % 7 to n; it answers a question as of any update."""
+    ends = [100 + sum(sizes[: at + 1]) for at in range(len(sizes))]
+    last = ends[-1]
+
+    def as_of(number: int) -> list[tuple[str, str]]:
+        return [(str(one % 7 + 1), str(one)) for one in range(max(94, number - 6), number + 1)]
+
+    market = opened(product)
+    taken = 100 + min(asked, last - 100)
+    for at, end in enumerate(ends):
+        before = end - sizes[at]
+        levels = list({str(one % 7 + 1): str(one) for one in range(before + 1, end + 1)}.items())
+        if at >= start % len(ends):
+            market.apply([written(make("xbtc", "update", before, end, levels, []))], at)  # type: ignore[operator]
+        if at == min(came, len(ends) - 1):
+            market.fetched(TOPIC, snapshot_body(min(taken, end), as_of(min(taken, end)), []), at)
+    for _ in range(3):  # until an answer is new enough
+        if market.wants():
+            market.fetched(TOPIC, snapshot_body(last, as_of(last), []), 99)
+    book = market.books[0]
+    assert book.state is BookState.LIVE
+    assert {level.price // 100: level.quantity // 1000 for level in book.depth(0, 9)} == {
+        one % 7 + 1: one for one in range(last - 6, last + 1)
+    }
+
+
 def test_symbols_of_spot_and_of_futures() -> None:
     filters = [{"filterType": "PRICE_FILTER", "tickSize": "0.10"},
                {"filterType": "LOT_SIZE", "stepSize": "0.001", "minQty": "0.005"}, {"filterType": "OTHER"}]  # fmt: skip
@@ -182,12 +219,15 @@ def test_the_recording_of_2021_becomes_books() -> None:
     assert sum(book.state is BookState.LIVE for book in market.books) >= 3
 
 
+@pytest.mark.parametrize("count", [12_000, pytest.param(None, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("name", "product", "exponents"),
     [("spot_btcusdt_20240808.gz", binance.SPOT, (-8, -8)), ("usdm_btcusdt_20240808.gz", binance.USDM, (-1, -3))],
 )
-def test_the_recording_of_2024_becomes_a_book(name: str, product: binance.Product, exponents: tuple[int, int]) -> None:
-    messages = list(stamped(name))
+def test_the_recording_of_2024_becomes_a_book(
+    name: str, product: binance.Product, exponents: tuple[int, int], count: int | None
+) -> None:
+    messages = list(islice(stamped(name), count))
     stream = next(json.loads(text)["stream"] for _, text in messages if b"@depth" in text)
     instrument = Instrument("binance", "BTCUSDT", Kind.SPOT, "BTC", "USDT", "USDT", *exponents, 1, 1, 1)
     market = binance.market([instrument], product, stream.split("@")[2])

@@ -141,6 +141,7 @@ cdef class DepthPath:
     cdef Py_ssize_t logged
     cdef int64_t lines[LINES]   # the count of each connection, INT64_MIN: not known
     cdef int numbering
+    cdef int64_t restart        # the number of a message that is a snapshot whatever it says
     cdef bint straddle
     cdef bint summed
     cdef Py_ssize_t kept        # levels of a side that the venue keeps, 0: all
@@ -164,8 +165,10 @@ cdef class DepthPath:
         for line in range(LINES):
             self.lines[line] = INT64_MIN
 
-    def __init__(self, table, words, int numbering, *, bint straddle=False, bint summed=False, Py_ssize_t kept=0):
+    def __init__(self, table, words, int numbering, *, bint straddle=False, bint summed=False, Py_ssize_t kept=0,
+                 restart=None):
         self.numbering, self.straddle, self.summed, self.kept = numbering, straddle, summed, kept
+        self.restart = INT64_MIN if restart is None else restart
         nodes, rung = table
         if self.shape.nodes != NULL or not nodes:
             raise ValueError("a path is made once, of a shape with a node")
@@ -368,6 +371,8 @@ cdef class DepthPath:
             if not s.has >> NUMBER & 1:
                 return ODD
             number = s.numbers[NUMBER]
+            if number == self.restart:
+                return ODD
             if self.numbering == BY_ONE:
                 before = number - 1
             elif s.has >> (BEFORE if self.numbering == BY_BEFORE else FIRST) & 1:

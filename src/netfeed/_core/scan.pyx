@@ -8,12 +8,45 @@ behind it. Depth is bounded by MAX_DEPTH, levels by MAX_LEVELS.
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport realloc
 from libc.string cimport memcmp
-from netfeed._core.exact cimport read_decimal
+from netfeed._core.exact cimport read_long, read_short
 
 cdef enum:
     MAX_DEPTH = 32
     MAX_LEVELS = 131072
     MAX_TEXT = 255
+
+cdef extern from * nogil:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    /* Give the first quote, backslash or control character; eight bytes at a time where there are as many. */
+    static inline const uint8_t *nf_text_end(const uint8_t *p, const uint8_t *end) {
+        const uint64_t ones = 0x0101010101010101ULL, tops = 0x8080808080808080ULL;
+        while (end - p >= 8) {
+            uint64_t word, quote, slash, stop;
+            memcpy(&word, p, 8);
+            quote = word ^ ones * '"';
+            slash = word ^ ones * 0x5C;
+            stop = ((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((word - ones * 0x20) & ~word);
+            stop &= tops;       /* exact up to the first one, which is all that counts (little-endian) */
+            if (stop) return p + (__builtin_ctzll(stop) >> 3);
+            p += 8;
+        }
+        while (p < end && *p != '"' && *p != 0x5C && *p >= 0x20) p++;
+        return p;
+    }
+    /* Compare with a key that has zeros behind it up to 32 bytes; `room` bytes may be read. */
+    static inline int nf_is_key(const uint8_t *text, const uint8_t *key, Py_ssize_t length, Py_ssize_t room) {
+        uint64_t a, b;
+        if (length > 8 || room < 8) return memcmp(text, key, (size_t)length) == 0;
+        memcpy(&a, text, 8);
+        memcpy(&b, key, 8);
+        return length == 0 || (a ^ b) << (64 - 8 * length) == 0;
+    }
+    """
+    const uint8_t* text_end "nf_text_end"(const uint8_t* p, const uint8_t* end) noexcept
+    bint is_key "nf_is_key"(const uint8_t* text, const uint8_t* key, Py_ssize_t length, Py_ssize_t room) noexcept
+
 
 cdef extern from *:
     int64_t NO_TIME "INT64_MIN"
@@ -53,17 +86,28 @@ cdef inline uint8_t next_byte(Scan* s) noexcept nogil:
 
 cdef inline bint read_text(Scan* s, Text* text) noexcept nogil:
     """Read a string without escapes; it stands here."""
-    cdef const uint8_t* p = s.p + 1
-    text.data = p
-    while p < s.end and p[0] != c'"':
-        if p[0] == c'\\' or p[0] < c' ':
-            return False
-        p += 1
-    if p >= s.end:
+    cdef const uint8_t* p = text_end(s.p + 1, s.end)
+    text.data = s.p + 1
+    if p >= s.end or p[0] != c'"':
         return False
     text.length = p - text.data
     s.p = p + 1
     return True
+
+
+cdef const uint8_t* read_any(const uint8_t* p, const uint8_t* end, Decimal* number) noexcept nogil:
+    return read_long(p, end, number)
+
+
+cdef inline const uint8_t* read_decimal(const uint8_t* p, const uint8_t* end, Decimal* number) noexcept nogil:
+    """Read a number; give what follows it, NULL when it is not a plain one."""
+    cdef const uint8_t* behind
+    if end - p >= 8:
+        behind = read_short(p, &number.mantissa, &number.exponent)
+        if behind != NULL:
+            number.negative = 0
+            return behind
+    return read_any(p, end, number)
 
 
 # --- what nobody asked for
@@ -74,22 +118,19 @@ cdef inline bint is_hex(uint8_t byte) noexcept nogil:
 
 
 cdef bint skip_string(Scan* s) noexcept nogil:
-    cdef const uint8_t* p = s.p + 1
-    while p < s.end and p[0] != c'"':
-        if p[0] < c' ':
-            return False
-        if p[0] == c'\\':
-            p += 1
-            if p >= s.end:
-                return False
-            if p[0] == c'u':
-                if s.end - p < 5 or not (is_hex(p[1]) and is_hex(p[2]) and is_hex(p[3]) and is_hex(p[4])):
-                    return False
-                p += 4
-            elif p[0] not in (c'"', c'\\', c'/', c'b', c'f', c'n', c'r', c't'):
-                return False
+    cdef const uint8_t* p = text_end(s.p + 1, s.end)
+    while p < s.end and p[0] == c'\\':
         p += 1
-    if p >= s.end:
+        if p >= s.end:
+            return False
+        if p[0] == c'u':
+            if s.end - p < 5 or not (is_hex(p[1]) and is_hex(p[2]) and is_hex(p[3]) and is_hex(p[4])):
+                return False
+            p += 4
+        elif p[0] not in (c'"', c'\\', c'/', c'b', c'f', c'n', c'r', c't'):
+            return False
+        p = text_end(p + 1, s.end)
+    if p >= s.end or p[0] != c'"':
         return False
     s.p = p + 1
     return True
@@ -293,16 +334,18 @@ cdef inline bint scan_decimal(Scan* s, Decimal* number) noexcept nogil:
     return True
 
 
-cdef bint scan_action(Scan* s, Row* row) noexcept nogil:
-    cdef Text text
-    if next_byte(s) != c'"' or not read_text(s, &text):
+cdef inline bint scan_action(Scan* s, Row* row) noexcept nogil:
+    if next_byte(s) != c'"' or s.end - s.p < 8:     # no message ends here
         return False
-    if text.length == 3 and memcmp(text.data, b"new", 3) == 0:
+    if memcmp(s.p, b'"change"', 8) == 0:
         row.deleted = 0
-    elif text.length == 6 and memcmp(text.data, b"change", 6) == 0:
-        row.deleted = 0
-    elif text.length == 6 and memcmp(text.data, b"delete", 6) == 0:
+        s.p += 8
+    elif memcmp(s.p, b'"delete"', 8) == 0:
         row.deleted = 1
+        s.p += 8
+    elif memcmp(s.p, b'"new"', 5) == 0:
+        row.deleted = 0
+        s.p += 5
     else:
         return False
     return True
@@ -343,6 +386,43 @@ cdef bint scan_list_row(Scan* s, Row* row, int depth) noexcept nogil:
         place += 1
         if not take(s, c','):
             return take(s, c']') and missing == 0
+
+
+cdef inline const uint8_t* quick_decimal(const uint8_t* p, const uint8_t* end, uint8_t behind, Decimal* number) noexcept nogil:
+    """Read a number, bare or in quotes, and the byte behind it; NULL when it is not so."""
+    cdef bint quoted = p < end and p[0] == c'"'
+    p = read_decimal(p + quoted, end, number)
+    if p == NULL or end - p < 2 or (quoted and p[0] != c'"') or p[quoted] != behind:
+        return NULL
+    return p + quoted + 1
+
+
+cdef inline bint quick_row(Scan* s, Row* row, bint action) noexcept nogil:
+    """Read [word, price, quantity] or [price, quantity] without a blank; False, and nothing read, when it is not so."""
+    cdef const uint8_t* p = s.p
+    if s.end - p < 16 or p[0] != c'[':
+        return False
+    p += 1
+    if action:
+        if memcmp(p, b'"change"', 8) == 0 or memcmp(p, b'"delete"', 8) == 0:
+            row.deleted = p[1] == c'd'
+            p += 8
+        elif memcmp(p, b'"new"', 5) == 0:
+            row.deleted = 0
+            p += 5
+        else:
+            return False
+        if p[0] != c',':
+            return False
+        p += 1
+    p = quick_decimal(p, s.end, c',', &row.price)
+    if p == NULL:
+        return False
+    p = quick_decimal(p, s.end, c']', &row.quantity)
+    if p == NULL:
+        return False
+    s.p = p
+    return True
 
 
 cdef bint scan_side(Scan* s, Row* row) noexcept nogil:
@@ -396,7 +476,10 @@ cdef bint scan_levels(Scan* s, int role, int depth) noexcept nogil:
     cdef Row* row
     cdef Py_ssize_t before = s.count
     cdef const uint8_t* first
-    cdef bint in_lists = s.shape.price >= 0, plain
+    cdef const Shape* shape = s.shape
+    cdef bint in_lists = shape.price >= 0, plain
+    cdef bint quick = in_lists and shape.orders < 0 and shape.price == shape.action + 1 and shape.quantity == shape.price + 1
+    cdef bint action = shape.action == 0
     if next_byte(s) == c'n':
         return skip(s, depth)
     first = s.p
@@ -410,7 +493,9 @@ cdef bint scan_levels(Scan* s, int role, int depth) noexcept nogil:
         if row == NULL:
             break
         row.side, row.orders, row.deleted = role == ASKS, 0, -1
-        plain = scan_list_row(s, row, depth + 2) if in_lists else scan_object_row(s, row, depth + 2)
+        plain = quick and quick_row(s, row, action)
+        if not plain:
+            plain = scan_list_row(s, row, depth + 2) if in_lists else scan_object_row(s, row, depth + 2)
         if not plain:
             break
         if not take(s, c','):
@@ -485,7 +570,7 @@ cdef bint scan_object(Scan* s, int number, int depth) noexcept nogil:
         for i in range(node.count):
             if guess >= node.count:
                 guess = 0
-            if node.keys[guess].length == key.length and memcmp(node.keys[guess].text, key.data, <size_t>key.length) == 0:
+            if node.keys[guess].length == key.length and is_key(key.data, node.keys[guess].text, key.length, s.end - key.data):
                 at = guess
                 break
             guess += 1

@@ -21,7 +21,7 @@ class DepthPath:
 
     def __init__(
         self, table: Table, words: tuple[bytes, bytes, bytes], numbering: int, *, straddle: bool = False,
-        summed: bool = False, kept: int = 0,
+        summed: bool = False, kept: int = 0, restart: int | None = None,
     ) -> None:  # fmt: skip
         self.taken = self.duplicates = self.stopped = self.stopped_ns = 0
         self._names: list[bytes] = []

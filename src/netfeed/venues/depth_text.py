@@ -65,11 +65,11 @@ class Flaw(Enum):
 
 
 class Refused(ValueError):
-    """A message is not taken."""
+    """A message is not taken. `name` and `line` are what could be read of it all the same."""
 
-    def __init__(self, flaw: Flaw, name: str | None = None) -> None:
+    def __init__(self, flaw: Flaw, name: str | None = None, line: int | None = None) -> None:
         super().__init__(flaw.value)
-        self.flaw, self.name = flaw, name
+        self.flaw, self.name, self.line = flaw, name, line
 
 
 class Number(str):
@@ -131,8 +131,11 @@ def read(shape: Shape, data: Buffer) -> Depth:
         return Depth(line, [])
     name = values[0].get(Role.NAME) if len(values) == 1 else None
     if flaws:
-        raise Refused(flaws[0], name if type(name) is str else None)
-    return Depth(line, [_entry(shape.rung, one) for one in values])
+        raise Refused(flaws[0], name if type(name) is str else None, line)
+    try:
+        return Depth(line, [_entry(shape.rung, one) for one in values])
+    except Refused as refused:
+        raise Refused(refused.flaw, refused.name, line) from None
 
 
 def read_snapshot(shape: Shape, data: Buffer, name: str) -> Entry:

@@ -104,28 +104,38 @@ def exponent_of(values: Iterable[Decimal]) -> int:
     >>> exponent_of([Decimal("0.010"), Decimal("10")])
     -2
     """
-    finest = 0
-    for value in values:
-        digits = value.normalize().as_tuple().exponent if value else 0
-        if not isinstance(digits, int) or digits < FINEST or value.adjusted() > -FINEST:
-            raise WireError("increment", offset=0, found=value, wanted=f"a number of at most {-FINEST} decimals")
-        finest = min(finest, digits)
-    return finest
+    return min([0, *(believed(value)[1] for value in values)])
+
+
+def believed(value: Decimal) -> tuple[int, int]:
+    """Give the mantissa of a number, without zeros at its end, and the exponent.
+
+    Raises: WireError for what is no finite number, finer than FINEST, or absurdly large.
+    """
+    if value.is_finite() and not value:
+        return 0, 0
+    if not value.is_finite() or value.adjusted() > -FINEST:
+        raise WireError("number", offset=0, found=str(value)[:80], wanted=f"a number below 10**{-FINEST}")
+    sign, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)  # it is finite
+    kept = bytes(digits).rstrip(b"\0")
+    exponent += len(digits) - len(kept)
+    if exponent < FINEST:
+        raise WireError("number", offset=0, found=str(value)[:80], wanted=f"a number of at most {-FINEST} decimals")
+    mantissa = int("".join(map(str, kept)))
+    return -mantissa if sign else mantissa, exponent
 
 
 def whole(value: Decimal, exponent: int) -> int:
     """Give a decimal as an integer of 10**`exponent`, at which it is whole.
 
-    Raises: WireError for what is no number, or absurdly large.
+    Raises: WireError for what is no number, or absurdly large, or not whole.
     """
-    sign, digits, own = value.as_tuple()
-    if not isinstance(own, int) or value.adjusted() > -FINEST:
-        raise WireError("number", offset=0, found=value, wanted=f"a number below 10**{-FINEST}")
-    number = int("".join(map(str, digits)))
-    shift = own - exponent
-    power: int = 10 ** abs(shift)
-    number = number * power if shift >= 0 else number // power
-    return -number if sign else number
+    mantissa, own = believed(value)
+    if own < exponent and mantissa:
+        raise WireError("number", offset=0, found=str(value)[:80], wanted=f"a multiple of 10**{exponent}")
+    power: int = 10 ** max(0, own - exponent)
+    return mantissa * power
 
 
 def grid(ticks: Iterable[Decimal], lots: Iterable[Decimal]) -> tuple[int, int]:
@@ -135,7 +145,7 @@ def grid(ticks: Iterable[Decimal], lots: Iterable[Decimal]) -> tuple[int, int]:
     """
     tick_list, lot_list = list(ticks), list(lots)
     for value in tick_list + lot_list:
-        if not value > 0:
+        if not value.is_finite() or value <= 0:
             raise WireError("increment", offset=0, found=value, wanted="a number above 0")
     return exponent_of(tick_list), exponent_of(lot_list)
 
@@ -152,8 +162,7 @@ def finer(exponent: int, precision: int, largest: Decimal) -> int:
     >>> finer(0, 8, Decimal(9_000_000)), finer(0, 8, Decimal(10) ** 12), finer(-2, 0, Decimal(1))
     (-8, -3, -2)
     """
-    if not largest.is_finite() or largest.adjusted() > -FINEST:
-        raise WireError("largest order", offset=0, found=largest, wanted=f"a number below 10**{-FINEST}")
+    believed(largest)
     room = 2**63 // (HEADROOM * max(1, int(largest)))
     while exponent > -precision and 10 ** (1 - exponent) <= room:
         exponent -= 1

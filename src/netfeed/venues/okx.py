@@ -29,7 +29,7 @@ from netfeed.venues import answers
 from netfeed.venues.depth_market import DepthMarket
 from netfeed.venues.depth_rules import Numbering, Rules, Summing
 from netfeed.venues.depth_shape import Node, Role, Rung, Shape
-from netfeed.venues.instrument import Instrument, Kind, Number, Right, grid, milliseconds, whole
+from netfeed.venues.instrument import Instrument, Kind, Number, Right, believed, grid, milliseconds, whole
 
 VENUE: Final = "okx"
 HOST, PATH = "ws.okx.com", "/ws/v5/public"
@@ -216,6 +216,8 @@ def _instrument(one: _Listed) -> Instrument:
 
 def _decimal(text: str) -> Decimal:
     try:
-        return Decimal(text)
+        value = Decimal(text)
     except InvalidOperation:
         raise WireError("decimal", offset=0, found=text, wanted="a number") from None
+    believed(value)
+    return value
