@@ -11,6 +11,7 @@ final     (machines that close) nothing is told after the end
 """
 
 import gzip
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -20,6 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netfeed.app.discovery import Discovery
 from netfeed.feed.channel import Channel
 from netfeed.feed.delivery import Delivery
 from netfeed.feed.framing import FRAMINGS
@@ -34,6 +36,7 @@ from netfeed.proto.backoff import Backoff, State
 from netfeed.proto.bucket import TokenBucket
 from netfeed.sim.faults import RATE, Faults
 from netfeed.sim.jsonrpc_venue import JsonRpcVenue, StreamSettings
+from netfeed.sim.past_venue import Past, PastVenue
 from netfeed.sim.stream_faults import StreamFaults
 from netfeed.sim.stream_venue import StreamVenue
 from netfeed.sim.venue import Settings, Venue, itch_venue, starbase_venue
@@ -46,6 +49,7 @@ from netfeed.wire.glimpse import encode_end_of_snapshot
 from netfeed.wire.websocket import encode
 from tests.feed import toy_laws
 from tests.feed.packets import BUILD
+from tests.feed.plain_talk import Plain
 from tests.picture import fingerprint, picture, weight
 from tests.proto import opposite, websocket_peers
 
@@ -374,13 +378,43 @@ def from_stream_client(random: Random) -> bytes:
     return encode(0x81, from_jsonrpc_client(random), websocket_peers.KEY)
 
 
+def past_venue() -> PastVenue:
+    """A venue that says again what was said, with two clients."""
+    past = Past()
+    for number in range(20):
+        data = {
+            "type": "change",
+            "prev_change_id": 1,
+            "change_id": number,
+            "bids": [["new", number + 0.5, 1]],
+            "asks": [],
+        }
+        params = {"channel": "book.BTC-PERPETUAL.raw", "data": data}
+        past.add(number * 100_000_000, json.dumps({"method": "subscription", "params": params}).encode())
+    made = PastVenue(past)
+    for port in (STREAM, STREAM + 1):
+        made.open(port, 0)
+    return made
+
+
+def discovery() -> Discovery:
+    """Ask a venue for its instruments over the plainest talk."""
+    return Discovery(Plain(), b"which?", nothing_listed, 0)
+
+
+def nothing_listed(message: Buffer) -> list[Any] | None:
+    return [] if bytes(message) == b"none" else None
+
+
+def from_discovered(random: Random) -> bytes:
+    said = random.choice([b"other", b"none", b"x" * 50])
+    return random.choice([b"!", b"M" + len(said).to_bytes(4, "big") + said, b"C\0\0\0\2\3\xe8"])
+
+
 STREAM_PORTS = (0, 4, STREAM, *[STREAM + 2, STREAM + 3] * 3)
 JSONRPC_PORTS = (0, 4, STREAM, STREAM, STREAM + 1, STREAM + 2)
-WITH_PORTS = (
-    WiredVenue,
-    JsonRpcVenue,
-    StreamVenue,
-)  # their `end` is that of one connection, and no stream comes in on port 0
+WITH_PORTS = (WiredVenue, JsonRpcVenue, StreamVenue, PastVenue)
+"""Their `end` is that of one connection, and no stream comes in on port 0."""
 
 
 def from_jsonrpc_client(random: Random) -> bytes:
@@ -441,6 +475,8 @@ MACHINES = [
     venue(starbase_venue),
     venue(itch_venue),
     Law("jsonrpc venue", jsonrpc_venue, from_jsonrpc_client, JSONRPC_PORTS, bound=10**7),
+    Law("past venue", past_venue, from_jsonrpc_client, JSONRPC_PORTS, bound=10**6),
+    Law("discovery", discovery, from_discovered, is_closed=lambda one: one.is_over),
     Law("stream venue", stream_venue, from_stream_client, STREAM_PORTS, bound=10**7),
 ]  # fmt: skip
 STREAMS = [law for law in MACHINES if isinstance(law.make(), StreamMachine) and not isinstance(law.make(), WITH_PORTS)]

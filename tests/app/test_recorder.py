@@ -61,7 +61,7 @@ def test_both_ways_are_recorded_with_integer_stamps(tmp_path: Path) -> None:
     inner = Scripted()
     talk = one.talk(inner, "b", "wss://venue/ws?key=secret")  # type: ignore[arg-type]
     words = [Opened(), Heard([b"one", b"\xff"]), Lively()]
-    assert talk.receive(words, 5) == words  # type: ignore[arg-type]
+    assert list(talk.receive(words, 5)) == words  # type: ignore[arg-type]
     talk.say(b'{"id":1}', 6)
     talk.ping(7)
     assert talk.end(8) == [Ended("network", 1006, "")]
@@ -96,7 +96,7 @@ def test_a_secret_is_in_no_file(tmp_path: Path) -> None:
     one = recorder(tmp_path / "day.jsonl")
     talk = one.talk(Scripted(), "a", "wss://venue/?token=hush")  # type: ignore[arg-type]
     talk.say(b'{"method":"public/auth","params":{"client_secret":"hush"}}', 1)
-    talk.receive([Opened(), Heard([b'{"result":{"refresh_token":"hush"}}'])], 2)  # type: ignore[arg-type]
+    list(talk.receive([Opened(), Heard([b'{"result":{"refresh_token":"hush"}}'])], 2))  # type: ignore[arg-type]
     one.close()
     assert "hush" not in (tmp_path / "day.jsonl").read_text()
 
@@ -105,9 +105,9 @@ def test_files_rotate_and_each_begins_with_what_it_needs(tmp_path: Path) -> None
     one = recorder(tmp_path / "day.jsonl", rotate_size=600, files=2)
     one.listed("a", b'{"id":1,"result":[]}')
     talk = one.talk(Scripted(), "a", "wss://venue")  # type: ignore[arg-type]
-    talk.receive([Opened()], 1)  # type: ignore[arg-type]
+    list(talk.receive([Opened()], 1))  # type: ignore[arg-type]
     for number in range(40):
-        talk.receive([Heard([b"message %d" % number])], number)  # type: ignore[arg-type]
+        list(talk.receive([Heard([b"message %d" % number])], number))  # type: ignore[arg-type]
     one.close()
     assert len(one.files) == 2
     assert sorted(str(path) for path in tmp_path.iterdir()) == sorted(one.files)
@@ -139,12 +139,12 @@ def test_what_a_slow_disk_costs_is_a_line_of_its_own(tmp_path: Path) -> None:
 
     one.queue._write = slow
     for number in range(100):
-        talk.receive([Heard([b"a" * 200])], number)  # type: ignore[arg-type]
+        list(talk.receive([Heard([b"a" * 200])], number))  # type: ignore[arg-type]
     gate.set()
     deadline = time.monotonic() + 20
     while one.queue.account()["depth"] and time.monotonic() < deadline:
         time.sleep(0.001)
-    talk.receive([Heard([b"late"])], 1000)  # type: ignore[arg-type]
+    list(talk.receive([Heard([b"late"])], 1000))  # type: ignore[arg-type]
     assert one.close()
     told = lines(tmp_path / "day.jsonl")[1:]
     assert [line[3] for line in told[-2:]] == ["!", "<"]
@@ -157,4 +157,4 @@ def test_a_policy_of_halt_ends_the_run(tmp_path: Path) -> None:
     talk = one.talk(Scripted(), "a", "wss://venue")  # type: ignore[arg-type]
     with pytest.raises(NetfeedError, match="halt"):
         for number in range(10_000):
-            talk.receive([Heard([bytes(5_000)])], number)  # type: ignore[arg-type]
+            list(talk.receive([Heard([bytes(5_000)])], number))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A day on real sockets, recorded through faults, replayed to the same books, and served again to two kinds of client."""
+"""A day on real sockets, recorded through faults, replayed to the same books, served again to two kinds of client."""
 
 import json
 import threading

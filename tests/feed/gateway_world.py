@@ -63,7 +63,7 @@ class World:
         self, seed: int, *, topics: tuple[str, ...], lines: int = 1, sick: float = 0.8, calm_at: int = 60 * S,
         every_ns: int = 500 * MS, faults: tuple[str, ...] = FAULTS, dialect: ToyDialect | None = None, venues: int = 1,
         pauses: Pauses | None = None, beat_ns: int = BEAT_NS, strike_ns: int = 0,
-        churn: bool = False,
+        churn: bool = False, strict: bool = False,
         talk: Callable[[str, int], Any] = plain, server_talk: Any = None,
     ) -> None:  # fmt: skip
         self.random, self.now, self.calm_at = Random(seed), 0, calm_at
@@ -72,7 +72,7 @@ class World:
         self.markets = {name: ToyMarket(topics) for name in self.exchanges}
         self.accounts = {name: Account() for name in self.exchanges}
         self.server_talk, self.beat_ns, self.strike_ns = server_talk, beat_ns, strike_ns
-        self.strikes = 0
+        self.strikes, self.strict = 0, strict
         self.dialect = dialect or ToyDialect(LIMITS, LIVENESS)
         self.ahead_ns = self.random.choice([-1, 1]) * self.random.randrange(10**12) + 10**18
         self.streams: dict[int, Stream] = {}
@@ -209,6 +209,7 @@ class World:
             server = Server(
                 exchange, self.random, self.now, self._mood(fault), self.accounts[order.venue], talk, self.beat_ns
             )
+            server.strict = self.strict
         stream = self.streams[port] = Stream(server, delay)
         stream.fault = fault
         if fault in ("cut", "close", "mute", "leave"):

@@ -55,6 +55,7 @@ def test_every_world_ends_with_every_book_live_and_right_and_every_topic_asked_f
             talk=client,
             server_talk=ServerTalk,
             churn=seed % 4 == 3,
+            strict=seed % 3 == 2,
         )
         world.run(world.calm_at)
         assert world.settle(), f"seed {seed}: {world.wrong()}"

@@ -334,3 +334,31 @@ def test_a_request_that_was_not_looked_at_leaves_no_doubt() -> None:
     assert topics.unheard(1) == ["a"]
     topics.drop(["a"])
     assert topics.state("a") is None
+
+
+def test_a_topic_in_doubt_that_is_refused_may_be_on_so_it_is_let_go_first() -> None:
+    topics = some("a")
+    ask(topics, 1)
+    topics.wake(ANSWER_NS)
+    now = topics.deadline
+    topics.wake(now)
+    assert ask(topics, 2, now) == Ask(True, ("a",))
+    assert topics.refused(2, None, final=False, now=now) == []
+    assert ask(topics, 3, now) == Ask(False, ("a",))
+    topics.acknowledged(3, None, on=False, now=now)
+    assert ask(topics, 4, now) == Ask(True, ("a",))
+
+
+def test_a_topic_about_whose_going_the_venue_is_silent_is_taken_for_gone_at_last() -> None:
+    topics = some("a")
+    ask(topics, 0)
+    topics.acknowledged(0, None, on=True, now=0)
+    topics.drop(["a"])
+    now, asked = 0, 0
+    while topics.due() is not None:
+        asked += 1
+        ask(topics, asked, now)
+        now = topics.deadline
+        topics.wake(now)
+    assert asked == MAX_REFUSED + 1
+    assert topics.state("a") is None

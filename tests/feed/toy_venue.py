@@ -313,7 +313,7 @@ class Server:
         self._beat_ns = beat_ns
         self.talk = talk or Plain(server=True)
         self.topics: dict[str, int] = {}
-        self.mood = mood
+        self.mood, self.strict = mood, False
         self.is_over = False
         self._exchange, self._random, self._account = exchange, random, account
         self._beat_at = NEVER
@@ -390,6 +390,9 @@ class Server:
     def _turn(self, on: bool, topics: list[str], request: int, now: int) -> None:
         draw, mood = self._random.random, self.mood
         done = [topic for topic in topics if not mood.half or draw() >= mood.half]
+        if self.strict and on and (known := [topic for topic in done if topic in self.topics]):
+            self._say({"id": request, "error": "already", "topics": known}, now)
+            done = [topic for topic in done if topic not in known]
         new = [topic for topic in done if on and topic not in self.topics]
         for topic in done:
             (self._account.asked if on else self._account.unasked)[topic] += 1

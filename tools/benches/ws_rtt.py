@@ -2,6 +2,7 @@
 
     netfeed            a text of 256 bytes: the loop sleeps in epoll between the two
     netfeed:spin       the loop asks without sleeping
+    netfeed:direct     a thread that has nothing else to do sleeps in recv (`transport.direct`)
     netfeed:tls        over TLS
     pure               the plain twins
     floor:c            a bare blocking loop in C
@@ -17,9 +18,10 @@ import ctypes
 import os
 import ssl
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from statistics import median
-from time import perf_counter_ns
+from time import monotonic_ns, perf_counter_ns
 from typing import Any
 
 import aiohttp
@@ -32,7 +34,8 @@ from benches._websocket_clients import Place, blocking, closed, server
 from benches._websocket_server import payload
 from netfeed.proto import tls, websocket
 from netfeed.proto.stack import Stack
-from netfeed.transport.loop import Loop, Task
+from netfeed.transport.direct import Direct
+from netfeed.transport.loop import Loop
 from netfeed.transport.tcp import connect
 from netfeed.wire import websocket as wire
 
@@ -60,6 +63,7 @@ def rows(file: Any, quick: bool) -> list[Row]:
     for context in (None, place.context()):
         add("netfeed", by_netfeed, context)
         add("netfeed:spin", spinning, context)
+        add("netfeed:direct", direct, context)
         add("pure", by_twin, context)
         if place.library is not None and context is None:
             add("floor:c", bare)
@@ -98,36 +102,54 @@ class Times:
 # --- netfeed
 
 
-def by_netfeed(place: Place, turns: int, context: Context, *, spin: bool = False, twin: bool = False) -> float:
-    times, loop = Times(turns), Loop(spin=spin)
-    now = loop.clock()
+Run = Callable[[Any, Any, Callable[[Sequence[Any], int], None], list[Callable[[], None]]], None]
+"""Drive a machine over a stream, hand over its events, and put into the list what stops it."""
+
+
+def looped(machine: Any, stream: Any, events: Any, stops: list[Callable[[], None]], *, spin: bool = False) -> None:
+    loop = Loop(spin=spin)
+    stops.append(loop.stop)
+    loop.add(machine, {0: stream}, events=events)
+    loop.run()
+    loop.close()
+
+
+def directly(machine: Any, stream: Any, events: Any, stops: list[Callable[[], None]]) -> None:
+    with Direct(machine, stream, events=events) as one:
+        stops.append(one.stop)
+        one.run()
+
+
+def by_netfeed(place: Place, turns: int, context: Context, *, run: Run = looped, twin: bool = False) -> float:
+    times, stops, now = Times(turns), list[Callable[[], None]](), monotonic_ns()
     client = websocket.Client("localhost", "/echo", now, random_bytes=os.urandom, compression=False)
     if twin:
         reader = client._talk._reader
         reader._finder = wire.Finder(False, reader._max_bytes)
-        client._talk._sender._encode = wire.encode
+        client._talk.sender._encode = wire.encode
     machine: Any = Stack(tls.client(context, "localhost", now), client) if context else client
 
     def events(events: Sequence[Any], now: int) -> None:
         for event in events:
             if isinstance(event, BATCHES):
                 if times.end(len(event[0])):
-                    loop.stop()
+                    stops[0]()
                     return
             elif not isinstance(event, websocket.Opened):
                 continue
             times.begin()
-            client.send_text(TEXT)  # drained by the task when this returns
+            client.send_text(TEXT)  # drained by the driver when this returns
 
-    tasks: list[Task] = [loop.add(machine, {0: connect("127.0.0.1", place.port(context))}, events=events)]
-    loop.run()
-    tasks.clear()
-    loop.close()
+    run(machine, connect("127.0.0.1", place.port(context)), events, stops)
     return times.value()
 
 
 def spinning(place: Place, turns: int, context: Context) -> float:
-    return by_netfeed(place, turns, context, spin=True)
+    return by_netfeed(place, turns, context, run=partial(looped, spin=True))
+
+
+def direct(place: Place, turns: int, context: Context) -> float:
+    return by_netfeed(place, turns, context, run=directly)
 
 
 def by_twin(place: Place, turns: int, context: Context) -> float:

@@ -41,7 +41,7 @@ def _account(live: Live) -> Json:
         "packets": sum(line["packets"] for channel in channels for line in channel["lines"]),
         "messages": sum(channel["messages"] for channel in channels) + sum(venue["messages"] for venue in venues),
         "changes": live.changes.count,
-        "gaps": sum(channel["gaps"] for channel in channels) + sum(venue["gaps_opened"] for venue in venues),
+        "gaps": sum(channel["gaps"] for channel in channels),
         "recovered": {by: sum(channel["recovered"][by] for channel in channels) for by in RECOVERIES},
         "messages_lost": sum(channel["messages_lost"] for channel in channels),
         "duplicates": sum(channel["duplicates"] for channel in channels),

@@ -11,7 +11,7 @@ query is left out.
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -161,33 +161,37 @@ class RecordedTalk:
         self._over(now, reason or "left")
         self._talk.leave(reason, now)
 
-    def receive(self, data: Buffer, now: int, port: int = 0) -> list[Word]:
-        """Take bytes of the stream."""
-        return self._heard(self._talk.receive(data, now), now)
+    def receive(self, data: Buffer, now: int, port: int = 0) -> Iterator[Word]:
+        """Take bytes of the stream: each word is recorded, told, and answered before the next one is read."""
+        for word in self._talk.receive(data, now):
+            self._note(word, now)
+            yield word
 
-    def wake(self, now: int) -> list[Word]:
+    def wake(self, now: int) -> Sequence[Word]:
         """Act on a deadline that has passed."""
-        return self._heard(self._talk.wake(now), now)
+        return self._noted(self._talk.wake(now), now)
 
-    def end(self, now: int) -> list[Word]:
+    def end(self, now: int) -> Sequence[Word]:
         """Take note that the stream has ended."""
-        return self._heard(self._talk.end(now), now)
+        return self._noted(self._talk.end(now), now)
 
     def transmit(self, port: int = 0) -> list[bytes]:
         """Drain what must go out."""
         return self._talk.transmit()
 
-    def _heard(self, words: Iterable[Word], now: int) -> list[Word]:
-        told = list(words)
-        for word in told:
-            if isinstance(word, Heard):
-                for place in range(len(word.batch)):
-                    self._put(now, recording.IN, bytes(word.batch[place]))
-            elif isinstance(word, Opened):
-                self._put(now, recording.OPENED, self._endpoint.encode())
-            elif isinstance(word, Ended):
-                self._over(now, word.reason or f"closed with {word.code}")
-        return told
+    def _noted(self, words: Sequence[Word], now: int) -> Sequence[Word]:
+        for word in words:
+            self._note(word, now)
+        return words
+
+    def _note(self, word: Word, now: int) -> None:
+        if isinstance(word, Heard):
+            for place in range(len(word.batch)):
+                self._put(now, recording.IN, bytes(word.batch[place]))
+        elif isinstance(word, Opened):
+            self._put(now, recording.OPENED, self._endpoint.encode())
+        elif isinstance(word, Ended):
+            self._over(now, word.reason or f"closed with {word.code}")
 
     def _over(self, now: int, reason: str) -> None:
         if not self._is_over:

@@ -25,6 +25,7 @@ from netfeed.app.inlet import Inlet
 from netfeed.app.journal import JournalWriter
 from netfeed.app.live import Live
 from netfeed.app.metrics import Metrics
+from netfeed.app.receive_loop import LoopReceiver
 from netfeed.app.recorder import Recorder
 from netfeed.app.signals import Signals
 from netfeed.app.slots import Slot
@@ -178,7 +179,7 @@ class Run:
             live.venues.stream = stream.tell
             live.queues.append(stream.queue)
             self._closing.append(self._end_stream)
-        if config.ring.name is not None and config.receive.how == "loop":
+        if config.ring.name is not None and isinstance(live.receiver, LoopReceiver):
             self._open_ring(config.ring)
         if config.endpoints.listen:
             endpoints = Endpoints(live, self.metrics, *split_endpoint(config.endpoints.listen))

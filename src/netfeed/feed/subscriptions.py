@@ -30,7 +30,7 @@ ANSWER_NS: Final = 10_000_000_000
 FIRST_REST_NS: Final = 1_000_000_000
 MAX_REST_NS: Final = 300_000_000_000
 MAX_REFUSED: Final = 8
-"""Refusals to let a topic go that are believed to be about something else than that it has gone."""
+"""How often a topic that shall go is asked off: a venue that refuses that, or is silent about it, does not carry it."""
 IN_FLIGHT: Final = 4
 """Requests that may wait for an answer at a time: a venue that answers slowly is not asked faster."""
 
@@ -158,7 +158,7 @@ class Subscriptions:
         for name in self._named(request, topics, (on,)):
             topic = self._topics.get(name)
             if topic is None:
-                self.unasked += 1
+                self.unasked += on
             elif on and topic.state in (State.ASKED, State.RESTING):
                 self._on(name, topic)
                 moved.append(name)
@@ -171,7 +171,7 @@ class Subscriptions:
         """Take a refusal; give the topics that it hit.
 
         A topic that the venue will not let go is asked off again later; when that is final, or was tried MAX_REFUSED
-        times, it has gone already.
+        times, it has gone already. One that is in doubt may be refused because it is carried: it is let go first.
         """
         hit = []
         for name in self._named(request, topics, (True, False)):
@@ -181,6 +181,9 @@ class Subscriptions:
             if topic.state is State.LEAVING and not final and topic.rests < MAX_REFUSED:
                 topic.state = State.ON
                 self._pause(name, topic, now)
+                continue
+            if topic.state is State.ASKED and not final and topic.doubt:
+                self._back_on(name, topic)
                 continue
             hit.append(name)
             topic.doubt = False
@@ -212,7 +215,7 @@ class Subscriptions:
             for name, topic in self._pending(self._requests.pop(number)):
                 late.append(name)
                 topic.doubt = True
-                self._rest(name, topic, now) if topic.state is State.ASKED else self._back_on(name, topic)
+                self._late(name, topic, now)
         for name in [name for name, at in self._resting.items() if at <= now]:
             topic = self._topics[name]
             self._off(name, topic) if topic.state is State.RESTING else self._back_on(name, topic)
@@ -327,6 +330,16 @@ class Subscriptions:
     def _pause(self, name: str, topic: _Topic, now: int) -> None:
         self._resting[name] = now + min(FIRST_REST_NS << min(topic.rests, 32), MAX_REST_NS)
         topic.rests += 1
+
+    def _late(self, name: str, topic: _Topic, now: int) -> None:
+        """A request was not answered for this topic: ask again, but not for ever where it shall go."""
+        if topic.state is State.ASKED:
+            self._rest(name, topic, now)
+        elif topic.rests < MAX_REFUSED:
+            topic.rests += 1
+            self._back_on(name, topic)
+        else:
+            self._ended(name, topic, now)
 
     def _forget_or_leave(self, name: str, topic: _Topic) -> None:
         """Let an unwanted topic go: where it is in doubt the venue is told so, as if it were on."""

@@ -98,7 +98,7 @@ class Client:
 
     def transmit(self, port: int = 0) -> list[bytes]:
         """Drain what must go out."""
-        return self._talk.transmit() if self._talk.is_open else self._http.transmit()
+        return self._talk.sender.transmit() if self._talk.is_open else self._http.transmit()
 
     def statistics(self) -> Statistics:
         """Give the account as it is now."""

@@ -46,7 +46,7 @@ class Conversation:
     def __init__(self, limits: Limits, timing: Timing, random_bytes: Callable[[int], bytes] | None) -> None:
         self._limits, self._timing, self._random_bytes = limits, timing, random_bytes
         self._reader = Reader(limits, is_client=random_bytes is not None)
-        self._sender = Sender(limits, random_bytes)
+        self.sender = Sender(limits, random_bytes)
         self._alive = Alive(timing, limits.pings)
         self._closing: tuple[int, str] | None = None
         self._close_due = self._message_due = NEVER
@@ -77,7 +77,7 @@ class Conversation:
             ours, theirs = (deflate.server_bits, deflate.server_takeover), deflate.client_takeover
         self._reader.inflate_with(Inflater(takeover=theirs))
         if ours[0] > 8:  # zlib has no smaller window to deflate with
-            self._sender.deflate_with(Deflater(ours[0], takeover=ours[1]))
+            self.sender.deflate_with(Deflater(ours[0], takeover=ours[1]))
 
     # --- what comes in
 
@@ -142,7 +142,7 @@ class Conversation:
         self._alive.stop()
         self._close_due = self._message_due = self.deadline = NEVER
         self._reader.stop()
-        self._sender.deflate_with(None)
+        self.sender.deflate_with(None)
         return [Closed(int(code), reason, by)]
 
     def malformed(self, what: str, code: int) -> list[Event]:
@@ -167,7 +167,7 @@ class Conversation:
         if isinstance(told, Ping):
             self._pings_in += 1
             if self._closing is None:
-                self._sender.frame(FINAL | PONG, told.payload)
+                self.sender.frame(FINAL | PONG, told.payload)
             return [Pinged(told.payload)]
         if isinstance(told, Pong):
             return self._ponged(told.payload, now)
@@ -188,9 +188,9 @@ class Conversation:
 
     def send(self, opcode: int, payload: bytes) -> None:
         """Queue a message."""
-        if not self.is_talking or self._sender.queued_bytes > self._limits.queued_bytes:
+        if not self.is_talking or self.sender.queued_bytes > self._limits.queued_bytes:
             self._may("send a message")
-        self._sender.message(opcode, payload)
+        self.sender.message(opcode, payload)
 
     def ping(self, now: int, payload: bytes) -> None:
         """Queue a ping."""
@@ -214,15 +214,11 @@ class Conversation:
         self._close_due = min(NEVER, now + self._timing.close_ns)
         self._plan()
 
-    def transmit(self) -> list[bytes]:
-        """Drain the queue."""
-        return self._sender.transmit()
-
     def statistics(self, handshake_bytes: int) -> Statistics:
         """Give the account as it is now."""
         reader = self._reader
         return Statistics(
-            self.bytes_in, self._sender.bytes + handshake_bytes, reader.messages, self._sender.messages, reader.plain,
+            self.bytes_in, self.sender.bytes + handshake_bytes, reader.messages, self.sender.messages, reader.plain,
             self._pings_in, self._pings_out, self._pongs_in, self._unasked, self._malformed, self._timed_out,
         )  # fmt: skip
 
@@ -230,17 +226,17 @@ class Conversation:
         if not self.is_talking:
             state = "over" if self.is_closed else "closing" if self.is_open else "not open yet"
             raise MisuseError(f"cannot {what}: the conversation is {state}")
-        if self._sender.queued_bytes > self._limits.queued_bytes:
-            raise MisuseError(f"{self._sender.queued_bytes} bytes wait to be drained")
+        if self.sender.queued_bytes > self._limits.queued_bytes:
+            raise MisuseError(f"{self.sender.queued_bytes} bytes wait to be drained")
 
     def _ping(self, now: int, payload: bytes) -> None:
         self._pings_out += 1
-        self._sender.frame(FINAL | PING, self._alive.ping(now, payload))
+        self.sender.frame(FINAL | PING, self._alive.ping(now, payload))
 
     def _send_close(self, code: int, reason: str) -> None:
         self._closing, self.is_talking = (code, reason), False
         payload = b"" if code == Code.NO_STATUS else code.to_bytes(2) + reason.encode()[:MAX_REASON]
-        self._sender.frame(FINAL | CLOSE, payload)
+        self.sender.frame(FINAL | CLOSE, payload)
 
 
 def failed(talk: Conversation, event: http.Event) -> list[Event]:

@@ -41,15 +41,27 @@ class Sender:
         if self._deflater is not None and len(payload) >= self._limits.deflate_bytes:
             payload = self._deflater.deflate(payload)
             first |= COMPRESSED
-        at = 0
-        while len(payload) - at > most:
-            self.frame(first, payload[at : at + most])
-            first, at = 0, at + most
-        self.frame(first | FINAL, payload[at:] if at else payload)
+        if len(payload) > most:
+            first, payload = self._all_but_the_last(first, payload, most)
+        self.frame(first | FINAL, payload)
+
+    def _all_but_the_last(self, first: int, payload: bytes, most: int) -> tuple[int, bytes]:
+        """Queue fragments, and give the first byte and the payload of the last one."""
+        stop = (len(payload) - 1) // most * most
+        for at in range(0, stop, most):
+            self.frame(0 if at else first, payload[at : at + most])
+        return 0, payload[stop:]
 
     def frame(self, first: int, payload: bytes) -> None:
         """Queue a frame."""
-        frame = self._encode(first, payload, None if self._random_bytes is None else self._key(self._random_bytes))
+        key = None
+        if self._random_bytes is not None:
+            at = self._key_at
+            if at == len(self._keys):
+                self._keys, at = self._random_bytes(KEY_BYTES * KEYS), 0
+            self._key_at = at + KEY_BYTES
+            key = self._keys[at : at + KEY_BYTES]
+        frame = self._encode(first, payload, key)
         self._queue.append(frame)
         self.queued_bytes += len(frame)
         self.bytes += len(frame)
@@ -60,10 +72,3 @@ class Sender:
         if queue:
             self._queue, self.queued_bytes = [], 0
         return queue
-
-    def _key(self, random_bytes: Callable[[int], bytes]) -> bytes:
-        at = self._key_at
-        if at == len(self._keys):
-            self._keys, at = random_bytes(KEY_BYTES * KEYS), 0
-        self._key_at = at + KEY_BYTES
-        return self._keys[at : at + KEY_BYTES]

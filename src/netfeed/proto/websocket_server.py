@@ -110,7 +110,7 @@ class Server:
 
     def transmit(self, port: int = 0) -> list[bytes]:
         """Drain what must go out."""
-        return self._http.transmit() + self._talk.transmit()
+        return self._http.transmit() + self._talk.sender.transmit()
 
     def statistics(self) -> Statistics:
         """Give the account as it is now."""

@@ -110,21 +110,20 @@ class DepthMarket:
         """Apply the depth of a batch; give the places of the messages that are none."""
         data, places = _laid_out(batch)
         foreign: list[int] = []
-        at = 0
-        while at < len(places):
+        at, count = 0, len(batch)
+        while at < count:
             at, verdict = self._path.run(data, places, at, ts_recv_ns, line, foreign)
-            if changes := self._path.drain():
-                self._books.market.changes.extend(np.frombuffer(changes, CHANGE))
-            if at == len(places):
+            if at == count:
                 break
+            self._drain()
             if verdict == ODD:
-                start, length = map(int, places[at])
+                start, length = int(places[at, 0]), int(places[at, 1])
                 if not self._message(data[start : start + length], ts_recv_ns, line):
                     foreign.append(at)
             elif verdict != DONE:
                 self._judged_in_core(verdict, ts_recv_ns, line)
             at += verdict != DONE
-        if self._other is None:
+        if self._other is None or not foreign:
             return foreign
         other = self._other
         return [place for place in foreign if not other(batch[place], ts_recv_ns, line)]
@@ -136,7 +135,13 @@ class DepthMarket:
 
     def changes(self) -> "np.ndarray[Any, Any]":
         """Drain the changes, valid until the next call."""
+        self._drain()
         return self._books.market.changes.take()
+
+    def _drain(self) -> None:
+        """Put what the core has announced behind what was announced before it."""
+        if changes := self._path.drain():
+            self._books.market.changes.extend(np.frombuffer(changes, CHANGE))
 
     def _message(self, data: Buffer, ts_recv_ns: int, line: int) -> bool:
         """Do what a message says; False when it is no depth."""
@@ -209,6 +214,7 @@ class DepthMarket:
         track = self._books.by_topic.get(topic)
         if track is None:
             return
+        self._drain()
         self._disarm(track)
         line = min(track.lines, default=0)
         self._books.market.at(0, ts_recv_ns, line)
@@ -257,6 +263,7 @@ class DepthMarket:
 
     def _tracks(self, topics: Sequence[str]) -> list[Track]:
         """Take the books of topics back from the core, before something is said of their lines."""
+        self._drain()
         self._books.market.at(0, NO_TIME, 0)
         tracks = [self._books.by_topic[topic] for topic in topics if topic in self._books.by_topic]
         for track in tracks:
@@ -298,7 +305,7 @@ def _laid_out(batch: "Batch | Sequence[Buffer]") -> tuple[Any, Any]:
     """Give a batch as one buffer and the places in it; one that is not laid out so is copied together."""
     data = getattr(batch, "data", None)
     if data is not None:
-        return data, np.asarray(batch.places)  # type: ignore[union-attr]
+        return data, batch.places  # type: ignore[union-attr]
     messages = [bytes(batch[place]) for place in range(len(batch))]
     lengths = np.fromiter(map(len, messages), np.int64, len(messages))
     places = np.empty((len(messages), 2), np.int64)
