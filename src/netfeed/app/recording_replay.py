@@ -24,7 +24,7 @@ from netfeed.app.venue_kinds import KINDS, Kind, Made, wanted
 from netfeed.book.change import Refusal
 from netfeed.errors import WireError
 from netfeed.feed.venue import Numbers
-from netfeed.transport.file import Source, open_source
+from netfeed.transport.file import Source, SourceError, open_source
 from netfeed.wire import recording
 from netfeed.wire.recording import Record
 
@@ -228,11 +228,14 @@ def _find(buffer: memoryview, start: int) -> int:
 
 
 def is_recording(file: str) -> bool:
-    """Say whether a file is a recording of venues. Raises: SourceError when it cannot be read."""
+    """Say whether a file is a recording of venues; of one that cannot be read, whoever opens it next says why."""
     if file == "-":
         return False
-    with open_source(file) as source:
-        return bytes(source.buffer[: len(recording.MAGIC)]) == recording.MAGIC
+    try:
+        with open_source(file) as source:
+            return bytes(source.buffer[: len(recording.MAGIC)]) == recording.MAGIC
+    except SourceError:
+        return False
 
 
 def report(replay: RecordingReplay, *, depth: int | None = None) -> dict[str, Any]:
