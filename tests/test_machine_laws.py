@@ -33,6 +33,7 @@ from netfeed.proto.backoff import Backoff, State
 from netfeed.proto.bucket import TokenBucket
 from netfeed.sim.faults import RATE, Faults
 from netfeed.sim.venue import Settings, Venue, itch_venue, starbase_venue
+from netfeed.sim.venue_ports import GLIMPSE, INWARD
 from netfeed.sim.wired_venue import WiredVenue
 from netfeed.wire import moldudp64, starbase
 from netfeed.wire import soupbintcp as soup_wire
@@ -295,7 +296,10 @@ def venue(make: Callable[[Settings], Venue]) -> Law:
 
     def wired() -> WiredVenue:
         faults = Faults(duplicate=RATE // 10, reorder=RATE // 10, jitter_ns=10_000)
-        return WiredVenue(make(settings), faults=dict.fromkeys([0, 1, 2, 3, 4], faults))
+        ways = [0, 1, 2, 3, 4, INWARD + 4, INWARD + 5]
+        return WiredVenue(
+            make(settings), faults=dict.fromkeys(ways, faults) | {INWARD + GLIMPSE: Faults(loss=RATE // 3)}
+        )
 
     return Law(make.__name__, wired, packet, (0, 4, 4, 5, 7, 100, 101), bound=5_000_000)
 

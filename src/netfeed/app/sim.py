@@ -132,6 +132,8 @@ class Simulation:
             "session": venue.lines.wire.session, "next_sequence": venue.lines.next,
             "transactions": venue.transactions, "lines": lines,
             "requests": sum(one.requests for one in venue.gateways),
+            "requests_lost": sum(one.counts.lost + one.counts.silenced for one in self.wired.inward.values()),
+            "logins_lost": self.wired.logins.counts.lost + self.wired.logins.counts.silenced,
             "answered": sum(one.answered for one in venue.gateways),
             "refused": sum(one.refused for one in venue.gateways),
             "snapshot_cycles": venue.cycle.cycles if venue.cycle else None,
