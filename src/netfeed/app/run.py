@@ -29,6 +29,7 @@ from netfeed.app.signals import Signals
 from netfeed.app.slots import Slot
 from netfeed.app.snapshot_join import SnapshotJoin
 from netfeed.app.stream import JsonStream
+from netfeed.app.warm import RESERVE, reserve
 from netfeed.errors import ConfigurationError, ConfigurationFileError, NetfeedError
 from netfeed.feed.events import Event, GapClosed
 from netfeed.feed.glimpse import Glimpse
@@ -68,6 +69,7 @@ class Run:
         self._stop = stop
         self._closing: list[Callable[[], Any]] = []
         self._stream: JsonStream | None = None
+        self._reserved: list[bytes] = []
         self._closed: list[tuple[Slot, GapClosed]] = []  # in this turn: their messages are still on their way
 
     def run(self) -> None:
@@ -148,6 +150,7 @@ class Run:
 
     def _open(self) -> None:
         config, live = self.config, self.live
+        self._reserved = reserve(RESERVE * len(live.slots))
         self._place(config.receive)
         if config.journal.path is not None:
             journal = JournalWriter(
