@@ -1,5 +1,7 @@
 """Connections over loopback: machines that talk, peers that close, refuse, or do not read."""
 
+import os
+import resource
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from netfeed.machine import NEVER, Buffer
 from netfeed.transport.endpoint import Endpoint
 from netfeed.transport.loop import Loop
 from netfeed.transport.network import NetworkError
-from netfeed.transport.tcp import Listener, Stream, connect
+from netfeed.transport.tcp import BACKLOG, Listener, Stream, connect
 
 S = 10**9
 
@@ -49,6 +51,47 @@ def serve(loop: Loop, machine: Sink, streams: list[Stream]) -> Listener:
     listener = Listener("127.0.0.1", 0, accepted)
     loop.watch(listener.fileno(), listener.ready)
     return listener
+
+
+@pytest.mark.net
+def test_a_flood_of_connections_leaves_time_for_everything_else() -> None:
+    streams: list[Stream] = []
+    with Listener("127.0.0.1", 0, lambda stream, now: streams.extend((stream, again()))) as listener:
+
+        def again() -> Stream:
+            return connect("127.0.0.1", listener.port)
+
+        streams.append(again())
+        listener.ready(0)
+        assert len(streams) == 1 + 2 * BACKLOG
+    for stream in streams:
+        stream.close()
+
+
+@pytest.mark.net
+def test_who_waits_when_no_descriptor_is_left_is_turned_away_and_does_not_wait_for_ever() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    accepted: list[Stream] = []
+    with Listener("127.0.0.1", 0, lambda stream, now: accepted.append(stream)) as listener:
+        clients = [connect("127.0.0.1", listener.port) for _ in range(3)]
+        lowest = os.dup(0)
+        os.close(lowest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+        try:
+            for _ in clients:
+                listener.ready(0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert (accepted, listener.dropped) == ([], 3)
+        for client in clients:
+            client.socket.setblocking(True)
+            assert client.socket.recv(1) == b""
+            client.close()
+        last = connect("127.0.0.1", listener.port)
+        listener.ready(0)
+        assert len(accepted) == 1
+        for stream in (last, *accepted):
+            stream.close()
 
 
 @pytest.mark.net

@@ -71,6 +71,12 @@ class WiredVenue:
             way.send(data, now)
         return self._moved((), now)
 
+    def open(self, now: int, port: int = GLIMPSE) -> Sequence[Event]:
+        """Take note that a GLIMPSE client has connected."""
+        if port in CONNECTIONS:
+            self._connect(port, now)
+        return self._moved(self.venue.open(now, port), now)
+
     def end(self, now: int, port: int = GLIMPSE) -> Sequence[Event]:
         """Take note that a GLIMPSE client closed its connection."""
         events = self._moved(self.venue.end(now, port), now)

@@ -156,13 +156,15 @@ class Listener:
         Raises: NetworkError; ConfigurationError.
         """
         self._accepted, self._max_queue_bytes = accepted, max_queue_bytes
+        self.dropped = 0
+        self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self.socket = _socket(host)
         try:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self.socket.bind((host, port))
             self.socket.listen(BACKLOG)
         except OSError as error:
-            self.socket.close()
+            self.close()
             raise told(f"cannot listen on {endpoint_text(host, port)}", error) from None
         self.host = host
         self.port: int = self.socket.getsockname()[1]
@@ -172,11 +174,13 @@ class Listener:
         return self.socket.fileno()
 
     def ready(self, now: int) -> None:
-        """Accept all who wait."""
-        while True:
+        """Accept who waits, BACKLOG of them at most: a flood must leave time for everything else."""
+        for _ in range(BACKLOG):
             try:
                 one, peer = self.socket.accept()
-            except OSError:  # nobody waits, or who did has gone, or no descriptor is left: next time
+            except OSError as error:  # nobody waits, or who did has gone
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    self._turn_away()
                 return
             one.setblocking(False)
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -186,6 +190,21 @@ class Listener:
     def close(self) -> None:
         """Listen no more; connections that were accepted go on."""
         self.socket.close()
+        if self._spare >= 0:
+            os.close(self._spare)
+            self._spare = -1
+
+    def _turn_away(self) -> None:
+        """Drop who waits when no descriptor is left: else the kernel says again and again that somebody does."""
+        if self._spare < 0:
+            return
+        os.close(self._spare)
+        with contextlib.suppress(OSError):
+            self.socket.accept()[0].close()
+            self.dropped += 1
+        with contextlib.suppress(OSError):
+            self._spare = -1
+            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
     def __enter__(self) -> Self:
         return self
