@@ -173,7 +173,7 @@ def test_a_server_that_said_close_closes_when_it_has_been_drained() -> None:
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "illegal request line"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "illegal first line"),
         (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", "illegal header line"),
         (b"GET / HTTP/1.1\r\n\r\n", "Missing mandatory Host"),
         (b"GET / HTTP/1.1\r\nhost: a\r\ncontent-length: x\r\n\r\n", "bad Content-Length"),
@@ -216,6 +216,13 @@ def test_a_body_that_is_too_big_is_refused(head: bytes) -> None:
     body = b"x" * 1001 if b"length" in head else b"3e9\r\n" + b"x" * 1001 + b"\r\n0\r\n\r\n"
     told = asked(limits=Limits(body_bytes=1000)).receive(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n" + body, 1)
     assert told == [Malformed("the body is too big", 413), Closed("the body is too big", 1)]
+
+
+@pytest.mark.parametrize("cut", range(1, 9))
+def test_how_a_bad_first_line_was_cut_up_does_not_show(cut: int) -> None:
+    line, client = b"\x01\x02 no\r\n\r\n", asked()
+    told = [*client.receive(line[:cut], 1), *client.receive(line[cut:], 1)]
+    assert told == list(asked().receive(line, 1))
 
 
 def test_a_gzip_bomb_is_not_inflated() -> None:

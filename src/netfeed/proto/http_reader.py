@@ -22,6 +22,7 @@ READS: Final = (h11.IDLE, h11.SEND_RESPONSE, h11.SEND_BODY)
 """States of the peer in which more of it is read."""
 MAX_WHAT: Final = 100
 """What is repeated of an error. h11 quotes the peer after a colon, which may be a secret: that part is left out."""
+_FIRST_LINES: Final = frozenset({"illegal request line", "illegal status line"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,5 +162,11 @@ class Body:
 
 
 def malformed(error: h11.RemoteProtocolError) -> Malformed:
-    """Say what h11 found wrong, without the bytes that it quotes."""
-    return Malformed(str(error).split(":")[0][:MAX_WHAT], error.error_status_hint)
+    """Say what h11 found wrong, without the bytes that it quotes.
+
+    A response that begins with no letter is an illegal request line to it while its first line is not whole, and an
+    illegal status line afterwards: how the stream was cut up must not show.
+    """
+    what = str(error).split(":")[0]
+    what = "illegal first line" if what in _FIRST_LINES else what
+    return Malformed(what[:MAX_WHAT], error.error_status_hint)
