@@ -29,7 +29,7 @@ from netfeed.app.signals import Signals
 from netfeed.app.slots import Slot
 from netfeed.app.snapshot_join import SnapshotJoin
 from netfeed.app.stream import JsonStream
-from netfeed.app.warm import RESERVE, reserve
+from netfeed.app.warm import MOST, RESERVE, reserve
 from netfeed.errors import ConfigurationError, ConfigurationFileError, NetfeedError
 from netfeed.feed.events import Event, GapClosed
 from netfeed.feed.glimpse import Glimpse
@@ -150,7 +150,7 @@ class Run:
 
     def _open(self) -> None:
         config, live = self.config, self.live
-        self._reserved = reserve(RESERVE * len(live.slots))
+        self._reserved = reserve(min(RESERVE * len(live.slots), MOST))
         self._place(config.receive)
         if config.journal.path is not None:
             journal = JournalWriter(
