@@ -88,3 +88,8 @@ SCENARIOS: Final = {row.name: row for row in (
              ((500, "halve 5000"),), frozenset({"drops"}), flow_ms=7_000, rate=4_000, handler=_SMALL),
 )}  # fmt: skip
 """The scenarios by name, in the order in which `all` plays them."""
+
+
+def playable(protocol: str) -> list[str]:
+    """Name the scenarios that a venue of a protocol can play, in order."""
+    return [row.name for row in SCENARIOS.values() if protocol in row.protocols]
