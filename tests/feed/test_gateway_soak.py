@@ -18,9 +18,9 @@ TOPICS = ("book.a", "book.b", "book.c", "book.d", "book.e", "diff.a", "diff.b", 
 def soak(days: int, seed: int = 1) -> tuple[World, list[int]]:
     """Live through so many days; give the world and the weight of the gateway after each."""
     limits = replace(LIMITS, lifetime_ns=DAY)
-    liveness = Liveness(heartbeat_ns=60 * S, ping_ns=300 * S, silent_ns=150 * S)
+    liveness = Liveness(heartbeat_ns=120 * S, ping_ns=600 * S, silent_ns=300 * S)
     world = World(
-        seed, topics=TOPICS, lines=2, sick=0.0, calm_at=days * DAY, every_ns=20 * S, beat_ns=60 * S,
+        seed, topics=TOPICS, lines=2, sick=0.0, calm_at=days * DAY, every_ns=60 * S, beat_ns=120 * S,
         strike_ns=120 * S, dialect=ToyDialect(limits, liveness), talk=client, server_talk=ServerTalk,
     )  # fmt: skip
     world.keep_told = False
