@@ -301,3 +301,15 @@ def test_another_session_goes_on_where_the_last_one_stopped() -> None:
     assert [message for message in one.heard() if isinstance(message, dict)] == [
         {"op": "on", "id": 1, "topics": ["book.a", "book.b"]}
     ]
+
+
+def test_a_topic_about_whose_going_the_venue_is_silent_has_left_at_last() -> None:
+    one = Talkative("book.a", "trades.a", liveness=Liveness(heartbeat_ns=10**6 * S))
+    one.says({"id": 1, "on": True})
+    one.topics.drop(["book.a"])
+    one.session.reconcile(0)
+    assert one.market.book("book.a").lines
+    while one.topics.state("book.a") is not None:
+        one.session.wake(one.session.deadline)
+    assert not one.market.book("book.a").lines
+    assert not one.session.is_over

@@ -54,7 +54,7 @@ from netfeed.feed.session_words import (
     Unanswered,
     Unsubscribed,
 )
-from netfeed.feed.subscriptions import Ask, Subscriptions
+from netfeed.feed.subscriptions import Ask, State, Subscriptions
 from netfeed.feed.talk import Ended, Heard, Lively, Opened, Talk, Word
 from netfeed.feed.throttle import Throttle
 from netfeed.feed.veil import Veil
@@ -317,6 +317,7 @@ class Session:
         if not late:
             return
         self._unanswered += 1
+        self._left([topic for topic in late if self.topics.state(topic) in (None, State.OFF)])
         events.append(Unanswered(tuple(late)))
         if self._unanswered >= MAX_UNANSWERED and not self.topics.on:
             self._give_up("it answers nothing", now, events)
