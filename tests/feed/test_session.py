@@ -8,7 +8,8 @@ import pytest
 from netfeed.book.state import BookState
 from netfeed.feed.dialect import Limits, Liveness
 from netfeed.feed.offset import Offset
-from netfeed.feed.session import MAX_KINDS, MAX_UNANSWERED, NONSENSE, OPENING_NS, Session
+from netfeed.feed.session import MAX_UNANSWERED, NONSENSE, OPENING_NS, Session
+from netfeed.feed.session_tally import MAX_KINDS
 from netfeed.feed.session_words import (
     Held,
     Last,
