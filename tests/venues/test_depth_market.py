@@ -168,6 +168,18 @@ def test_a_line_that_leaves_last_makes_its_books_suspect_until_a_snapshot(venue:
     assert made.books[0].state is BookState.LIVE
 
 
+@pytest.mark.parametrize("venue", ["deribit", "okx", "bybit"])
+def test_a_line_that_was_asked_and_leaves_is_not_waited_for(venue: str) -> None:
+    made = opened(venue, 0, 1)
+    topic = NAMES[venue].format("X-1")
+    made.apply([text(venue, "X-1", "update", 15)], 2, 0)
+    assert made.wants() == [Resync(topic, 0, "sequence")]
+    made.left(0, [topic])
+    assert made.wants() == [Resync(topic, 1, "sequence")]
+    made.apply([text(venue, "X-1", "snapshot", 30)], 3, 1)
+    assert made.books[0].state is BookState.LIVE
+
+
 @pytest.mark.parametrize("venue", VENUES)
 def test_silence_makes_a_book_stale_when_no_other_line_speaks(venue: str) -> None:
     made = opened(venue, 0, 1) if venue in NUMBERED else opened(venue)
