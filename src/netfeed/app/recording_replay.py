@@ -129,6 +129,8 @@ class RecordingReplay:
         match record.kind:
             case recording.IN | recording.IN_BYTES:
                 self._heard(venue, record, place)
+            case recording.FETCHED:
+                self._fetched(venue, record, place)
             case recording.OUT:
                 self._said(venue, record)
             case recording.OPENED:
@@ -143,7 +145,7 @@ class RecordingReplay:
         self.messages += 1
         try:
             message = record.payload
-            if venue.made is None:
+            if venue.made is None and venue.kind.question is not None:
                 self._learn(venue, message)
         except WireError as error:
             self.findings.add(place, error.found, error.wanted)
@@ -156,6 +158,16 @@ class RecordingReplay:
                 venue.made.events.drain()
         if self.messages % BATCH == 0:
             self.collect()
+
+    def _fetched(self, venue: Recorded, record: Record, place: Place) -> None:
+        topic, _, body = record.text.partition("\n")
+        try:
+            if topic == "" and venue.made is None:
+                self._learn(venue, body.encode())
+            elif venue.made is not None and topic:
+                venue.feed.fetched(topic, body.encode(), record.ts_ns)
+        except WireError as error:
+            self.findings.add(place, error.found, error.wanted)
 
     def _learn(self, venue: Recorded, message: bytes) -> None:
         found = venue.kind.instruments(message)
