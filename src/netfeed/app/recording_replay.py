@@ -7,6 +7,7 @@ the end of a recording, with nothing after it, leaves the books as they were.
 Leaves out: sessions. What was refused, throttled or silent left its trace in what came, and is not judged again.
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
@@ -24,7 +25,7 @@ from netfeed.app.venue_kinds import KINDS, Kind, Made, wanted
 from netfeed.book.change import Refusal
 from netfeed.errors import WireError
 from netfeed.feed.venue import Numbers
-from netfeed.transport.file import Source, open_source
+from netfeed.transport.file import Source, SourceError, open_source
 from netfeed.wire import recording
 from netfeed.wire.recording import Record
 
@@ -240,11 +241,14 @@ def _find(buffer: memoryview, start: int) -> int:
 
 
 def is_recording(file: str) -> bool:
-    """Say whether a file is a recording of venues. Raises: SourceError when it cannot be read."""
-    if file == "-":
+    """Say whether a file is a recording of venues; a pipe, which can be read but once, is none."""
+    if not os.path.isfile(file):
         return False
-    with open_source(file) as source:
-        return bytes(source.buffer[: len(recording.MAGIC)]) == recording.MAGIC
+    try:
+        with open_source(file) as source:
+            return bytes(source.buffer[: len(recording.MAGIC)]) == recording.MAGIC
+    except SourceError:  # whoever reads it will say so
+        return False
 
 
 def report(replay: RecordingReplay, *, depth: int | None = None) -> dict[str, Any]:
