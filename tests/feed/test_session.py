@@ -8,7 +8,8 @@ import pytest
 from netfeed.book.state import BookState
 from netfeed.feed.dialect import Limits, Liveness
 from netfeed.feed.offset import Offset
-from netfeed.feed.session import MAX_KINDS, MAX_UNANSWERED, NONSENSE, OPENING_NS, Session
+from netfeed.feed.session import MAX_UNANSWERED, NONSENSE, OPENING_NS, Session
+from netfeed.feed.session_tally import MAX_KINDS
 from netfeed.feed.session_words import (
     Held,
     Last,
@@ -301,3 +302,15 @@ def test_another_session_goes_on_where_the_last_one_stopped() -> None:
     assert [message for message in one.heard() if isinstance(message, dict)] == [
         {"op": "on", "id": 1, "topics": ["book.a", "book.b"]}
     ]
+
+
+def test_a_topic_about_whose_going_the_venue_is_silent_has_left_at_last() -> None:
+    one = Talkative("book.a", "trades.a", liveness=Liveness(heartbeat_ns=10**6 * S))
+    one.says({"id": 1, "on": True})
+    one.topics.drop(["book.a"])
+    one.session.reconcile(0)
+    assert one.market.book("book.a").lines
+    while one.topics.state("book.a") is not None:
+        one.session.wake(one.session.deadline)
+    assert not one.market.book("book.a").lines
+    assert not one.session.is_over

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from netfeed.feed.talk import Ended, Heard, Lively, Opened, Word
-from netfeed.feed.websocket_talk import WebSockets
+from netfeed.feed.websocket_talk import TIMING, WebSockets
 from netfeed.proto import websocket
 
 
@@ -19,7 +19,7 @@ class ServerTalk:
     """Accepts whoever comes."""
 
     def __init__(self, now: int) -> None:
-        self._server = websocket.Server(now)
+        self._server = websocket.Server(now, timing=TIMING)
         self._now = now
 
     @property

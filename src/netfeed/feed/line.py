@@ -20,7 +20,7 @@ from typing import Final
 
 from netfeed.errors import MisuseError
 from netfeed.feed.gateway_words import Connect, Connected, ConnectionStatistics, Disconnect, Disconnected, Event, Told
-from netfeed.feed.session import Session
+from netfeed.feed.link import Link
 from netfeed.feed.session_words import Event as SessionEvent
 from netfeed.feed.session_words import Lost, Parting, Ready
 from netfeed.feed.subscriptions import State, Subscriptions
@@ -38,27 +38,6 @@ MAX_EARLY_NS: Final = 600_000_000_000
 AGAIN_NS: Final = 5_000_000_000
 """When every seat is taken, how long until it is tried again."""
 TAKEN_OVER: Final = "another connection has taken over"
-
-
-class Link:
-    """One connection, from the wish for it to its end. `session` None until its stream stands."""
-
-    __slots__ = ("due_at", "endpoint", "leave_at", "number", "port", "session", "topics")
-
-    def __init__(self, port: int, number: int, endpoint: str, topics: Subscriptions, due_at: int) -> None:
-        self.port, self.number, self.endpoint, self.topics = port, number, endpoint, topics
-        self.session: Session | None = None
-        self.due_at, self.leave_at = due_at, NEVER
-
-    @property
-    def deadline(self) -> int:
-        """Say when something of it is due. Units: monotonic ns."""
-        return self.due_at if self.session is None else self.session.deadline
-
-    @property
-    def is_ready(self) -> bool:
-        """Say whether topics can be asked for on it."""
-        return self.session is not None and self.session.is_open
 
 
 class Line:
@@ -148,11 +127,7 @@ class Line:
         link, shared = self._at(port), self._shared
         if link is None or link.session is not None:
             raise MisuseError(f"port {port} was not waited for")
-        venue = shared.venue
-        link.session = Session(
-            venue.dialect, venue.market, venue.talk(link.endpoint, now), topics=link.topics, throttle=shared.throttle,
-            offset=shared.offset, line=link.number, now=now, skew=shared.skew,
-        )  # fmt: skip
+        link.stand(shared, now)
         self.deadline = self._due
 
     def receive(self, data: Buffer, now: int, port: int) -> list[Event]:
@@ -198,14 +173,7 @@ class Line:
 
     def statistics(self) -> list[ConnectionStatistics]:
         """Give the account of each connection."""
-        return [
-            ConnectionStatistics(
-                port=link.port, line=link.number, shard=self._shard, endpoint=shown(link.endpoint), ready=link.is_ready,
-                silent=link.session is not None and link.session.is_silent,
-                session=None if link.session is None else link.session.statistics(),
-            )
-            for link in self.links()
-        ]  # fmt: skip
+        return [link.statistics(self._shard) for link in self.links()]
 
     # --- the life of a connection
 

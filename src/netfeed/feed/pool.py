@@ -1,12 +1,10 @@
 """All connections of one venue, and the needs of its books: which topic goes where, what is had anew, what was missed.
 
-    Resync of a topic        that topic alone is unsubscribed and subscribed again, on the line that it was wrong on
+    Resync of a topic        that topic alone is had anew, once for many cries (`resyncs`)
     Fetch of a topic         a snapshot over HTTP (`fetcher`)
     a connection is lost     its lines and their pauses see to the next one (`line`); gaps are opened for what is missed
     a book is LIVE again     its gap is closed (`topic_gaps`)
     a book does not come     it is had anew after a while (`patience`)
-
-A cry for a resync is one need, however often it is heard (`needs`): ten thousand wrong updates ask once.
 
 Invariant: every topic that is wanted is on one shard, and on each line of it once.
 Leaves out: other venues, and ports as the driver sees them (`gateway`).
@@ -17,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from netfeed.book.state import BookState
 from netfeed.errors import MisuseError
-from netfeed.feed.dialect import Fetch, Resync, Want
+from netfeed.feed.dialect import Fetch, Want
 from netfeed.feed.fetcher import Fetcher
 from netfeed.feed.gateway_words import (
     Connect,
@@ -30,8 +28,8 @@ from netfeed.feed.gateway_words import (
     VenueStatistics,
 )
 from netfeed.feed.line import Line
-from netfeed.feed.needs import Needs
 from netfeed.feed.patience import Patience
+from netfeed.feed.resyncs import Resyncs
 from netfeed.feed.session_words import Subscribed, TopicsRefused, Unsubscribed
 from netfeed.feed.shards import Shards
 from netfeed.feed.topic_gaps import TopicGap, TopicGaps
@@ -49,9 +47,7 @@ class Pool:
         self._leaving: dict[str, None] = {}  # dropped, and not yet let go by the venue
         self._lines: dict[int, list[Line]] = {}
         self._fetcher = Fetcher(shared)
-        self._resyncs: Needs[str] = Needs()
-        self._meeting: dict[str, int] = {}  # the line on which a topic is being had anew
-        self._resynced = 0
+        self._resyncs = Resyncs(self._market)
         self._gaps = TopicGaps(self._market)
         self._patience = Patience(self._market)
         self._farewell: list[Event] = []  # what a command closed; it is told with the next input
@@ -82,7 +78,6 @@ class Pool:
             del self._wanted[topic]
             self._leaving[topic] = None
             self._resyncs.forget(topic)
-            self._meeting.pop(topic, None)
             self._fetcher.forget(topic)
         self._patience.forget(dropped)
         self._farewell += self._closed(self._gaps.dropped(dropped, now))
@@ -129,7 +124,7 @@ class Pool:
         events += self._fetcher.wake(now)
         for topic in self._patience.over(now):
             if not self._fetcher.is_open(topic):
-                self._resyncs.need(topic, now)
+                self._resyncs.cry(topic, None, now)
         return self._after(events, now)
 
     def opened(self, port: int, now: int) -> None:
@@ -192,23 +187,18 @@ class Pool:
         events: list[Event] = []
         for topic, sequence in event.last:
             if any(line.carries(topic) for line in self._lines_of(topic)):
-                self._met(topic, event.line, now)
-            else:
-                self._begin_anew(topic)
+                self._resyncs.met(topic, event.line, now)
+            else:  # the next connection brings it anew, at the pace of connections
+                self._resyncs.forget(topic)
+                self._fetcher.forget(topic)
             events += self._missed(topic, sequence, event.reason, now)
         return events
-
-    def _begin_anew(self, topic: str) -> None:
-        """Forget what a topic needed: the next connection brings it anew, at the pace of connections."""
-        self._resyncs.forget(topic)
-        self._meeting.pop(topic, None)
-        self._fetcher.forget(topic)
 
     def _heard(self, event: Told, now: int) -> list[Event]:
         what = event.what
         if isinstance(what, Subscribed):
             for topic in what.topics:
-                self._met(topic, event.line, now)
+                self._resyncs.met(topic, event.line, now)
             self._patience.wait([topic for topic in what.topics if topic in self._wanted], now)
             return self._closed(self._gaps.carried(what.topics, now))
         if not isinstance(what, Unsubscribed | TopicsRefused):
@@ -217,7 +207,7 @@ class Pool:
         events: list[Event] = []
         for topic in what.topics:
             if isinstance(what, TopicsRefused):
-                self._met(topic, event.line, now)
+                self._resyncs.met(topic, event.line, now)
             events += self._missed(topic, self._sequence(topic), why, now)
         return events
 
@@ -257,35 +247,9 @@ class Pool:
                 self._fetcher.want(want, now)
             else:
                 events += self._open_gap(want.topic, self._sequence(want.topic), want.why, now)
-                self._cry(want, now)
-        for topic in self._resyncs.due(now):
-            self._resync(topic, now)
+                self._resyncs.cry(want.topic, want.line, now)
+        self._resyncs.act(self._lines_of, now)
         return events
-
-    def _cry(self, want: Resync, now: int) -> None:
-        if not self._resyncs.is_open(want.topic):
-            self._meeting[want.topic] = want.line
-        self._resyncs.need(want.topic, now)
-
-    def _resync(self, topic: str, now: int) -> None:
-        """Have a topic anew. Where it is not carried just now its snapshot comes anyway; `patience` sees to that."""
-        wished = self._meeting.pop(topic, None)
-        standing = self._market.standing(topic)
-        needed = standing is None or standing.state is not BookState.LIVE
-        for number in (wished, None) if needed else ():
-            for line in self._lines_of(topic):
-                met_by = line.anew(topic, number, now)
-                if met_by is not None:
-                    self._meeting[topic] = met_by
-                    self._resynced += 1
-                    return
-        self._resyncs.met(topic, now)
-
-    def _met(self, topic: str, number: int, now: int) -> None:
-        if self._meeting.get(topic) == number and self._resyncs.is_open(topic):
-            self._resyncs.met(topic, now)
-            if not self._resyncs.is_open(topic):
-                del self._meeting[topic]
 
     # --- letting go
 
@@ -316,7 +280,7 @@ class Pool:
         return VenueStatistics(
             name=self._venue.name, topics=len(self._wanted), shards=len(self._shards), attempts=shared.attempts,
             connected=shared.connected, disconnected=shared.disconnected, takeovers=shared.takeovers,
-            resyncs=self._resynced, resyncs_repeated=self._resyncs.repeated,
+            resyncs=self._resyncs.done, resyncs_repeated=self._resyncs.repeated,
             messages=shared.messages + sum(one.session.messages for one in connections if one.session),
             gaps_opened=self._gaps.opened, gaps_closed=self._gaps.closed, open_gaps=self._gaps.still_open,
             gaps=tuple(self._gaps.records), books=dict(sorted(states.items())),

@@ -16,14 +16,14 @@ with the same `Subscriptions`, goes on where this one stopped.
 Invariant: a topic is asked for once on a connection, unless the venue did not answer for it, refused it, or it is had
 anew. Requests wait for the venue's budget; what the venue waits for (heartbeats, pings, the opening) never does.
 
-Bounds: MAX_QUESTIONS requests whose time is remembered, MAX_KINDS of nonsense, and those of the parts.
+Bounds: those of the parts.
 Leaves out: when to connect, and where to (`line`); which topic goes where (`shards`); books.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from netfeed.feed.carried import Carried
 from netfeed.feed.dialect import (
     Acknowledged,
     Batch,
@@ -39,10 +39,10 @@ from netfeed.feed.dialect import (
 )
 from netfeed.feed.offset import Offset
 from netfeed.feed.pulse import Pulse
+from netfeed.feed.session_tally import Tally
 from netfeed.feed.session_words import (
     Event,
     Held,
-    Last,
     Lost,
     OpeningRefused,
     Parting,
@@ -54,7 +54,7 @@ from netfeed.feed.session_words import (
     Unanswered,
     Unsubscribed,
 )
-from netfeed.feed.subscriptions import Ask, Subscriptions
+from netfeed.feed.subscriptions import Ask, State, Subscriptions
 from netfeed.feed.talk import Ended, Heard, Lively, Opened, Talk, Word
 from netfeed.feed.throttle import Throttle
 from netfeed.feed.veil import Veil
@@ -66,8 +66,6 @@ MAX_UNANSWERED: Final = 6
 """Times in a row that answers were overdue; a venue that carries nothing by then is taken for deaf."""
 NONSENSE: Final = 1000
 """Messages in a row that nobody understands: beyond them it is not the venue that speaks there."""
-MAX_KINDS: Final = 64
-MAX_QUESTIONS: Final = 64
 
 
 class Skew:
@@ -95,14 +93,10 @@ class Session:
         self._open_by = now + OPENING_NS
         self._since = now
         self._ask_at = NEVER
-        self._request = 1
         self._opening = range(0)
-        self._questions: dict[int, int] = {}
-        self._joined: dict[str, None] = {}  # what the venue was asked for and, for all we know, carries
+        self._carried = Carried(market, line)
         self._unanswered = self._nonsense = 0
-        self._puzzling: Counter[str] = Counter()
-        self._messages = self._answers = self._beats = self._pings = self._subscribes = self._unsubscribes = 0
-        self._asked_before, self._unanswered_before, self._unasked_before = _counts(topics)
+        self._tally = Tally(topics)
         self.deadline = self._due
         """When to ask, to ping, to take note of silence, to give up. Market data alone can only make it later, and then
         it stays as it is: that is most of what comes."""
@@ -177,13 +171,7 @@ class Session:
 
     def statistics(self) -> Statistics:
         """Give the account as it is now."""
-        asked, unanswered, unasked = _counts(self.topics)
-        return Statistics(
-            messages=self._messages, answers=self._answers, beats=self._beats, pings=self._pings,
-            subscribes=self._subscribes, unsubscribes=self._unsubscribes, asked_topics=asked - self._asked_before,
-            unanswered=unanswered - self._unanswered_before, unasked=unasked - self._unasked_before,
-            puzzling=dict(self._puzzling), topics=self.topics.census(),
-        )  # fmt: skip
+        return self._tally.statistics()
 
     # --- what the talk tells
 
@@ -212,11 +200,13 @@ class Session:
         self.is_open = True
         self._since = now
         self._pulse = Pulse(self._dialect.liveness, now)
-        opening = self._dialect.opening(self._request)
+        first = self._tally.next_request
+        opening = self._dialect.opening(first)
         self._veil.learn(opening)
-        self._opening = range(self._request, self._request + len(opening))
+        self._opening = range(first, first + len(opening))
         for message in opening:
-            self._say_now(message, self._number(now), now)
+            self._tally.request(now)
+            self._say_now(message, now)
         self.topics.wake(now)
         self._ask(now)
         events.append(Ready())
@@ -224,7 +214,7 @@ class Session:
     def _hear(self, batch: Batch, now: int, events: list[Event]) -> bool:
         """Take a batch; say whether it was market data and nothing else."""
         self._alive(now, events)
-        self._messages += len(batch)
+        self._tally.messages += len(batch)
         others = self._market.apply(batch, now + self._skew.ns, self.line)
         if len(others) < len(batch):
             self._nonsense = 0
@@ -239,7 +229,7 @@ class Session:
     def _alive(self, now: int, events: list[Event]) -> None:
         since = self._pulse.heard_at
         if self._pulse.hear(now):
-            self._market.silent(self.line, list(self._joined), silent=False)
+            self._carried.hush(silent=False)
             events.append(Silent(False, since))
 
     # --- what the venue says
@@ -253,7 +243,7 @@ class Session:
         if said.on:
             events.append(Subscribed(tuple(moved)))
         else:
-            self._left(moved)
+            self._carried.leave(moved)
             events.append(Unsubscribed(tuple(moved)))
 
     def _refused(self, said: Refused, now: int, events: list[Event]) -> None:
@@ -265,19 +255,18 @@ class Session:
         hit = self.topics.refused(said.request, said.topics, final=said.final, now=now)
         if hit:
             self._unanswered = 0
-            self._left(hit)
+            self._carried.leave(hit)
             events.append(TopicsRefused(tuple(hit), code, text, said.final))
 
     def _beat(self, said: Beat, now: int, events: list[Event]) -> None:
         self._sense()
-        self._beats += 1
+        self._tally.beats += 1
         if said.answer is not None:
-            self._throttle.spend(now, self._dialect.limits.request_weight)
-            self._talk.say(said.answer, now)
+            self._say_now(said.answer, now)
 
     def _clock(self, said: Clock, now: int, events: list[Event]) -> None:
         self._sense()
-        asked_at = self._questions.pop(said.request, None) if said.request is not None else None
+        asked_at = self._tally.asked_at(said.request)
         if asked_at is not None:
             self._offset.take(asked_at, now, said.ts_event_ns)
 
@@ -291,7 +280,7 @@ class Session:
         if said.request in self._opening:
             self._give_up(f"the opening was not heard: {code}", now, events, wait_ns=until - now)
         else:
-            self._left(self.topics.unheard(said.request))
+            self._carried.leave(self.topics.unheard(said.request))
 
     def _leaving(self, said: Leaving, now: int, events: list[Event]) -> None:
         self._sense()
@@ -300,14 +289,13 @@ class Session:
             events.append(Parting(self._veil.over(said.reason)))
 
     def _puzzled(self, said: Puzzling, now: int, events: list[Event]) -> None:
-        what = self._veil.over(said.what)
-        self._puzzling[what if what in self._puzzling or len(self._puzzling) < MAX_KINDS else "other"] += 1
+        self._tally.puzzle(self._veil.over(said.what))
         self._nonsense += 1
         if self._nonsense >= NONSENSE:
             self._give_up(f"{NONSENSE} messages in a row that nobody understands", now, events)
 
     def _sense(self) -> None:
-        self._answers += 1
+        self._tally.answers += 1
         self._nonsense = 0
 
     # --- what is due
@@ -317,6 +305,7 @@ class Session:
         if not late:
             return
         self._unanswered += 1
+        self._carried.leave([topic for topic in late if self.topics.state(topic) in (None, State.OFF)])
         events.append(Unanswered(tuple(late)))
         if self._unanswered >= MAX_UNANSWERED and not self.topics.on:
             self._give_up("it answers nothing", now, events)
@@ -328,19 +317,20 @@ class Session:
             self._give_up(f"silent for {(now - self._pulse.heard_at) / 1e9:.1f} s", now, events)
             return
         if self._pulse.falls_silent(now):
-            self._market.silent(self.line, list(self._joined), silent=True)
+            self._carried.hush(silent=True)
             events.append(Silent(True, self._pulse.heard_at))
         if self._pulse.ping_at <= now:
             self._ping(now)
 
     def _ping(self, now: int) -> None:
         self._pulse.asked(now)
-        self._pings += 1
-        message = self._dialect.ping(self._request)
+        self._tally.pings += 1
+        message = self._dialect.ping(self._tally.next_request)
         if message is None:
             self._talk.ping(now)
         else:
-            self._say_now(message, self._number(now), now)
+            self._tally.request(now)
+            self._say_now(message, now)
 
     # --- what is asked
 
@@ -355,27 +345,17 @@ class Session:
         self._ask_at = NEVER
 
     def _request_topics(self, ask: Ask, now: int) -> None:
-        request = self._number(now)
+        request = self._tally.request(now)
         write = self._dialect.subscribe if ask.on else self._dialect.unsubscribe
         self._talk.say(write(ask.topics, request), now)
         self.topics.sent(ask, request, now)
-        if not ask.on:
-            self._unsubscribes += 1
-            return
-        self._subscribes += 1
-        for topic in ask.topics:
-            if topic not in self._joined:  # else only the answer was lost, and nothing begins anew
-                self._joined[topic] = None
-                self._market.joined(self.line, topic)
+        if ask.on:
+            self._tally.subscribes += 1
+            self._carried.join(ask.topics)
+        else:
+            self._tally.unsubscribes += 1
 
-    def _number(self, now: int) -> int:
-        number, self._request = self._request, self._request + 1
-        self._questions[number] = now
-        if len(self._questions) > MAX_QUESTIONS:
-            del self._questions[next(iter(self._questions))]
-        return number
-
-    def _say_now(self, message: bytes, number: int, now: int) -> None:
+    def _say_now(self, message: bytes, now: int) -> None:
         """Say what cannot wait; it is paid for all the same."""
         self._throttle.spend(now, self._dialect.limits.request_weight)
         self._talk.say(message, now)
@@ -389,21 +369,11 @@ class Session:
     def _over(self, ended: Ended, now: int, events: list[Event]) -> None:
         self.is_over, self.deadline = True, NEVER
         self.topics.lost()
-        last = tuple(Last(topic, self._sequence(topic)) for topic in self._joined)
-        self._left(list(self._joined))
+        last = self._carried.leave_all()
         uptime = now - self._since if self.is_open else 0
         quiet = now - self._pulse.heard_at
         reason = self._veil.over(ended.reason)
         events.append(Lost(ended.by, ended.code, reason, uptime, quiet, last, ended.wait_ns))
-
-    def _left(self, topics: Sequence[str]) -> None:
-        for topic in topics:
-            self._joined.pop(topic, None)
-        self._market.left(self.line, topics)
-
-    def _sequence(self, topic: str) -> int | None:
-        standing = self._market.standing(topic)
-        return None if standing is None else standing.sequence
 
 
 _MEANT: Final[dict[type[Said], Callable[[Session, Any, int, list[Event]], None]]] = {
@@ -415,7 +385,3 @@ _MEANT: Final[dict[type[Said], Callable[[Session, Any, int, list[Event]], None]]
     Leaving: Session._leaving,
     Puzzling: Session._puzzled,
 }
-
-
-def _counts(topics: Subscriptions) -> tuple[int, int, int]:
-    return topics.asked, topics.unanswered, topics.unasked
