@@ -105,6 +105,14 @@ def test_one_line_is_followed_and_another_takes_over_with_a_snapshot() -> None:
     assert (market.books[0].state, market.books[0].levels(0)) == (BookState.LIVE, 2)
 
 
+def test_a_connection_of_a_high_number_is_counted_all_the_same() -> None:
+    market = opened(1_000)
+    market.apply([l2("A-USD", "snapshot", 0), l2("A-USD", "update", 1, "8")], 1, 1_000)
+    assert (market.books[0].state, market.books[0].levels(0)) == (BookState.LIVE, 2)
+    market.apply([beat(3)], 1, 1_000)
+    assert (market.books[0].state, market.statistics().gaps) == (BookState.SUSPECT, 1)
+
+
 def test_a_connection_that_comes_back_counts_anew() -> None:
     market = opened(0)
     market.apply([l2("A-USD", "snapshot", 70)], 1)

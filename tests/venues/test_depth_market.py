@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from netfeed.book import LevelBook
 from netfeed.book.change import CHANGE, Kind, Refusal
@@ -166,6 +168,18 @@ def test_a_line_that_leaves_last_makes_its_books_suspect_until_a_snapshot(venue:
     assert made.books[0].state is BookState.LIVE
 
 
+@pytest.mark.parametrize("venue", ["deribit", "okx", "bybit"])
+def test_a_line_that_was_asked_and_leaves_is_not_waited_for(venue: str) -> None:
+    made = opened(venue, 0, 1)
+    topic = NAMES[venue].format("X-1")
+    made.apply([text(venue, "X-1", "update", 15)], 2, 0)
+    assert made.wants() == [Resync(topic, 0, "sequence")]
+    made.left(0, [topic])
+    assert made.wants() == [Resync(topic, 1, "sequence")]
+    made.apply([text(venue, "X-1", "snapshot", 30)], 3, 1)
+    assert made.books[0].state is BookState.LIVE
+
+
 @pytest.mark.parametrize("venue", VENUES)
 def test_silence_makes_a_book_stale_when_no_other_line_speaks(venue: str) -> None:
     made = opened(venue, 0, 1) if venue in NUMBERED else opened(venue)
@@ -195,6 +209,37 @@ def test_of_two_lines_the_first_copy_wins(venue: str) -> None:
     standing = made.standing(NAMES[venue].format("X-1"))
     assert standing is not None
     assert (standing.state, standing.sequence) == (BookState.LIVE, 40)
+
+
+@pytest.mark.parametrize("venue", ["deribit", "okx", "bybit"])
+@settings(max_examples=40, deadline=None)
+@given(
+    order=st.lists(st.booleans(), max_size=60), size=st.integers(1, 20), joins=st.integers(0, 19), lost=st.booleans()
+)
+def test_however_two_lines_interleave_the_book_is_that_of_one(
+    venue: str, order: list[bool], size: int, joins: int, lost: bool
+) -> None:
+    """Line 1 joins late, with a snapshot of its own; when line 0 is lost the other one carries on alone."""
+    updates = [text(venue, "X-1", "update", 11 + at, f"{2 + at % 7}") for at in range(size)]
+    alone = opened(venue)
+    alone.apply(updates, 2)
+    made = opened(venue)
+    topic = NAMES[venue].format("X-1")
+    joins = min(joins, size)
+    probe = opened(venue)
+    probe.apply(updates[:joins], 2)
+    levels = [[(f"{level.price / 100}", f"{level.quantity / 1000}") for level in probe.books[0].depth(side, 99)]
+              for side in (0, 1)]  # fmt: skip
+    snapshot = written(MESSAGES[venue]("X-1", "snapshot", 10 + joins, 11 + joins, *levels))
+    waiting = [updates[: len(updates) - 3 * lost], [snapshot, *updates[joins:]]]
+    made.joined(1, topic)
+    for line in [*map(int, order), *[0] * 99, *[1] * 99]:
+        if waiting[line]:
+            made.apply([waiting[line].pop(0)], 3, line)
+    if lost:
+        made.left(0, [topic])
+    assert made.books[0].depth(0, 99) == alone.books[0].depth(0, 99)
+    assert (made.books[0].state, made.wants(), made.statistics().gaps) == (BookState.LIVE, [], 0)
 
 
 @pytest.mark.parametrize("venue", NUMBERED)

@@ -43,6 +43,24 @@ def test_what_makes_no_sense_is_counted_and_tells_nothing(data: Any) -> None:
     assert (events.drain(), events.statistics().refused) == ([], 2)
 
 
+def test_of_two_lines_the_first_copy_wins() -> None:
+    events = Events({})
+    for line, numbers in ((0, [1, 2]), (1, [1, 2, 3]), (0, [3, 4]), (1, [4]), (0, [5]), (1, [5])):
+        events.take(push("trades.A.100ms", [TRADE | {"trade_seq": number} for number in numbers]), 9, line)
+    assert [event.sequence for event in events.drain() if isinstance(event, TradeEvent)] == [1, 2, 3, 4, 5]
+    assert events.statistics().duplicates == 5
+    events.take(push("trades.A.100ms", [TRADE | {"trade_seq": 1}]), 9, 0)  # the venue counts anew
+    assert len(events.drain()) == 1
+
+
+def test_of_two_tickers_of_one_time_one_is_told() -> None:
+    events = Events({})
+    for line, timestamp in ((0, 5), (1, 5), (1, 6), (0, 6), (0, 7)):
+        events.take(push("ticker.A.100ms", {"instrument_name": "A", "timestamp": timestamp}), 9, line)
+    assert [event.ts_event_ns for event in events.drain()] == [5_000_000, 6_000_000, 7_000_000]
+    assert events.statistics().tickers == 3
+
+
 def test_the_oldest_give_way_and_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deribit_events, "MAX_EVENTS", 3)
     events = Events({})

@@ -35,6 +35,7 @@ cdef enum:              # how a message names the one before it: netfeed.venues.
 
 cdef enum:
     LIVE = 2
+    SUSPECT = 3
     BBO = 1
     LINES = 64
     SUMMED = 10         # levels of a side that a checksum is made of
@@ -426,6 +427,7 @@ cdef class DepthPath:
         for j in range(s.count):
             row = &s.rows[j]
             if put(book, row.side, row.price_at, row.quantity_at, row.orders) < 0:
+                book.state_code = SUSPECT   # a part of the message is in it
                 raise MemoryError
         for side in range(2):
             if self.kept and book.sides[side].live > self.kept:

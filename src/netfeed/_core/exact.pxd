@@ -44,6 +44,18 @@ cdef extern from * nogil:
         *exponent = at - digits;
         return p + length;
     }
+    /* Read eight digits at once; 0 when they are not all digits. */
+    static inline int nf_eight(const uint8_t *p, uint64_t *value) {
+        uint64_t x;
+        memcpy(&x, p, 8);
+        x ^= 0x3030303030303030ULL;
+        if ((((x & 0x7F7F7F7F7F7F7F7FULL) + 0x7676767676767676ULL) | x) & 0x8080808080808080ULL) return 0;
+        x = x * 10 + (x >> 8);
+        x = ((x & 0x000000FF000000FFULL) * 0x000F424000000064ULL
+             + ((x >> 16) & 0x000000FF000000FFULL) * 0x0000271000000001ULL) >> 32;
+        *value = (uint32_t)x;
+        return 1;
+    }
     /* A division by a constant is a multiplication: trailing zeros are common, and dividing by a variable is slow. */
     static inline uint64_t nf_over(uint64_t a, int power) {
         switch (power) {
@@ -55,6 +67,7 @@ cdef extern from * nogil:
     static inline int nf_times(uint64_t a, uint64_t b, uint64_t *product) { return __builtin_mul_overflow(a, b, product); }
     """
     const uint64_t* powers "nf_powers"
+    bint eight "nf_eight"(const uint8_t* p, uint64_t* value) noexcept
     const uint8_t* read_short "nf_short"(const uint8_t* p, uint64_t* mantissa, int32_t* exponent) noexcept
     uint64_t over "nf_over"(uint64_t a, int power) noexcept
     bint times "nf_times"(uint64_t a, uint64_t b, uint64_t* product) noexcept
@@ -69,34 +82,54 @@ cdef struct Decimal:
     int32_t negative
 
 
+cdef inline const uint8_t* read_digits(const uint8_t* p, const uint8_t* end, uint64_t* number) noexcept nogil:
+    """Go on with a number over the digits that stand here, however many; beyond DIGITS of them it is another one."""
+    cdef uint64_t value = number[0], part
+    cdef uint8_t digit
+    while end - p >= 8 and eight(p, &part):
+        value = value * 100000000 + part
+        p += 8
+    while p < end:
+        digit = <uint8_t>(p[0] - c'0')
+        if digit > 9:
+            break
+        value = value * 10 + digit
+        p += 1
+    number[0] = value
+    return p
+
+
+cdef inline const uint8_t* read_integer(const uint8_t* p, const uint8_t* end, int64_t* number) noexcept nogil:
+    """Read an integer as JSON has it; NULL when it is another number, or has more than DIGITS."""
+    cdef bint negative = p < end and p[0] == c'-'
+    cdef const uint8_t* first = p + negative
+    cdef uint64_t value = 0
+    p = read_digits(first, end, &value)
+    if p == first or p - first > DIGITS or (first[0] == c'0' and p - first > 1):
+        return NULL
+    if p < end and (p[0] == c'.' or (p[0] | 0x20) == c'e'):
+        return NULL
+    number[0] = -<int64_t>value if negative else <int64_t>value
+    return p
+
+
 cdef inline const uint8_t* read_long(const uint8_t* p, const uint8_t* end, Decimal* number) noexcept nogil:
     """Read a JSON number; give what follows it, NULL when it is not a plain one. A digit at `end` is never read."""
     cdef const uint8_t* first
     cdef const uint8_t* point
     cdef uint64_t mantissa = 0
-    cdef uint8_t digit
     cdef int32_t exponent = 0, power = 0
     cdef bint negative = False
     number.negative = p < end and p[0] == c'-'
     p += number.negative
     first = p
-    while p < end:
-        digit = <uint8_t>(p[0] - c'0')
-        if digit > 9:
-            break
-        mantissa = mantissa * 10 + digit
-        p += 1
+    p = read_digits(p, end, &mantissa)
     if p == first or (first[0] == c'0' and p - first > 1):
         return NULL
     if p < end and p[0] == c'.':
         p += 1
         point = p
-        while p < end:
-            digit = <uint8_t>(p[0] - c'0')
-            if digit > 9:
-                break
-            mantissa = mantissa * 10 + digit
-            p += 1
+        p = read_digits(p, end, &mantissa)
         if p == point:
             return NULL
         exponent = -<int32_t>(p - point)

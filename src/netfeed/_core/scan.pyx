@@ -8,7 +8,7 @@ behind it. Depth is bounded by MAX_DEPTH, levels by MAX_LEVELS.
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport realloc
 from libc.string cimport memcmp
-from netfeed._core.exact cimport read_long, read_short
+from netfeed._core.exact cimport read_integer, read_long, read_short
 
 cdef enum:
     MAX_DEPTH = 32
@@ -222,29 +222,16 @@ cdef bint scan_text(Scan* s, Text* text, int depth) noexcept nogil:
 cdef bint scan_integer(Scan* s, int role, int depth) noexcept nogil:
     """Read an integer, bare or in quotes; `null` is none."""
     cdef uint8_t byte = next_byte(s)
-    cdef Decimal number
     cdef const uint8_t* end
     cdef bint quoted = byte == c'"'
     if byte == c'n':
         return skip(s, depth)
-    if s.p + quoted < s.end:
-        end = read_decimal(s.p + quoted, s.end, &number)
-        if end != NULL and number.exponent == 0 and not in_exponent(s.p + quoted, end):
-            if not quoted or (end < s.end and end[0] == c'"'):
-                s.p = end + quoted
-                s.numbers[role] = -<int64_t>number.mantissa if number.negative else <int64_t>number.mantissa
-                s.has |= <uint32_t>1 << role
-                return True
-    return odd(s, depth)
-
-
-cdef inline bint in_exponent(const uint8_t* p, const uint8_t* end) noexcept nogil:
-    """Say whether a number of exponent 0 is written with one (1.0e1, 1e0)."""
-    while p < end:
-        if (p[0] | 0x20) == c'e':
-            return True
-        p += 1
-    return False
+    end = read_integer(s.p + quoted, s.end, &s.numbers[role])
+    if end == NULL or (quoted and (end >= s.end or end[0] != c'"')):
+        return odd(s, depth)
+    s.p = end + quoted
+    s.has |= <uint32_t>1 << role
+    return True
 
 
 cdef bint scan_milliseconds(Scan* s, int depth) noexcept nogil:
@@ -352,12 +339,14 @@ cdef inline bint scan_action(Scan* s, Row* row) noexcept nogil:
 
 
 cdef inline bint scan_orders(Scan* s, Row* row) noexcept nogil:
-    cdef Decimal number
-    cdef const uint8_t* first = s.p
-    if not scan_decimal(s, &number) or number.exponent != 0 or number.negative or number.mantissa >> 32:
+    cdef int64_t number
+    cdef bint quoted = next_byte(s) == c'"'
+    cdef const uint8_t* end = read_integer(s.p + quoted, s.end, &number)
+    if end == NULL or (quoted and (end >= s.end or end[0] != c'"')) or number < 0 or number >> 32:
         return False
-    row.orders = <uint32_t>number.mantissa
-    return not in_exponent(first, s.p)
+    s.p = end + quoted
+    row.orders = <uint32_t>number
+    return True
 
 
 cdef bint scan_list_row(Scan* s, Row* row, int depth) noexcept nogil:
@@ -397,12 +386,12 @@ cdef inline const uint8_t* quick_decimal(const uint8_t* p, const uint8_t* end, u
     return p + quoted + 1
 
 
-cdef inline bint quick_row(Scan* s, Row* row, bint action) noexcept nogil:
-    """Read [word, price, quantity] or [price, quantity] without a blank; False, and nothing read, when it is not so."""
-    cdef const uint8_t* p = s.p
-    if s.end - p < 16 or p[0] != c'[':
-        return False
+cdef inline const uint8_t* quick_row(const uint8_t* p, const uint8_t* end, Row* row, bint action) noexcept nogil:
+    """Read [word, price, quantity] or [price, quantity] without a blank; NULL when it is not so."""
+    if end - p < 16 or p[0] != c'[':
+        return NULL
     p += 1
+    row.deleted = -1
     if action:
         if memcmp(p, b'"change"', 8) == 0 or memcmp(p, b'"delete"', 8) == 0:
             row.deleted = p[1] == c'd'
@@ -411,18 +400,34 @@ cdef inline bint quick_row(Scan* s, Row* row, bint action) noexcept nogil:
             row.deleted = 0
             p += 5
         else:
-            return False
+            return NULL
         if p[0] != c',':
-            return False
+            return NULL
         p += 1
-    p = quick_decimal(p, s.end, c',', &row.price)
+    p = quick_decimal(p, end, c',', &row.price)
     if p == NULL:
-        return False
-    p = quick_decimal(p, s.end, c']', &row.quantity)
-    if p == NULL:
-        return False
-    s.p = p
-    return True
+        return NULL
+    return quick_decimal(p, end, c']', &row.quantity)
+
+
+cdef bint quick_rows(Scan* s, uint8_t side, bint action) noexcept nogil:
+    """Read plain levels one after the other, in registers; say whether that was all of them."""
+    cdef const uint8_t* p = s.p
+    cdef const uint8_t* end = s.end
+    cdef const uint8_t* behind
+    cdef Row* row = s.rows + s.count
+    cdef Row* last = s.rows + s.room
+    cdef bint more = True
+    while more and row < last:
+        behind = quick_row(p, end, row, action)
+        if behind == NULL:
+            break
+        row.side, row.orders = side, 0
+        row += 1
+        more = behind < end and behind[0] == c','
+        p = behind + more
+    s.p, s.count = p, row - s.rows
+    return not more
 
 
 cdef bint scan_side(Scan* s, Row* row) noexcept nogil:
@@ -479,7 +484,6 @@ cdef bint scan_levels(Scan* s, int role, int depth) noexcept nogil:
     cdef const Shape* shape = s.shape
     cdef bint in_lists = shape.price >= 0, plain
     cdef bint quick = in_lists and shape.orders < 0 and shape.price == shape.action + 1 and shape.quantity == shape.price + 1
-    cdef bint action = shape.action == 0
     if next_byte(s) == c'n':
         return skip(s, depth)
     first = s.p
@@ -488,14 +492,14 @@ cdef bint scan_levels(Scan* s, int role, int depth) noexcept nogil:
     take(s, c'[')
     if take(s, c']'):
         return True
+    if quick and quick_rows(s, role == ASKS, shape.action == 0):
+        return take(s, c']')
     while True:
         row = new_row(s)
         if row == NULL:
             break
         row.side, row.orders, row.deleted = role == ASKS, 0, -1
-        plain = quick and quick_row(s, row, action)
-        if not plain:
-            plain = scan_list_row(s, row, depth + 2) if in_lists else scan_object_row(s, row, depth + 2)
+        plain = scan_list_row(s, row, depth + 2) if in_lists else scan_object_row(s, row, depth + 2)
         if not plain:
             break
         if not take(s, c','):

@@ -251,6 +251,9 @@ class DepthMarket:
             elif led:
                 track.asked = False
                 self._books.mend(track, min(track.lines), None, "sequence")
+            elif track.asked and self._rules.fetch is None:  # whoever was asked may be gone: another line is
+                track.asked = False
+                self._books.want(track, min(track.lines), "sequence")
             self._hush(track)
         if not any(line in track.lines for track in self._books.tracks):
             self._path.set_line(line, None)

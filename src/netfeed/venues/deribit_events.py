@@ -5,8 +5,12 @@
 
 Source: docs.deribit.com (API 2.1.1: trades.instrument_name.interval, ticker.instrument_name.interval).
 
+Of two lines the first copy wins: trades by `trade_seq`, which counts the instrument's, tickers by their time. What is
+not newer is a copy if another line brought the newest; from the same line it is a count that begins anew.
+
 Bounds: MAX_EVENTS wait to be drained; the oldest give way to newer ones, and are counted. MAX_TRADES in one message.
-Leaves out: `trades.{kind}.{currency}`, `incremental_ticker`; two lines of one topic tell everything twice.
+MAX_NEWEST instruments are told apart; copies of others are told twice.
+Leaves out: `trades.{kind}.{currency}`, `incremental_ticker`.
 """
 
 from collections import deque
@@ -23,6 +27,7 @@ from netfeed.venues.instrument import Instrument
 
 MAX_EVENTS: Final = 65_536
 MAX_TRADES: Final = 10_000
+MAX_NEWEST: Final = 65_536
 PREFIXES: Final = ("trades.", "ticker.")
 
 
@@ -139,6 +144,7 @@ class EventsStatistics:
 
     trades: int
     tickers: int
+    duplicates: int
     dropped: int
     refused: int
 
@@ -149,7 +155,8 @@ class Events:
     def __init__(self, instruments: Mapping[str, Instrument]) -> None:
         self._instruments = instruments
         self._events: deque[TradeEvent | TickerEvent] = deque(maxlen=MAX_EVENTS)
-        self._trades = self._tickers = self._dropped = self._refused = 0
+        self._newest: dict[tuple[str, bool], tuple[int, int]] = {}  # number and line, of trades and of tickers
+        self._trades = self._tickers = self._duplicates = self._dropped = self._refused = 0
 
     def take(self, message: Buffer, ts_recv_ns: int, line: int) -> bool:
         """Take a message of trades or of a ticker; False for any other."""
@@ -161,9 +168,9 @@ class Events:
             return False
         try:
             if push.params.channel.startswith("trades."):
-                self._take_trades(_TRADES.decode(push.params.data), ts_recv_ns)
+                self._take_trades(_TRADES.decode(push.params.data), ts_recv_ns, line)
             else:
-                self._take_ticker(_TICKER.decode(push.params.data), ts_recv_ns)
+                self._take_ticker(_TICKER.decode(push.params.data), ts_recv_ns, line)
         except (msgspec.MsgspecError, ValueError, KeyError, RecursionError):
             self._refused += 1
         return True
@@ -176,9 +183,19 @@ class Events:
 
     def statistics(self) -> EventsStatistics:
         """Return the counters, as of the call."""
-        return EventsStatistics(self._trades, self._tickers, self._dropped, self._refused)
+        return EventsStatistics(self._trades, self._tickers, self._duplicates, self._dropped, self._refused)
 
-    def _take_trades(self, trades: list[_Trade], ts_recv_ns: int) -> None:
+    def _is_copy(self, name: str, is_trade: bool, number: int, line: int) -> bool:
+        """Say whether another line has brought this already, or something newer."""
+        newest, first = self._newest.get((name, is_trade), (number - 1, line))
+        if number <= newest and line != first:
+            self._duplicates += 1
+            return True
+        if (name, is_trade) in self._newest or len(self._newest) < MAX_NEWEST:
+            self._newest[name, is_trade] = number, line
+        return False
+
+    def _take_trades(self, trades: list[_Trade], ts_recv_ns: int, line: int) -> None:
         if len(trades) > MAX_TRADES:
             raise ValueError(f"more than {MAX_TRADES} trades")
         told = [
@@ -189,11 +206,14 @@ class Events:
             )
             for one in trades
         ]  # fmt: skip
-        self._trades += len(told)
         for event in told:
-            self._append(event)
+            if not self._is_copy(event.instrument, True, event.sequence, line):
+                self._trades += 1
+                self._append(event)
 
-    def _take_ticker(self, one: _Ticker, ts_recv_ns: int) -> None:
+    def _take_ticker(self, one: _Ticker, ts_recv_ns: int, line: int) -> None:
+        if self._is_copy(one.instrument_name, False, one.timestamp, line):
+            return
         self._append(
             TickerEvent(
                 one.instrument_name, _ns(one.timestamp), ts_recv_ns, one.state, one.best_bid_price, one.best_bid_amount,
