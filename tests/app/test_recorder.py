@@ -103,7 +103,7 @@ def test_a_secret_is_in_no_file(tmp_path: Path) -> None:
 
 def test_files_rotate_and_each_begins_with_what_it_needs(tmp_path: Path) -> None:
     one = recorder(tmp_path / "day.jsonl", rotate_size=600, files=2)
-    one.listed("a", b'{"id":1,"result":[]}')
+    one.listed("a", b'{"id":1,"result":[]}', True)
     talk = one.talk(Scripted(), "a", "wss://venue")  # type: ignore[arg-type]
     list(talk.receive([Opened()], 1))  # type: ignore[arg-type]
     for number in range(40):
@@ -114,7 +114,7 @@ def test_files_rotate_and_each_begins_with_what_it_needs(tmp_path: Path) -> None
     for file in one.files:
         header, listing, opened, *rest = lines(file)
         assert header["netfeed_recording"] == 1
-        assert listing[3:] == ["<", '{"id":1,"result":[]}']
+        assert listing[3:] == ["=", '\n{"id":1,"result":[]}']
         assert opened[2:] == [0, "+", "wss://venue"]
         assert all(line[3] == "<" for line in rest)
     numbers = [int(line[4].split()[1]) for file in one.files for line in lines(file)[3:]]

@@ -34,3 +34,22 @@ def test_a_command_without_a_venue_exits_with_69(tmp_path: Path, capsys: pytest.
     assert main(["sim", "ctl", str(tmp_path / "none")]) == 2
     assert main(["sim", "one.toml", "two.toml"]) == 2
     assert "no venue answers" in capsys.readouterr().err
+
+
+@pytest.mark.net
+def test_a_venue_of_connections_writes_what_a_handler_needs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config, truth = tmp_path / "run.toml", tmp_path / "truth.jsonl"
+    argv = ["sim", "--protocol", "deribit", "--stream", "127.0.0.1:0", "--duration", "300ms", "--json", "-q"]
+    assert main([*argv, "--write-config", str(config), "--certificates", "ca", "--truth", str(truth)]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["stream"]["url"].startswith("wss://127.0.0.1:")
+    assert sorted(path.name for path in (tmp_path / "ca").iterdir()) == ["ca.pem", "server.key", "server.pem"]
+    assert {"change_id", "instrument", "digest"} <= set(json.loads(truth.read_text().splitlines()[0]))
+    assert main(["config", "check", str(config)]) == 0
+    assert "1 venues" in capsys.readouterr().out
+    assert main([*argv, "--plain", "--fault", "stream silent", "--at", "1h stream 1 close 1012"]) == 0
+    assert json.loads(capsys.readouterr().out)["stream"]["url"].startswith("ws://")
+    assert main(["sim", "--protocol", "itch50", "--stream", "127.0.0.1:0"]) == 4

@@ -52,12 +52,24 @@ def pair(
     return one, two
 
 
-def client(**options: Any) -> websocket.Client:
-    return pair(**options)[0]
+def client(*, compression: bool = True, now: int = 0, **options: Any) -> websocket.Client:
+    """Give a client that is open to nobody: its handshake is answered by bytes."""
+    one = websocket.Client("venue", "/ws", now, random_bytes=no_entropy, compression=compression, **options)
+    one.transmit()
+    one.receive(ANSWER if compression else PLAIN_ANSWER, now)
+    assert one.is_open
+    return one
 
 
-def server(**options: Any) -> websocket.Server:
-    return pair(**options)[1]
+def server(*, now: int = 0, **options: Any) -> websocket.Server:
+    """Give a server that is open to nobody: it is asked by bytes."""
+    one = websocket.Server(now, **options)
+    one.receive(REQUEST, now)
+    one.accept(now)
+    one.wake(now)
+    one.transmit()
+    assert one.is_open
+    return one
 
 
 def deflated(payload: bytes) -> bytes:
@@ -113,6 +125,7 @@ def answer(**options: Any) -> bytes:
 
 
 ANSWER = answer()
+PLAIN_ANSWER = answer(compression=False)
 
 
 def answers(random: Random) -> bytes:

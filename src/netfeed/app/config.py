@@ -149,6 +149,9 @@ def _check_channel(channel: Channel) -> Iterable[str]:
 
 
 def _check_venue(venue: Venue) -> Iterable[str]:
+    from netfeed.app.venue_kinds import misfits
+
+    yield from misfits(venue)
     if (venue.tls.certificate is None) != (venue.tls.key is None):
         yield "tls: certificate and key go together"
     if not 0 < venue.reconnect.first <= venue.reconnect.cap:

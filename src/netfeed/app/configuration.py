@@ -14,6 +14,7 @@ Duration = Annotated[int, Meta(ge=0, extra={"reads": "duration"})]
 Size = Annotated[int, Meta(ge=0, extra={"reads": "size"})]
 Endpoint = Annotated[str, Meta(extra={"reads": "endpoint"})]
 Url = Annotated[str, Meta(pattern=r"^wss?://[^/@?#\s]+(/[^@#\s]*)?$")]
+Web = Annotated[str, Meta(pattern=r"^https?://[^/@?#\s]+(/[^@#\s]*)?$")]
 Network = Annotated[str, Meta(extra={"reads": "network"})]
 Count = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -114,9 +115,11 @@ class Venue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One venue that talks over WebSocket: where, which instruments, which topics of them, over how many lines."""
 
     name: Name
-    venue: Literal["deribit"]
+    venue: Literal["deribit", "kraken", "binance", "okx", "bybit", "coinbase"]
     endpoints: Annotated[list[Url], Meta(max_length=16)] = []
     instruments: Annotated[list[str], Meta(min_length=1)]
+    category: str = ""
+    depth: Count | None = None
     currency: str = "any"
     interval: Literal["100ms", "agg2"] = "100ms"
     trades: bool = False
@@ -124,6 +127,8 @@ class Venue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     lines: Annotated[int, Meta(ge=1, le=2)] = 1
     compression: bool = True
     max_message: Size = 16 * 2**20
+    listing: Web | None = None
+    fetch: Web | None = None
     tls: VenueTls = VenueTls()
     limits: VenueLimits = VenueLimits()
     reconnect: Reconnect = Reconnect()

@@ -1,7 +1,8 @@
 """Ask a venue for its instruments: one question on a connection of its own, before there are any books.
 
-A machine over a `Talk`, with one end: `Found`, or `Nothing` with the reason. It waits PATIENCE_NS for the answer. An
-`Attempt` is that machine on a loop, from the name of the host to the end of the connection.
+A machine over a `Talk` (`Discovery`) or an `Exchange` of HTTP (`Listing`), with one end: `Found`, or `Nothing` with the
+reason. It waits PATIENCE_NS for the answer. An `Attempt` is such a machine on a loop, from the name of the host to the
+end of the connection.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,8 +13,10 @@ from urllib.parse import urlsplit
 from netfeed.app.resolve import Resolution, ResolveError
 from netfeed.app.venue_drive import PORTS
 from netfeed.errors import MisuseError, WireError
+from netfeed.feed.exchange import Exchange
 from netfeed.feed.talk import Ended, Heard, Opened, Talk, Word
 from netfeed.machine import NEVER, Buffer
+from netfeed.proto import http, tls
 from netfeed.transport.dial import dial
 from netfeed.transport.loop import Loop
 from netfeed.transport.network import NetworkError
@@ -23,6 +26,7 @@ from netfeed.transport.tcp import Stream
 from netfeed.venues.instrument import Instrument
 
 PATIENCE_NS: Final = 20_000_000_000
+OK: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,64 @@ class Discovery:
         return [told]
 
 
+class Listing:
+    """One attempt over HTTP. `read` as for `Discovery`."""
+
+    def __init__(
+        self, exchange: Exchange, target: str, read: Callable[[Buffer], list[Instrument] | None], now: int
+    ) -> None:  # fmt: skip
+        self.is_over = False
+        self._exchange, self._read = exchange, read
+        self._due = now + PATIENCE_NS
+        exchange.request("GET", target, now)
+
+    @property
+    def deadline(self) -> int:
+        """Say when to give up, or what is due below. Units: monotonic ns."""
+        return NEVER if self.is_over else min(self._due, self._exchange.deadline)
+
+    def receive(self, data: Buffer, now: int, port: int = 0) -> Sequence[Found | Nothing]:
+        """Take bytes of the stream."""
+        return [] if self.is_over else self._heard(self._exchange.receive(data, now))
+
+    def wake(self, now: int) -> Sequence[Found | Nothing]:
+        """Give up what takes too long."""
+        if now < self.deadline:
+            return []
+        told = self._heard(self._exchange.wake(now)) if self._exchange.deadline <= now else []
+        return told if self.is_over or now < self._due else self._end(Nothing("no answer in time"))
+
+    def end(self, now: int) -> Sequence[Found | Nothing]:
+        """Take note that the stream ended."""
+        if self.is_over:
+            return []
+        return self._heard(self._exchange.end(now)) or self._end(Nothing("the stream broke off"))
+
+    def transmit(self, port: int = 0) -> list[bytes]:
+        """Drain what must go out."""
+        return self._exchange.transmit()
+
+    def _heard(self, events: Sequence[Any]) -> list[Found | Nothing]:
+        for event in events:
+            if isinstance(event, http.Response):
+                return self._end(self._answer(event))
+            if isinstance(event, http.Closed | http.Malformed | http.TimedOut | tls.Unverified | tls.AlertReceived):
+                return self._end(Nothing(str(event)[:200]))
+        return []
+
+    def _answer(self, response: http.Response) -> Found | Nothing:
+        if response.status != OK:
+            return Nothing(f"status {response.status}")
+        try:
+            return Found(tuple(self._read(response.body) or ()), response.body)
+        except WireError as error:
+            return Nothing(str(error))
+
+    def _end(self, told: Found | Nothing) -> list[Found | Nothing]:
+        self.is_over = True
+        return [told]
+
+
 class Attempt:
     """One attempt on a loop. `opened` is told when the stream stands, `told` how it ended: once, after this returned.
 
@@ -111,12 +173,10 @@ class Attempt:
     """
 
     def __init__(
-        self, loop: Loop, endpoint: str, talk: Callable[[str, int], Talk], question: bytes,
-        read: Callable[[Buffer], list[Instrument] | None], *, opened: Callable[[int], None],
-        told: Callable[[Found | Nothing, int], None],
+        self, loop: Loop, endpoint: str, machine: Callable[[int], Discovery | Listing], *,
+        opened: Callable[[int], None], told: Callable[[Found | Nothing, int], None],
     ) -> None:  # fmt: skip
-        self._loop, self._endpoint, self._talk, self._question, self._read = loop, endpoint, talk, question, read
-        self._opened, self._told = opened, told
+        self._loop, self._machine, self._opened, self._told = loop, machine, opened, told
         self._undo: Callable[[], None] = lambda: None
         self._task: Task | None = None
         self._over = False
@@ -144,8 +204,7 @@ class Attempt:
     def _stands(self, stream: Stream, now: int) -> None:
         self._undo = lambda: None
         self._opened(now)
-        machine = Discovery(self._talk(self._endpoint, now), self._question, self._read, now)
-        self._task = self._loop.add(machine, {0: stream}, events=self._take, failed=self._broke)
+        self._task = self._loop.add(self._machine(now), {0: stream}, events=self._take, failed=self._broke)
 
     def _fell(self, error: NetworkError, now: int) -> None:
         self._undo = lambda: None

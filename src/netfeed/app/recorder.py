@@ -61,9 +61,23 @@ class Recorder:
         number, self._connections = self._connections, self._connections + 1
         return RecordedTalk(talk, self, self._places[venue], number, endpoint.partition("?")[0])
 
-    def listed(self, venue: str, answer: bytes) -> None:
-        """Keep what a venue lists: each file begins with it, since no book is known without it."""
-        self._listings[venue] = (self.stamp(time.monotonic_ns()), self._places[venue], 0, recording.IN, answer)
+    def listed(self, venue: str, answer: bytes, heard: bool) -> None:
+        """Keep what a venue lists: each file begins with it, since no book is known without it.
+
+        `heard`: it was a message, and is recorded as one already.
+        """
+        line = self._over_http(venue, "", answer)
+        self._listings[venue] = line
+        if not heard:
+            self.put(line)
+
+    def fetched(self, venue: str, topic: str, body: Buffer) -> None:
+        """Take the snapshot of a topic that was had over HTTP."""
+        self.put(self._over_http(venue, topic, body))
+
+    def _over_http(self, venue: str, topic: str, body: Buffer) -> Line:
+        text = topic.encode() + b"\n" + bytes(body)
+        return self.stamp(time.monotonic_ns()), self._places[venue], 0, recording.FETCHED, text
 
     def put(self, line: Line) -> None:
         """Take a line. The payload of a message is copied before this is called."""
@@ -204,7 +218,7 @@ class RecordedTalk:
 
 def plain(venue: Venue) -> dict[str, Any]:
     """Give what a recording says of a venue: what its books depend on, and no more."""
-    named = ("name", "venue", "instruments", "currency", "interval", "trades", "tickers")
+    named = ("name", "venue", "instruments", "category", "depth", "currency", "interval", "trades", "tickers")
     return {name: getattr(venue, name) for name in named}
 
 

@@ -7,6 +7,7 @@ the end of a recording, with nothing after it, leaves the books as they were.
 Leaves out: sessions. What was refused, throttled or silent left its trace in what came, and is not judged again.
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
@@ -129,6 +130,8 @@ class RecordingReplay:
         match record.kind:
             case recording.IN | recording.IN_BYTES:
                 self._heard(venue, record, place)
+            case recording.FETCHED:
+                self._fetched(venue, record, place)
             case recording.OUT:
                 self._said(venue, record)
             case recording.OPENED:
@@ -143,7 +146,7 @@ class RecordingReplay:
         self.messages += 1
         try:
             message = record.payload
-            if venue.made is None:
+            if venue.made is None and venue.kind.question is not None:
                 self._learn(venue, message)
         except WireError as error:
             self.findings.add(place, error.found, error.wanted)
@@ -156,6 +159,16 @@ class RecordingReplay:
                 venue.made.events.drain()
         if self.messages % BATCH == 0:
             self.collect()
+
+    def _fetched(self, venue: Recorded, record: Record, place: Place) -> None:
+        topic, _, body = record.text.partition("\n")
+        try:
+            if topic == "" and venue.made is None:
+                self._learn(venue, body.encode())
+            elif venue.made is not None and topic:
+                venue.feed.fetched(topic, body.encode(), record.ts_ns)
+        except WireError as error:
+            self.findings.add(place, error.found, error.wanted)
 
     def _learn(self, venue: Recorded, message: bytes) -> None:
         found = venue.kind.instruments(message)
@@ -228,13 +241,13 @@ def _find(buffer: memoryview, start: int) -> int:
 
 
 def is_recording(file: str) -> bool:
-    """Say whether a file is a recording of venues; of one that cannot be read, whoever opens it next says why."""
-    if file == "-":
+    """Say whether a file is a recording of venues; a pipe, which can be read but once, is none."""
+    if not os.path.isfile(file):
         return False
     try:
         with open_source(file) as source:
             return bytes(source.buffer[: len(recording.MAGIC)]) == recording.MAGIC
-    except SourceError:
+    except SourceError:  # whoever reads it will say so
         return False
 
 

@@ -172,7 +172,7 @@ class Run:
             recorder = self.recorder = Recorder(
                 config.recording, config.recording.path, config.venues, skew_ns=lambda: live.drive.skew_ns
             )
-            live.venues.wrap, live.venues.listed = recorder.talk, recorder.listed
+            live.venues.wrap, live.venues.listed, live.venues.fetched = recorder.talk, recorder.listed, recorder.fetched
             live.queues.append(recorder.queue)
             self._closing.append(self._end_recording)
         path = "-" if self.options.json else config.stream.path

@@ -115,8 +115,8 @@ def read(files: Sequence[str]) -> tuple[Past, str]:
     past, replay = Past(), RecordingReplay(files)
     for file in files:
         for _, record in replay.records(file):
-            if record.kind == recording.IN:
-                past.add(record.ts_ns, record.text.encode())
+            if record.kind in (recording.IN, recording.FETCHED):
+                past.add(record.ts_ns, record.text.lstrip("\n").encode())
     kinds = {one.config.venue for one in replay.venues}
     if len(replay.venues) != 1 or kinds != {SERVED}:
         raise ConfigurationError(f"a recording of one venue, {SERVED}, can be served; this has {len(replay.venues)}")

@@ -10,6 +10,7 @@ from netfeed.app import venue_words as words
 from netfeed.app.configuration import Venue as Config
 from netfeed.app.venue_link import VenueLink, Wrap
 from netfeed.feed.gateway import ATTEMPTS_BURST, ATTEMPTS_RATE
+from netfeed.machine import Buffer
 from netfeed.proto.bucket import TokenBucket
 from netfeed.transport.loop import Loop
 
@@ -26,13 +27,14 @@ class VenueDriver:
         self.loop = Loop()
         self.stream: Callable[[list[Json]], None] | None = None
         self.wrap: Wrap | None = None
-        self.listed: Callable[[str, bytes], None] | None = None
+        self.listed: Callable[[str, bytes, bool], None] | None = None
+        self.fetched: Callable[[str, str, Buffer], None] | None = None
         budget = TokenBucket(rate=ATTEMPTS_RATE, burst=ATTEMPTS_BURST)
         self._collect = collect
         self.links = [
             VenueLink(
                 one, first + place, self.loop, budget=budget, tell=tell, stream=self._into_stream, wrap=self._held,
-                listed=self._has_listed,
+                listed=self._has_listed, fetched=self._has_fetched,
             )
             for place, one in enumerate(configs)
         ]  # fmt: skip
@@ -78,9 +80,13 @@ class VenueDriver:
         if self.stream is not None:
             self.stream(lines)
 
-    def _has_listed(self, venue: str, answer: bytes) -> None:
+    def _has_listed(self, venue: str, answer: bytes, heard: bool) -> None:
         if self.listed is not None:
-            self.listed(venue, answer)
+            self.listed(venue, answer, heard)
+
+    def _has_fetched(self, venue: str, topic: str, body: Buffer) -> None:
+        if self.fetched is not None:
+            self.fetched(venue, topic, body)
 
     def _held(self, talk: Any, venue: str, endpoint: str) -> Any:
         return talk if self.wrap is None else self.wrap(talk, venue, endpoint)

@@ -5,7 +5,7 @@ Before the instruments are known there are no books. When the run is closing, wh
 it closes itself is no news of the books: they stay as they were.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,11 @@ Rows = np.ndarray[Any, Any]
 class VenueFeed:
     """A market that may not be there yet. `index` is the number of its changes' channel."""
 
-    def __init__(self, index: int) -> None:
+    def __init__(
+        self, index: int, *, fetched: Callable[[str, Buffer], None] = lambda topic, body: None
+    ) -> None:  # fmt: skip
         self.index = index
+        self._fetched = fetched
         self.market: Market | None = None
         self.closing = False
         self.skew_ns = 0
@@ -83,6 +86,7 @@ class VenueFeed:
 
     def fetched(self, topic: str, body: Buffer, ts_recv_ns: int) -> None:
         """Take a snapshot."""
+        self._fetched(topic, body)
         self._there.fetched(topic, body, ts_recv_ns)
 
     def failed(self, topic: str) -> None:

@@ -1,14 +1,17 @@
-"""The venues that `netfeed run` can talk to, as one table: what is asked first, and what is made of the answer.
+"""The venues that `netfeed run` can talk to, as one table: where they are, what they list, what is made of that.
 
-    question     asked once on a connection of its own, for the instruments
-    instruments  reads the answer; None for a message that is none
+    endpoint     where messages are had, where the configuration does not say
+    question     asked first over WebSocket, for the instruments; None where they are listed over HTTP
+    listing      the address of that list, where there is one
+    instruments  reads the list; None for a message that is none
     made         dialect, market and topics for the instruments that are wanted
     asked        reads a request of ours: which topics it asks for (True) or gives up (False); None for any other
+    fetched      where snapshots are had over HTTP, for venues whose books want such
 
 Leaves out: what each venue says (`netfeed.venues`), and connections (`venue_link`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any, Final, NamedTuple
@@ -18,11 +21,12 @@ import msgspec
 from netfeed.app.configuration import Venue, VenueLimits
 from netfeed.feed.dialect import Dialect, Limits, Market
 from netfeed.machine import Buffer
-from netfeed.venues import deribit_json
+from netfeed.venues import binance, bybit, coinbase, deribit_json, kraken, okx
 from netfeed.venues.instrument import Instrument
 
 QUESTION: Final = 1
 """The id of the first request."""
+Asked = tuple[bool, list[str]]
 
 
 class Made(NamedTuple):
@@ -35,17 +39,21 @@ class Made(NamedTuple):
     market: Market
     topics: tuple[str, ...]
     books: tuple[str, ...]
-    events: Any
+    events: Any = None
 
 
 class Kind(NamedTuple):
-    """One kind of venue."""
+    """One kind of venue. `categories` are the parts of it that can be named; the first one where none is."""
 
-    endpoint: str
-    question: Callable[[Venue], bytes]
+    endpoint: Callable[[Venue], str]
     instruments: Callable[[Buffer], list[Instrument] | None]
     made: Callable[[Venue, Sequence[Instrument]], Made]
-    asked: Callable[[Buffer], tuple[bool, list[str]] | None]
+    asked: Callable[[Buffer], Asked | None]
+    question: Callable[[Venue], bytes] | None = None
+    listing: Callable[[Venue], str] | None = None
+    fetched: Callable[[Venue], str] | None = None
+    categories: tuple[str, ...] = ()
+    depths: tuple[int, ...] = ()
 
 
 class Limited:
@@ -70,11 +78,49 @@ def limited(dialect: Dialect, limits: VenueLimits) -> Dialect:
     return Limited(dialect, replace(dialect.limits, **said)) if said else dialect
 
 
-def _deribit_question(config: Venue) -> bytes:
-    params = {"currency": config.currency, "expired": False}
-    return msgspec.json.encode(
-        {"jsonrpc": "2.0", "id": QUESTION, "method": "public/get_instruments", "params": params}
-    )  # fmt: skip
+def _books(
+    config: Venue, instruments: Sequence[Instrument], dialect: Dialect, market: Market, topic: Callable[[str], str]
+) -> Made:  # fmt: skip
+    """Put together what has books and nothing else."""
+    topics = tuple(topic(one.name) for one in instruments)
+    return Made(limited(dialect, config.limits), market, topics, topics)
+
+
+class _Request(msgspec.Struct):
+    """What a request of ours can say, in the words of any of them."""
+
+    method: str = ""
+    op: str = ""
+    type: str = ""
+    channel: str = ""
+    params: msgspec.Raw = msgspec.Raw()
+    args: msgspec.Raw = msgspec.Raw()
+    product_ids: list[str] = []
+
+
+_REQUEST: Final = msgspec.json.Decoder(_Request)
+_ON: Final = {
+    "public/subscribe": True, "private/subscribe": True, "subscribe": True, "SUBSCRIBE": True,
+    "public/unsubscribe": False, "private/unsubscribe": False, "unsubscribe": False, "UNSUBSCRIBE": False,
+}  # fmt: skip
+
+
+def _asking(topics: Callable[[_Request], list[str]]) -> Callable[[Buffer], Asked | None]:
+    """Make what reads a request, from what finds the topics in it."""
+
+    def asked(message: Buffer) -> Asked | None:
+        try:
+            request = _REQUEST.decode(message)
+            on = _ON.get(request.method or request.op or request.type)
+            found = [] if on is None else topics(request)
+        except (msgspec.MsgspecError, KeyError, TypeError):
+            return None
+        return (on, found) if on is not None and found else None
+
+    return asked
+
+
+# --- Deribit
 
 
 class _Id(msgspec.Struct):
@@ -82,6 +128,12 @@ class _Id(msgspec.Struct):
 
 
 _ID: Final = msgspec.json.Decoder(_Id)
+
+
+def _deribit_question(config: Venue) -> bytes:
+    params = {"currency": config.currency, "expired": False}
+    asked = {"jsonrpc": "2.0", "id": QUESTION, "method": "public/get_instruments", "params": params}
+    return msgspec.json.encode(asked)
 
 
 def _deribit_instruments(message: Buffer) -> list[Instrument] | None:
@@ -101,32 +153,120 @@ def _deribit(config: Venue, instruments: Sequence[Instrument]) -> Made:
     return Made(limited(deribit_json.Dialect(), config.limits), market, topics, books, events)
 
 
-class _Channels(msgspec.Struct):
-    channels: list[str] = []
+def _channels(request: _Request) -> list[str]:
+    return list(msgspec.json.decode(request.params)["channels"])
 
 
-class _Request(msgspec.Struct):
-    method: str = ""
-    params: _Channels | None = None
+# --- Kraken
 
 
-_REQUEST: Final = msgspec.json.Decoder(_Request)
-_SAID: Final = {"public/subscribe": True, "private/subscribe": True, "public/unsubscribe": False}
+class _Channel(msgspec.Struct):
+    channel: str = ""
 
 
-def _deribit_asked(message: Buffer) -> tuple[bool, list[str]] | None:
+_CHANNEL: Final = msgspec.json.Decoder(_Channel)
+
+
+def _kraken_instruments(message: Buffer) -> list[Instrument] | None:
     try:
-        request = _REQUEST.decode(message)
+        if _CHANNEL.decode(message).channel != "instrument":
+            return None
     except msgspec.MsgspecError:
         return None
-    on = _SAID.get(request.method)
-    return None if on is None or request.params is None else (on, request.params.channels)
+    return kraken.instruments(message)
 
 
-KINDS: Final[dict[str, Kind]] = {
+def _kraken(config: Venue, instruments: Sequence[Instrument]) -> Made:
+    depth = config.depth or kraken.DEPTH
+    market = kraken.market(instruments, depth)
+    return _books(config, instruments, kraken.Dialect(depth), market, lambda name: kraken.topic(name, depth))
+
+
+def _pairs(request: _Request) -> list[str]:
+    params = msgspec.json.decode(request.params)
+    return [kraken.topic(name, params["depth"]) for name in params["symbol"]]
+
+
+# --- Binance
+
+
+def _product(config: Venue) -> binance.Product:
+    return binance.USDM if config.category == "usdm" else binance.SPOT
+
+
+def _binance(config: Venue, instruments: Sequence[Instrument]) -> Made:
+    product = _product(config)
+    market = binance.market(instruments, product, config.interval)
+    return _books(
+        config, instruments, binance.Dialect(product), market, lambda name: binance.topic(name, config.interval)
+    )  # fmt: skip
+
+
+def _params(request: _Request) -> list[str]:
+    return list(msgspec.json.decode(request.params))
+
+
+# --- OKX, Bybit, Coinbase
+
+
+def _okx(config: Venue, instruments: Sequence[Instrument]) -> Made:
+    return _books(config, instruments, okx.Dialect(), okx.market(instruments), okx.topic)
+
+
+def _okx_topics(request: _Request) -> list[str]:
+    return [okx.topic(one["instId"], one["channel"]) for one in msgspec.json.decode(request.args)]
+
+
+def _bybit(config: Venue, instruments: Sequence[Instrument]) -> Made:
+    depth = config.depth or bybit.DEPTH
+    market = bybit.market(instruments, depth)
+    return _books(config, instruments, bybit.Dialect(), market, lambda name: bybit.topic(name, depth))
+
+
+def _args(request: _Request) -> list[str]:
+    return list(msgspec.json.decode(request.args))
+
+
+def _coinbase(config: Venue, instruments: Sequence[Instrument]) -> Made:
+    names = frozenset(one.name for one in instruments)
+    return _books(config, instruments, coinbase.Dialect(names), coinbase.market(instruments), coinbase.topic)
+
+
+def _products(request: _Request) -> list[str]:
+    return [coinbase.topic(name) for name in request.product_ids] if request.channel == "level2" else []
+
+
+def _category(config: Venue) -> str:
+    return config.category or KINDS[config.venue].categories[0]
+
+
+KINDS: Final[Mapping[str, Kind]] = {
     "deribit": Kind(
-        f"wss://{deribit_json.HOST}{deribit_json.PATH}", _deribit_question, _deribit_instruments, _deribit,
-        _deribit_asked,
+        lambda config: f"wss://{deribit_json.HOST}{deribit_json.PATH}", _deribit_instruments, _deribit,
+        _asking(_channels), question=_deribit_question,
+    ),
+    "kraken": Kind(
+        lambda config: f"wss://{kraken.HOST}{kraken.PATH}", _kraken_instruments, _kraken, _asking(_pairs),
+        question=lambda config: kraken.instruments_request(QUESTION), depths=kraken.DEPTHS,
+    ),
+    "binance": Kind(
+        lambda config: f"wss://{_product(config).host}{_product(config).path}", binance.instruments, _binance,
+        _asking(_params), listing=lambda config: f"https://{_product(config).fetch_host}{_product(config).instruments_target}",
+        fetched=lambda config: f"https://{_product(config).fetch_host}", categories=("spot", "usdm"),
+    ),
+    "okx": Kind(
+        lambda config: f"wss://{okx.HOST}:8443{okx.PATH}", okx.instruments, _okx, _asking(_okx_topics),
+        listing=lambda config: f"https://www.okx.com/api/v5/public/instruments?instType={_category(config)}",
+        categories=("SPOT", "SWAP", "FUTURES"),
+    ),
+    "bybit": Kind(
+        lambda config: f"wss://{bybit.HOST}{bybit.PATHS[_category(config)]}", bybit.instruments, _bybit, _asking(_args),
+        listing=lambda config: f"https://api.bybit.com/v5/market/instruments-info?limit=1000&category={_category(config)}",
+        categories=tuple(bybit.PATHS), depths=(1, 50, 200, 1000),
+    ),
+    "coinbase": Kind(
+        lambda config: f"wss://{coinbase.HOST}{coinbase.PATH}", coinbase.instruments, _coinbase, _asking(_products),
+        listing=lambda config: "https://api.coinbase.com/api/v3/brokerage/market/products",
     ),
 }  # fmt: skip
 """By the name that the configuration gives them."""
@@ -134,4 +274,35 @@ KINDS: Final[dict[str, Kind]] = {
 
 def endpoints(config: Venue) -> tuple[str, ...]:
     """Give where a venue is, as configured or as it is known."""
-    return tuple(config.endpoints) or (KINDS[config.venue].endpoint,)
+    return tuple(config.endpoints) or (KINDS[config.venue].endpoint(config),)
+
+
+def listing(config: Venue) -> str | None:
+    """Give the address of the list of instruments over HTTP, None where it is asked for over WebSocket."""
+    known = KINDS[config.venue].listing
+    return None if known is None else config.listing or known(config)
+
+
+def fetch_endpoint(config: Venue) -> str | None:
+    """Give where snapshots are had over HTTP, None where no book wants such."""
+    known = KINDS[config.venue].fetched
+    return None if known is None else config.fetch or known(config)
+
+
+def misfits(config: Venue) -> list[str]:
+    """Name what a venue has not."""
+    kind = KINDS[config.venue]
+    found = []
+    if config.category and config.category not in kind.categories:
+        found.append(f"category: {config.venue} has {', '.join(kind.categories) or 'none'}")
+    if config.depth is not None and config.depth not in kind.depths:
+        found.append(f"depth: {config.venue} has {', '.join(map(str, kind.depths)) or 'none to choose'}")
+    if config.venue != "deribit" and (config.trades or config.tickers):
+        found.append(f"trades, tickers: books only of {config.venue} so far")
+    if config.interval != "100ms" and config.venue != "deribit":
+        found.append(f"interval: only deribit has {config.interval}")
+    if config.listing is not None and kind.listing is None:
+        found.append(f"listing: {config.venue} lists its instruments over WebSocket")
+    if config.fetch is not None and kind.fetched is None:
+        found.append(f"fetch: {config.venue} has its snapshots over WebSocket")
+    return found

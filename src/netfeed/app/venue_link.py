@@ -15,23 +15,27 @@ import ssl
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from netfeed.app import venue_log
 from netfeed.app import venue_words as words
 from netfeed.app.configuration import Venue as Config
-from netfeed.app.discovery import Attempt, Found, Nothing
+from netfeed.app.discovery import Attempt, Discovery, Found, Listing, Nothing
 from netfeed.app.trust import system_trust
 from netfeed.app.venue_drive import VenueDrive
 from netfeed.app.venue_feed import VenueFeed
-from netfeed.app.venue_kinds import KINDS, Made, endpoints, wanted
+from netfeed.app.venue_kinds import KINDS, Made, endpoints, fetch_endpoint, listing, wanted
 from netfeed.errors import ConfigurationError, MisuseError
+from netfeed.feed.exchange import Exchanges
 from netfeed.feed.gateway import Gateway
 from netfeed.feed.gateway_words import Disconnected, VenueStatistics
 from netfeed.feed.talk import Talk
 from netfeed.feed.venue import Venue
 from netfeed.feed.websocket_talk import WebSockets
-from netfeed.proto import tls, websocket
+from netfeed.machine import Buffer
+from netfeed.proto import http, tls, websocket
 from netfeed.proto.backoff import Backoff, Pauses
 from netfeed.proto.bucket import TokenBucket
 from netfeed.transport.loop import Loop
@@ -39,6 +43,8 @@ from netfeed.transport.task import Task
 
 MAX_REASONS: Final = 64
 """Reasons of lost connections that are counted one by one, for each endpoint."""
+MAX_LISTING: Final = 64 * 2**20
+"""A list of all instruments of a venue, over HTTP. Units: bytes."""
 Wrap = Callable[[Talk, str, str], Talk]
 """Gives the talk that is held instead, for a recorder: (talk, venue, endpoint)."""
 
@@ -49,11 +55,12 @@ class VenueLink:
     def __init__(
         self, config: Config, index: int, loop: Loop, *, budget: TokenBucket, tell: Callable[[str], None],
         stream: Callable[[list[dict[str, Any]]], None], wrap: Wrap | None = None,
-        listed: Callable[[str, bytes], None] = lambda venue, answer: None,
+        listed: Callable[[str, bytes, bool], None] = lambda venue, answer, heard: None,
+        fetched: Callable[[str, str, Buffer], None] = lambda venue, topic, body: None,
     ) -> None:  # fmt: skip
         """Read certificates. Raises: ConfigurationError."""
         self.config, self.name, self.index = config, config.name, index
-        self.feed = VenueFeed(index)
+        self.feed = VenueFeed(index, fetched=partial(fetched, config.name))
         self.gateway: Gateway | None = None
         self.reconnects: dict[str, Counter[str]] = {}
         self.listed = 0
@@ -61,7 +68,9 @@ class VenueLink:
         self._loop, self._budget, self._tell, self._stream = loop, budget, tell, stream
         self._listed = listed
         self._wrap: Wrap = wrap or (lambda talk, venue, endpoint: talk)
-        self._talks = websockets(config)
+        context = context_of(config)
+        self._talks = websockets(config, context)
+        self._exchanges = Exchanges(context=context, limits=http.Limits(body_bytes=MAX_LISTING))
         self._made: Made | None = None
         self._book_topics: tuple[str, ...] = ()
         self._drive: VenueDrive | None = None
@@ -114,12 +123,19 @@ class VenueLink:
 
     def _ask(self, now: int) -> None:
         """Ask the venue for its instruments, at one endpoint after the other."""
-        places = endpoints(self.config)
+        address = listing(self.config)
+        places = endpoints(self.config) if address is None else (address,)
         place = places[self._backoff.statistics().failures_in_a_row % len(places)]
-        self._attempt = Attempt(
-            self._loop, place, self._talk, self._kind.question(self.config), self._kind.instruments,
-            opened=self._backoff.opened, told=self._answered,
-        )  # fmt: skip
+
+        def machine(now: int) -> Discovery | Listing:
+            if self._kind.question is not None:
+                talk = self._talk(place, now)
+                return Discovery(talk, self._kind.question(self.config), self._kind.instruments, now)
+            url = urlsplit(place)
+            target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+            return Listing(self._exchanges(f"{url.scheme}://{url.netloc}", now), target, self._kind.instruments, now)
+
+        self._attempt = Attempt(self._loop, place, machine, opened=self._backoff.opened, told=self._answered)
 
     def _answered(self, told: Found | Nothing, now: int) -> None:
         self._attempt = None
@@ -132,7 +148,7 @@ class VenueLink:
             self._unanswered(f"none of its {self.listed} instruments is named", now)
             return
         self._backoff.stop()
-        self._listed(self.name, told.answer)
+        self._listed(self.name, told.answer, self._kind.question is not None)
         self._run(found, now)
 
     def _unanswered(self, reason: str, now: int) -> None:
@@ -147,7 +163,8 @@ class VenueLink:
         self._book_topics = made.books
         venue = Venue(
             self.name, endpoints(self.config), made.dialect, self.feed, self._talk, topics=made.topics,
-            lines=self.config.lines, pauses=self._pauses,
+            lines=self.config.lines, pauses=self._pauses, fetch_endpoint=fetch_endpoint(self.config),
+            fetch=None if fetch_endpoint(self.config) is None else self._exchanges,
         )  # fmt: skip
         self._tell(f"{self.name}: {len(instruments)} of {self.listed} instruments, {len(made.topics)} topics")
         try:
@@ -179,16 +196,17 @@ class VenueLink:
         reasons[reason if reason in reasons or len(reasons) < MAX_REASONS else "other"] += 1
 
 
-def websockets(config: Config) -> WebSockets:
-    """Make what talks to a venue. Raises: ConfigurationError for certificates that cannot be read."""
+def websockets(config: Config, context: ssl.SSLContext | None) -> WebSockets:
+    """Make what talks to a venue."""
     limits = replace(websocket.Limits(), frame_bytes=config.max_message, message_bytes=config.max_message)
-    secure = any(one.startswith("wss") for one in endpoints(config))
-    context = context_of(config) if secure else None
     return WebSockets(os.urandom, context=context, limits=limits, compression=config.compression)
 
 
-def context_of(config: Config) -> ssl.SSLContext:
-    """Make the context of TLS. Raises: ConfigurationError."""
+def context_of(config: Config) -> ssl.SSLContext | None:
+    """Make the context of TLS, None where nothing wants it. Raises: ConfigurationError."""
+    places = [*endpoints(config), listing(config), fetch_endpoint(config)]
+    if not any(one is not None and one.startswith(("wss", "https")) for one in places):
+        return None
     said = config.tls
     trust = None
     if said.verify:

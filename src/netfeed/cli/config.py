@@ -56,5 +56,6 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json.dumps(msgspec.to_builtins(config)))
         elif not arguments.quiet:
-            print(f"{path}: ok, {len(config.channels)} channels")
+            venues = f", {len(config.venues)} venues" if config.venues else ""
+            print(f"{path}: ok, {len(config.channels)} channels{venues}")
     return 0

@@ -1,4 +1,4 @@
-"""`netfeed run CONFIG`: live multicast in, exact books out."""
+"""`netfeed run CONFIG`: live multicast and venues over connections in, exact books out."""
 
 import argparse
 import os
@@ -25,9 +25,9 @@ exit codes: 0 ok, 1 failure, 3 messages were lost or wrong, 4 configuration, 69 
 def add(verbs: Any) -> None:
     """Add the verb."""
     parser = verbs.add_parser(
-        "run", help="keep books from live multicast", epilog=_EXAMPLES,
-        description="Join the groups that a configuration names, and keep their books: A/B arbitration, recovery, "
-        "states, metrics.",
+        "run", help="keep books from live multicast and connections", epilog=_EXAMPLES,
+        description="Join the groups and connect to the venues that a configuration names, and keep their books: A/B "
+        "arbitration, recovery, reconnects, states, metrics.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("config", nargs="?", metavar="CONFIG", help="TOML; else what NETFEED_CONFIG names")
@@ -59,7 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
             flags[key] = f"'{value}'"
     config = load(path, os.environ, flags)
     if arguments.dry_run:
-        print(f"{path}: ok, {len(config.channels)} channels")
+        venues = f", {len(config.venues)} venues" if config.venues else ""
+        print(f"{path}: ok, {len(config.channels)} channels{venues}")
         return 0
     shows = sys.stdout.isatty() and not (arguments.json or arguments.no_view or arguments.quiet)
     options = Options(path, flags, arguments.json, arguments.duration, shows, arguments.quiet)

@@ -4,7 +4,8 @@
     [ts_ns, venue, connection, kind, text]                                                         every other line
 
     kind  "+"  a connection begins; text: its endpoint      "<"  the venue said text       "<b"  ... bytes, in base64
-          "-"  it is over; text: why                        ">"  we said text              "!"   so many lines were lost
+          "-"  it is over; text: why                        ">"  we said text              "!"   so much was lost
+          "="  had over HTTP: a topic and its snapshot in the next lines of the text; no topic: the list of instruments
 
 `ts_ns` is an integer, ns since 1970, of when it came or was said; `venue` counts the venues of the first line from 0,
 `connection` counts up from 0 in a recording of several files, too. The text is the message, whole, as it was on the
@@ -25,8 +26,8 @@ from netfeed.machine import Buffer
 
 VERSION: Final = 1
 MAGIC: Final = b'{"netfeed_recording":'
-OPENED, ENDED, IN, IN_BYTES, OUT, LOST = "+", "-", "<", "<b", ">", "!"
-KINDS: Final = frozenset({OPENED, ENDED, IN, IN_BYTES, OUT, LOST})
+OPENED, ENDED, IN, IN_BYTES, OUT, LOST, FETCHED = "+", "-", "<", "<b", ">", "!", "="
+KINDS: Final = frozenset({OPENED, ENDED, IN, IN_BYTES, OUT, LOST, FETCHED})
 
 
 class Header(msgspec.Struct):
