@@ -33,14 +33,18 @@ def parts(value: Any) -> list[tuple[str, Any]] | None:
     return named + list(getattr(value, "__dict__", {}).items())
 
 
-def picture(value: Any) -> Any:
-    """Give a value that is equal when, and only when, the state of the object is."""
+def picture(value: Any, seen: dict[int, Any] | None = None) -> Any:
+    """Give a value that is equal when, and only when, the state of the object is; what is shared is drawn once."""
     inside = parts(value)
     if isinstance(value, OPENSSL):
         return type(value).__name__
     if inside is None:
         return value
-    return (type(value).__name__, tuple((name, picture(part)) for name, part in inside))
+    seen = {} if seen is None else seen
+    if id(value) in seen:
+        return ("the same as", seen[id(value)][0])
+    seen[id(value)] = len(seen), value  # kept, so that no other object gets its id
+    return (type(value).__name__, tuple((name, picture(part, seen)) for name, part in inside))
 
 
 class _Print(pickle.Pickler):

@@ -11,6 +11,7 @@ final     (machines that close) nothing is told after the end
 """
 
 import gzip
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -20,6 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netfeed.app.discovery import Discovery
 from netfeed.feed.channel import Channel
 from netfeed.feed.delivery import Delivery
 from netfeed.feed.framing import FRAMINGS
@@ -33,13 +35,21 @@ from netfeed.proto import http, jsonrpc, soupbintcp, websocket
 from netfeed.proto.backoff import Backoff, State
 from netfeed.proto.bucket import TokenBucket
 from netfeed.sim.faults import RATE, Faults
+from netfeed.sim.jsonrpc_venue import JsonRpcVenue, StreamSettings
+from netfeed.sim.past_venue import Past, PastVenue
+from netfeed.sim.stream_faults import StreamFaults
+from netfeed.sim.stream_venue import StreamVenue
 from netfeed.sim.venue import Settings, Venue, itch_venue, starbase_venue
+from netfeed.sim.venue_ports import STREAM
 from netfeed.sim.wired_venue import WiredVenue
 from netfeed.transport.race import Race, outcome
 from netfeed.wire import moldudp64, starbase
 from netfeed.wire import soupbintcp as soup_wire
 from netfeed.wire.glimpse import encode_end_of_snapshot
+from netfeed.wire.websocket import encode
+from tests.feed import toy_laws
 from tests.feed.packets import BUILD
+from tests.feed.plain_talk import Plain
 from tests.picture import fingerprint, picture, weight
 from tests.proto import opposite, websocket_peers
 
@@ -340,6 +350,85 @@ def venue(make: Callable[[Settings], Venue]) -> Law:
     return Law(make.__name__, wired, packet, (0, 4, 4, 5, 7, 100, 101), bound=5_000_000)
 
 
+def jsonrpc_venue() -> JsonRpcVenue:
+    """A venue with two clients, of which one has authenticated and listens, over faults."""
+    settings = Settings(rate=20, transactions=4, cycle_ns=20_000_000_000, instruments=1, retain=50, max_queued=50_000)
+    made = JsonRpcVenue(WiredVenue(starbase_venue(settings)), StreamSettings(max_queued=50_000), random_bytes=bytes)
+    made.faults.change(StreamFaults(skip=RATE // 10, duplicate=RATE // 10))
+    made.wake(0)
+    for port in (STREAM, STREAM + 1):
+        made.open(port, 0, peer="a")
+    made.receive(b'{"id":1,"method":"public/auth","params":{"grant_type":"client_credentials",'
+                 b'"client_id":"a","client_secret":"b"}}', 0, STREAM)  # fmt: skip
+    made.transmit(STREAM)
+    return made
+
+
+def stream_venue() -> StreamVenue:
+    """The same as bytes, without TLS: two clients shake hands."""
+    made = StreamVenue(jsonrpc_venue())
+    for port in (STREAM + 2, STREAM + 3):
+        made.open(port, 0, "a")
+    return made
+
+
+def from_stream_client(random: Random) -> bytes:
+    if random.random() < 0.3:
+        return websocket_peers.requests(random).replace(b"/ws", b"/ws/api/v2")
+    return encode(0x81, from_jsonrpc_client(random), websocket_peers.KEY)
+
+
+def past_venue() -> PastVenue:
+    """A venue that says again what was said, with two clients."""
+    past = Past()
+    for number in range(20):
+        data = {
+            "type": "change",
+            "prev_change_id": 1,
+            "change_id": number,
+            "bids": [["new", number + 0.5, 1]],
+            "asks": [],
+        }
+        params = {"channel": "book.BTC-PERPETUAL.raw", "data": data}
+        past.add(number * 100_000_000, json.dumps({"method": "subscription", "params": params}).encode())
+    made = PastVenue(past)
+    for port in (STREAM, STREAM + 1):
+        made.open(port, 0)
+    return made
+
+
+def discovery() -> Discovery:
+    """Ask a venue for its instruments over the plainest talk."""
+    return Discovery(Plain(), b"which?", nothing_listed, 0)
+
+
+def nothing_listed(message: Buffer) -> list[Any] | None:
+    return [] if bytes(message) == b"none" else None
+
+
+def from_discovered(random: Random) -> bytes:
+    said = random.choice([b"other", b"none", b"x" * 50])
+    return random.choice([b"!", b"M" + len(said).to_bytes(4, "big") + said, b"C\0\0\0\2\3\xe8"])
+
+
+STREAM_PORTS = (0, 4, STREAM, *[STREAM + 2, STREAM + 3] * 3)
+JSONRPC_PORTS = (0, 4, STREAM, STREAM, STREAM + 1, STREAM + 2)
+WITH_PORTS = (WiredVenue, JsonRpcVenue, StreamVenue, PastVenue)
+"""Their `end` is that of one connection, and no stream comes in on port 0."""
+
+
+def from_jsonrpc_client(random: Random) -> bytes:
+    kind, interval = random.choice(["book", "trades", "ticker"]), random.choice(["raw", "100ms", "agg2"])
+    name = random.choice(["BTC-PERPETUAL", "BTC-27MAR26", "X"])
+    method, params = random.choice([
+        ("subscribe", f'{{"channels":["{kind}.{name}.{interval}"]}}'),
+        ("unsubscribe", f'{{"channels":["{kind}.{name}.{interval}"]}}'),
+        ("set_heartbeat", '{"interval":10}'), ("test", "{}"), ("get_order_book", f'{{"instrument_name":"{name}"}}'),
+        ("get_instruments", '{"currency":"BTC"}'), ("unsubscribe_all", "{}"),
+    ])  # fmt: skip
+    return f'{{"jsonrpc":"2.0","id":{random.randrange(9)},"method":"public/{method}","params":{params}}}'.encode()
+
+
 def over_tls(name: str, make: Callable[[], Machine], packet: Callable[[Random], bytes]) -> Law:
     """Give the law of a machine over TLS: OpenSSL draws its own entropy."""
     return Law(name, make, packet, is_closed=lambda one: one.is_closed, joined=opposite.joined, entropy=True)
@@ -381,10 +470,16 @@ MACHINES = [
     over_tls("http client over tls in its handshake", opposite.shaking_stack, opposite.of_a_handshake),
     Law("race", lambda: Race(RACERS, 0), lambda random: outcome(random.randrange(9), random.choice([0, 111, 111]))),
     Law("backoff", Retrying, lambda random: random.randbytes(3)),
+    Law("session", toy_laws.session, toy_laws.from_venue, is_closed=lambda session: session.is_over),
+    Law("gateway", toy_laws.Wired, toy_laws.from_venue, ports=range(5)),
     venue(starbase_venue),
     venue(itch_venue),
+    Law("jsonrpc venue", jsonrpc_venue, from_jsonrpc_client, JSONRPC_PORTS, bound=10**7),
+    Law("past venue", past_venue, from_jsonrpc_client, JSONRPC_PORTS, bound=10**6),
+    Law("discovery", discovery, from_discovered, is_closed=lambda one: one.is_over),
+    Law("stream venue", stream_venue, from_stream_client, STREAM_PORTS, bound=10**7),
 ]  # fmt: skip
-STREAMS = [law for law in MACHINES if isinstance(law.make(), StreamMachine) and not isinstance(law.make(), WiredVenue)]
+STREAMS = [law for law in MACHINES if isinstance(law.make(), StreamMachine) and not isinstance(law.make(), WITH_PORTS)]
 CLOSING = [law for law in MACHINES if law.is_closed is not None]
 SEED = st.integers(0, 2**32)
 some = settings(max_examples=40)

@@ -52,6 +52,14 @@ def test_several_benches_are_a_line_each(cache: Path) -> None:
     assert {row["runs"] for report in reports for row in report["rows"]} == {1}
 
 
+def test_the_bench_of_depth_messages_runs_and_every_row_reads_the_same_levels(cache: Path) -> None:
+    done = bench(cache, "json_depth", "--quick", "--json", "--runs", "1")
+    assert done.returncode == 0, done.stderr
+    rows = {row["row"] for row in json.loads(done.stdout)["rows"]}
+    assert {"netfeed", "pure", "floor:c"} <= rows
+    assert netfeed.BUILD == "pure" or "netfeed_books" in rows
+
+
 def test_a_person_gets_a_table_with_a_line_for_each_row(cache: Path) -> None:
     done = bench(cache, "events", "--quick", "--runs", "2")
     assert done.returncode == 0, done.stderr

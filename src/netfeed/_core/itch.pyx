@@ -36,9 +36,8 @@ cdef extern from *:
     int64_t LOWEST "INT64_MIN"
 
 cdef enum:
-    NEAR = 24                   # messages ahead of which young slots and books are fetched
-    NEARER = 16                 # ... and the other slots
-    NEAREST = 8                 # ... and rungs
+    NEAR = 20                   # messages ahead of which slots and books are fetched
+    NEARER = 8                  # ... and rungs
     ORDER = 19                  # the size of the shortest message about an order: a delete
     ADDED = 36                  # ... of the shortest that adds one
     UNPRINTED = 1               # TradeFlag
@@ -62,55 +61,50 @@ del _type, _size
 # --- fetching ahead: no effect but on the caches
 
 
-cdef inline void near(ItchBooks books, const Message *message) noexcept nogil:
-    """Fetch the order's young slot, and the book."""
-    cdef const uint8_t *p = message.data
-    cdef const Market *m = books.m
-    cdef const Book *book
-    if likely(message.length >= ORDER):
-        prefetch(&m.orders[young(be64(p + 11))])
-        if likely(books.by_locate[be16(p + 1)] < m.book_count):
-            book = &m.books[books.by_locate[be16(p + 1)]]
-            prefetch(&book.sides[0])
-            prefetch(&book.sides[1])
-
-
-cdef inline void nearer(const Market *m, const Message *message) noexcept nogil:
-    """Fetch the old slot of an order that is not young, or the one where an order that is displaced will settle."""
-    cdef const Order *there
-    cdef uint64_t id
-    if likely(message.length >= ORDER):
-        id = be64(message.data + 11)
-        there = &m.orders[young(id)]
-        if unlikely(worked_out((there.id != id) & ((id <= m.old_most) | (there.quantity != 0)))):
-            prefetch(&m.orders[home(m, id if id <= m.old_most else there.id)])
-
-
 cdef inline uint64_t either(uint64_t condition, uint64_t one, uint64_t other) noexcept nogil:
     """Give `one` if the condition is 1, `other` if it is 0, in a way that no compiler makes a branch of."""
     return other ^ ((one ^ other) & (0 - condition))
 
 
-cdef inline void nearest(ItchBooks books, const Message *message) noexcept nogil:
-    """Fetch the rung: of the order that is added, else of the one that is found."""
+cdef inline void near(ItchBooks books, Market *m, const Message *message) noexcept nogil:
+    """Fetch the slots where the order may be, and the book."""
     cdef const uint8_t *p = message.data
-    cdef const Market *m = books.m
+    cdef const Book *book
+    cdef uint64_t id
+    if unlikely(message.length < ORDER):
+        return
+    id = be64(p + 11)
+    prefetch(&m.orders[young(id)])
+    if id <= m.old_most:
+        prefetch(&m.orders[home(m, id)])
+    if likely(books.by_locate[be16(p + 1)] < m.book_count):
+        book = &m.books[books.by_locate[be16(p + 1)]]
+        prefetch(&book.sides[0])
+        prefetch(&book.sides[1])
+
+
+cdef inline void nearer(ItchBooks books, Market *m, const Message *message) noexcept nogil:
+    """Fetch the rung of the order that is found or added; and the slot where one will settle that is displaced."""
+    cdef const uint8_t *p = message.data
     cdef uint64_t adds = message.length >= ADDED        # or it has at least as many bytes
     cdef uint64_t id, rung
-    cdef const Order *found
+    cdef const Order *there
     cdef const Side *side
     cdef uint32_t which
-    cdef int64_t key
+    cdef int64_t added
     if unlikely(message.length < ORDER or books.by_locate[be16(p + 1)] >= m.book_count):
         return
     id = be64(p + 11)
-    found = &m.orders[young(id)]
-    if unlikely(worked_out((found.id != id) & (adds == 0))):
-        found = &m.orders[home(m, id)]
-    which = <uint32_t>either(adds, p[18 + adds], found.side) & 1       # S is odd
-    key = key_of(which, be32(p + either(adds, 32, 15)))             # 15: some bytes that every message has
+    there = &m.orders[young(id)]
+    if unlikely(worked_out(either(adds, there.quantity != 0, there.id != id))):
+        if adds:
+            prefetch(&m.orders[home(m, there.id)])
+        else:
+            there = &m.orders[home(m, id)]
+    which = <uint32_t>either(adds, p[18 + adds], there.side) & 1        # S is odd
+    added = key_of(which, be32(p + either(adds, 32, 15)))           # 15: some bytes that every message has
     side = &m.books[books.by_locate[be16(p + 1)]].sides[which]
-    rung = guess_rung(side, <int64_t>either(adds, <uint64_t>key, <uint64_t>found.key))
+    rung = guess_rung(side, <int64_t>either(adds, <uint64_t>added, <uint64_t>there.key))
     if likely(rung < side.rung_count):
         prefetch(&side.rungs[rung])
 
@@ -118,9 +112,8 @@ cdef inline void nearest(ItchBooks books, const Message *message) noexcept nogil
 # --- one message
 
 
-cdef inline void one(ItchBooks self, const Message *message) noexcept nogil:
+cdef inline void one(ItchBooks self, Market *m, const Message *message) noexcept nogil:
     """Apply a message."""
-    cdef Market *m = self.m
     cdef const uint8_t *p = message.data
     cdef uint32_t length = message.length
     cdef uint32_t book, which
@@ -128,6 +121,7 @@ cdef inline void one(ItchBooks self, const Message *message) noexcept nogil:
     cdef uint64_t id
     cdef int64_t quantity
     cdef Order *order
+    cdef Book *here
     m.sequence = message.sequence
     m.ts_recv_ns = message.ts_recv_ns
     m.channel = <uint16_t>message.channel
@@ -139,7 +133,7 @@ cdef inline void one(ItchBooks self, const Message *message) noexcept nogil:
         return
     type = p[0]
     self.counts[type] += 1
-    m.ts_event_ns = (<int64_t>be16(p + 5) << 32) | <int64_t>be32(p + 7)
+    m.ts_event_ns = <int64_t>(be64(p + 3) << 16 >> 16)         # the last six bytes
     if unlikely(SIZES[type] != length):
         if SIZES[type] != 0:
             refuse(m, self.by_locate[be16(p + 1)], BAD_LENGTH, 0)
@@ -173,7 +167,7 @@ cdef inline void one(ItchBooks self, const Message *message) noexcept nogil:
                 trade(m, book, <uint8_t>which, key_of(which, order.key), quantity, be64(p + 23), 0)
             elif type == c'C':
                 trade(m, book, <uint8_t>which, be32(p + 32), quantity, be64(p + 23), UNPRINTED if p[31] == c'N' else 0)
-        lower(m, order, quantity)
+        lower(m, &m.books[book].sides[which], order, quantity)
     elif type == c'U':
         book = self.by_locate[be16(p + 1)]
         order = find_in(m, book, be64(p + 11))
@@ -186,8 +180,9 @@ cdef inline void one(ItchBooks self, const Message *message) noexcept nogil:
     else:
         self.other(p, type)
         return
-    tell_side(m, book, which)
-    judge_cross(m, book)
+    here = &m.books[book]
+    tell_side(m, &here.sides[which], book, which)
+    judge_cross(m, here, book)
 
 
 cdef int by_stock(const void *one, const void *other) noexcept nogil:
@@ -308,21 +303,18 @@ cdef class ItchBooks:
         return at, next_sequence, how
 
     cdef void apply_batch(self, const Message *messages, uint64_t count) noexcept nogil:
+        cdef Market *m = self.m
         cdef uint64_t k
         for k in range(min(<uint64_t>NEAR, count)):
-            near(self, &messages[k])
+            near(self, m, &messages[k])
         for k in range(min(<uint64_t>NEARER, count)):
-            nearer(self.m, &messages[k])
-        for k in range(min(<uint64_t>NEAREST, count)):
-            nearest(self, &messages[k])
+            nearer(self, m, &messages[k])
         for k in range(count):
             if k + NEAR < count:
-                near(self, &messages[k + NEAR])
+                near(self, m, &messages[k + NEAR])
             if k + NEARER < count:
-                nearer(self.m, &messages[k + NEARER])
-            if k + NEAREST < count:
-                nearest(self, &messages[k + NEAREST])
-            one(self, &messages[k])
+                nearer(self, m, &messages[k + NEARER])
+            one(self, m, &messages[k])
 
     cdef void other(self, const uint8_t *p, uint8_t type) noexcept nogil:
         """What is not about a displayed order: the directory, trading states, trades against hidden orders, crosses."""

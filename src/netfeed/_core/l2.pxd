@@ -10,6 +10,11 @@ cdef struct Side:
     Py_ssize_t room
     Py_ssize_t live  # levels, in all runs
 
+cdef struct Row:
+    int64_t key
+    int64_t quantity
+    int64_t orders
+
 cdef class LevelBook:
     cdef Side sides[2]
     cdef Py_ssize_t max_levels
@@ -22,3 +27,4 @@ cdef int set_new(Side* side, Py_ssize_t r, Py_ssize_t at, int64_t key, int64_t q
 cdef void tidy(Side* side, Py_ssize_t r) noexcept nogil
 
 cdef int put(LevelBook book, int64_t side, int64_t price, int64_t quantity, int64_t orders) noexcept nogil
+cdef Py_ssize_t write_rows(const Side* side, Row* rows, Py_ssize_t n) noexcept nogil

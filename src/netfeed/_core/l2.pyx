@@ -274,12 +274,6 @@ cdef int borrow(Py_buffer* buffer, array, const char* formats, Py_ssize_t itemsi
 # --- snapshots
 
 
-cdef struct Row:
-    int64_t key
-    int64_t quantity
-    int64_t orders
-
-
 cdef int by_key(const void* a, const void* b) noexcept nogil:
     cdef int64_t left = (<const Row*>a).key, right = (<const Row*>b).key
     return (left > right) - (left < right)

@@ -310,10 +310,9 @@ cdef inline void touch(Market *m, uint32_t index) noexcept nogil:
 # --- operations that do not check
 
 cdef inline int rest(
-    Market *m, uint32_t book, uint64_t id, uint32_t which, int64_t key, int64_t quantity, int64_t priority
+    Market *m, Side *side, uint32_t book, uint64_t id, uint32_t which, int64_t key, int64_t quantity, int64_t priority
 ) noexcept nogil:
-    """Rest an order. Returns FULL at the bound or when memory is short, and then nothing has changed."""
-    cdef Side *side = &m.books[book].sides[which]
+    """Rest an order on its side. Returns FULL at the bound or when memory is short, and then nothing has changed."""
     cdef uint64_t rung = guess_rung(side, key)
     cdef Total *total
     cdef Order *order
@@ -343,9 +342,12 @@ cdef inline int rest(
     return 0
 
 
-cdef inline void lower(Market *m, Order *order, int64_t by) noexcept nogil:
-    """Take `by` off an order, 0 < by <= its quantity; at zero it is gone."""
-    cdef Side *side = &m.books[order.book].sides[order.side]
+cdef inline Side *side_of(const Market *m, const Order *order) noexcept nogil:
+    return &m.books[order.book].sides[order.side]
+
+
+cdef inline void lower(Market *m, Side *side, Order *order, int64_t by) noexcept nogil:
+    """Take `by` off an order of a side, 0 < by <= its quantity; at zero it is gone."""
     cdef uint64_t rung = guess_rung(side, order.key)
     cdef Total *total
     cdef bint gone = by == order.quantity
@@ -370,13 +372,13 @@ cdef inline int64_t key_of(uint32_t which, int64_t price) noexcept nogil:
     return <int64_t>((<uint64_t>price ^ (0 - <uint64_t>which)) + which)
 
 
-cdef inline int wrong(const Market *m, uint32_t book, uint32_t which, int64_t price, int64_t quantity) noexcept nogil:
+cdef inline int wrong(const Book *book, uint32_t which, int64_t price, int64_t quantity) noexcept nogil:
     """Tell what is wrong with a new order's values, 0 when nothing is."""
     if unlikely(which > 1 or price == -<int64_t>0x7FFFFFFFFFFFFFFF - 1):
         return BAD_VALUE
     if unlikely(quantity <= 0):
         return BAD_QUANTITY
-    if unlikely(quantity > <int64_t>0xFFFFFFFF) and too_big(&m.books[book].sides[which], key_of(which, price), quantity):
+    if unlikely(quantity > <int64_t>0xFFFFFFFF) and too_big(&book.sides[which], key_of(which, price), quantity):
         return BAD_QUANTITY
     return 0
 
@@ -384,12 +386,13 @@ cdef inline int wrong(const Market *m, uint32_t book, uint32_t which, int64_t pr
 cdef inline int try_add(
     Market *m, uint32_t book, uint64_t id, uint32_t which, int64_t price, int64_t quantity, int64_t priority
 ) noexcept nogil:
+    cdef Book *here = &m.books[book]
     cdef int reason
     if unlikely(find(m, id) != NULL):
         return refuse(m, book, DUPLICATE_ORDER, id)
-    reason = wrong(m, book, which, price, quantity)
+    reason = wrong(here, which, price, quantity)
     if likely(reason == 0):
-        reason = rest(m, book, id, which, key_of(which, price), quantity, priority)
+        reason = rest(m, &here.sides[which], book, id, which, key_of(which, price), quantity, priority)
     return reason if likely(reason == 0) else refuse(m, book, reason, id)
 
 
@@ -408,14 +411,15 @@ cdef inline Order *find_in(Market *m, uint32_t book, uint64_t id) noexcept nogil
 cdef inline int try_replace(
     Market *m, uint32_t book, Order *order, uint64_t new_id, int64_t price, int64_t quantity, int64_t priority
 ) noexcept nogil:
+    cdef Book *here = &m.books[book]
     cdef uint32_t which = order.side
     cdef int reason = 0
     if unlikely(new_id != order.id and find(m, new_id) != NULL):
         return refuse(m, book, DUPLICATE_ORDER, new_id)
-    reason = wrong(m, book, which, price, quantity)
+    reason = wrong(here, which, price, quantity)
     if likely(reason == 0):
-        lower(m, order, order.quantity)
-        reason = rest(m, book, new_id, which, key_of(which, price), quantity, priority)
+        lower(m, &here.sides[which], order, order.quantity)
+        reason = rest(m, &here.sides[which], book, new_id, which, key_of(which, price), quantity, priority)
     return reason if likely(reason == 0) else refuse(m, book, reason, new_id)
 
 
@@ -453,12 +457,8 @@ cdef inline void trade(
     change.flags = flags
 
 
-cdef inline void tell_side(Market *m, uint32_t index, uint32_t which) noexcept nogil:
-    """Announce the best level of one side when it is not the one announced last.
-
-    Without a branch on what nothing predicts: the record is always written and counted only when it is news.
-    """
-    cdef Side *side = &m.books[index].sides[which]
+cdef inline void tell_side(Market *m, Side *side, uint32_t index, uint32_t which) noexcept nogil:
+    """Announce the best level of one side when it is not the one announced last."""
     cdef int64_t best = side.best
     cdef Change *change = &m.changes[m.change_count]
     cdef int64_t key = LOWEST
@@ -472,7 +472,9 @@ cdef inline void tell_side(Market *m, uint32_t index, uint32_t which) noexcept n
         key = side.far_key
         quantity = side.far[side.far_count - 1].total.quantity
         orders = side.far[side.far_count - 1].total.orders
-    m.change_count += ((key ^ side.told_key) | (quantity ^ side.told_quantity) | (orders ^ side.told_orders)) != 0
+    if ((key ^ side.told_key) | (quantity ^ side.told_quantity) | (orders ^ side.told_orders)) == 0:
+        return
+    m.change_count += 1
     side.told_key = key
     side.told_quantity = quantity
     side.told_orders = <uint32_t>orders
@@ -486,10 +488,10 @@ cdef inline void tell_side(Market *m, uint32_t index, uint32_t which) noexcept n
     set_pair(<uint32_t *>&change.kind, KIND_BBO | which << 8 | <uint32_t>side.state << 16, m.channel)
 
 
-cdef inline void judge_cross(Market *m, uint32_t index) noexcept nogil:
+cdef inline void judge_cross(Market *m, const Book *book, uint32_t index) noexcept nogil:
     """Refuse a book whose best bid is not below its best ask, as they were told, while it is traded and LIVE."""
-    cdef const Side *bid = &m.books[index].sides[0]
-    cdef int64_t ask = m.books[index].sides[1].told_key
+    cdef const Side *bid = &book.sides[0]
+    cdef int64_t ask = book.sides[1].told_key
     if unlikely(bid.told_key >= key_of(1, ask) and ask != LOWEST):     # LOWEST: the side is empty
         if bid.judged and bid.state == LIVE:
             refuse(m, index, CROSSED, 0)

@@ -475,10 +475,11 @@ cdef bint next_level(const Side *side, Cursor *cursor, Level *level) noexcept no
 
 cdef void tell_book(Market *m, uint32_t index) noexcept nogil:
     """End a transaction for one book."""
-    m.books[index].sides[0].dirty = 0
-    tell_side(m, index, 0)
-    tell_side(m, index, 1)
-    judge_cross(m, index)
+    cdef Book *book = &m.books[index]
+    book.sides[0].dirty = 0
+    tell_side(m, &book.sides[0], index, 0)
+    tell_side(m, &book.sides[1], index, 1)
+    judge_cross(m, book, index)
 
 
 cdef bint too_big(const Side *side, int64_t key, int64_t quantity) noexcept nogil:

@@ -14,7 +14,7 @@ from netfeed._core.batch cimport Message
 from netfeed._core.l3 cimport OrderBooks
 from netfeed._core.market cimport (
     BAD_LENGTH, BAD_QUANTITY, CHANGES_PER_MESSAGE, FULL, NONE, UNKNOWN_BOOK, WRONG_BOOK, Market, Order, Side,
-    end_transaction, find, find_in, guess_rung, home, key_of, lower, open_book, prefetch, refuse, rest, touch, trade, try_add, unlikely, wrong, young,
+    end_transaction, find, find_in, guess_rung, home, key_of, lower, open_book, prefetch, refuse, rest, side_of, touch, trade, try_add, unlikely, wrong, young,
 )
 
 cdef extern from *:
@@ -196,7 +196,7 @@ cdef class StarbaseBooks:
                 order = self.resting(body, kind & 1)
                 if order != NULL:
                     touch(m, order.book)
-                    lower(m, order, order.quantity)
+                    lower(m, side_of(m, order), order, order.quantity)
             elif kind == BID_REDUCED or kind == ASK_REDUCED:
                 order = self.resting(body, kind & 1)
                 if order != NULL:
@@ -205,7 +205,7 @@ cdef class StarbaseBooks:
                     else:
                         touch(m, order.book)
                         if le64(body + 16) < order.quantity:
-                            lower(m, order, order.quantity - le64(body + 16))
+                            lower(m, side_of(m, order), order, order.quantity - le64(body + 16))
             elif kind == TRADE:
                 book = self.find_book(le64(body + 8))
                 if book != NONE:
@@ -235,12 +235,12 @@ cdef class StarbaseBooks:
             return
         order = find(m, id)
         if order != NULL:
-            reason = WRONG_BOOK if order.book != book or order.side != which else wrong(m, book, which, price, quantity)
+            reason = WRONG_BOOK if order.book != book or order.side != which else wrong(&m.books[book], which, price, quantity)
             if unlikely(reason != 0):
                 refuse(m, book, reason, id)
                 return
-            lower(m, order, order.quantity)
-            reason = rest(m, book, id, which, key_of(which, price), quantity, le64(body + 32))
+            lower(m, side_of(m, order), order, order.quantity)
+            reason = rest(m, &m.books[book].sides[which], book, id, which, key_of(which, price), quantity, le64(body + 32))
             if unlikely(reason != 0):
                 refuse(m, book, reason, id)
         elif unlikely(try_add(m, book, id, which, price, quantity, le64(body + 32)) != 0):

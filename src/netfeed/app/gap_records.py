@@ -9,6 +9,7 @@ Bounds: the latest MAX_RECORDS gaps of a channel that have ended, and those that
 
 from typing import Any
 
+from netfeed.app import venue_account
 from netfeed.app.account import account
 from netfeed.app.live import Live
 from netfeed.app.slots import Slot
@@ -24,6 +25,8 @@ def full_account(live: Live) -> Json:
         told = account(live)
         for channel, slot in zip(told["channels"], live.slots, strict=True):
             channel["gap_records"] = gap_records(slot, live.drive.skew_ns)
+        for venue, link in zip(told["venues"], live.venues.links, strict=True):
+            venue["gap_records"] = venue_account.gap_records(link)
     return told
 
 

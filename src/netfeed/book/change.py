@@ -68,6 +68,7 @@ class Refusal(IntEnum):
     CROSSED = 7  # bid >= ask at the end of a transaction
     FULL = 8  # a named bound was reached (orders, levels, books)
     BAD_VALUE = 9  # a field holds what its specification does not allow
+    CHECKSUM = 10  # the venue's checksum of the book is another
 
 
 class TradeFlag(IntFlag):
@@ -102,6 +103,13 @@ class ChangeLog:
             channel, 0,
         )  # fmt: skip
         self._count += 1
+
+    def extend(self, changes: "np.ndarray[Any, Any]") -> None:
+        """Add changes that are ready."""
+        while self._count + len(changes) > len(self._array):
+            self._array = np.concatenate([self._array, np.zeros(len(self._array), CHANGE)])
+        self._array[self._count : self._count + len(changes)] = changes
+        self._count += len(changes)
 
     def drop(self, count: int) -> None:
         """Forget the changes beyond the first `count`."""

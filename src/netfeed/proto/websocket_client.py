@@ -57,6 +57,11 @@ class Client:
         return self._talk.is_talking
 
     @property
+    def may_ping(self) -> bool:
+        """Say whether a ping may be sent: open, and not too many unanswered."""
+        return self._talk.may_ping
+
+    @property
     def is_closed(self) -> bool:
         """Say whether nothing will be told any more."""
         return self._talk.is_closed

@@ -60,6 +60,11 @@ class Conversation:
         self._pings_in = self._pings_out = self._pongs_in = self._unasked = 0
         self._malformed = self._timed_out = 0
 
+    @property
+    def may_ping(self) -> bool:
+        """Say whether a ping may be sent: open, and not too many unanswered."""
+        return self.is_talking and not self._alive.is_full
+
     def open(self, deflate: Agreement | None, now: int) -> None:
         """Begin, with what the handshake agreed."""
         self.is_open = self.is_talking = True

@@ -131,6 +131,10 @@ class Loop:
         self._posted.append(call)
         self._ring()
 
+    def fileno(self) -> int:
+        """Give a descriptor that is readable when a turn has something to do, for a loop inside another one."""
+        return self._poll.fileno()
+
     def stop(self) -> None:
         """End `run`, from any thread or a signal handler."""
         self._stopped = True

@@ -1,11 +1,12 @@
 """A machine with its endpoints, whoever drives them, and the driver's law: one input, hand over its events, drain every
 port, read the deadline.
 
-A peer that closes its side is told to the machine (`end`), and what the machine then still says is sent, for LINGER_NS
-at most, before the endpoint is closed. `finish` is the same from this side: sending ends behind all that waits, and the
-peer's end is waited for.
+A peer that closes its side is told to the machine (`end`, with the port where the machine wants to know it), and what
+the machine then still says is sent, for LINGER_NS at most, before the endpoint is closed. `finish` is the same from
+this side: sending ends behind all that waits, and the peer's end is waited for.
 """
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -58,6 +59,7 @@ class Task:
         self.deadline = NEVER
         self._loop, self._events, self._failed = loop, events, failed
         self._lingers: dict[int, int] = {}
+        self._ends_by_port = _takes_port(getattr(machine, "end", None))
         self._is_finishing = False
 
     def receive(self, port: int, now: int) -> None:
@@ -137,7 +139,7 @@ class Task:
         """The peer closed: what the machine has to say to that goes out first."""
         end = getattr(self.machine, "end", None)
         if end is not None:
-            self.take(end(now), now)
+            self.take(end(now, port) if self._ends_by_port else end(now), now)
         if self.ports.get(port) is not endpoint:
             return
         if endpoint.wants_write:
@@ -164,3 +166,8 @@ class Task:
             endpoint.close()
         if self._is_finishing and not self.ports:
             self._loop.remove(self)
+
+
+def _takes_port(end: Callable[..., Any] | None) -> bool:
+    """Say whether a machine wants to know which of its ports has ended."""
+    return end is not None and "port" in inspect.signature(end).parameters

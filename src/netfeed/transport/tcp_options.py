@@ -8,6 +8,7 @@
     fast_open           the first bytes travel with the SYN, once the peer has given a cookie (TCP_FASTOPEN_CONNECT);
                         the connection begins with the first thing that is sent, so the peer must not speak first
     stamps              the kernel's receive stamp of the last segment of a read (SO_TIMESTAMPNS)
+                        the first to ask on a host has them a moment later only: till then reads have none
 
 What the kernel does not grant is a warning with its remedy. Source: tcp(7), socket(7), RFC 7413, RFC 5482.
 Leaves out: the congestion algorithm, TCP_CORK, MPTCP, zero copy.

@@ -109,7 +109,7 @@ class Stream:
         try:
             if self.options.stamps:
                 count, control, _, _ = self.socket.recvmsg_into([room], _CONTROL_BYTES)
-                self.stamp_ns = stamp(control) or self.stamp_ns
+                self.stamp_ns = stamp(control)
             else:
                 count = self.socket.recv_into(room)
         except BlockingIOError:

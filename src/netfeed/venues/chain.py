@@ -8,6 +8,9 @@ names the change before (`prevChangeId`). So a message itself says whether anyth
     BROKEN   something before it is missing; only a snapshot mends that
     FIRST    nothing is known yet
 
+Where an update says all that changed since a number (`straddle`: Binance), one that begins before what is known and
+ends behind it is the next, too: its quantities are absolute.
+
 What comes while the book is not trusted is held, so that a snapshot as of `at` can be brought up to date: `splice`
 gives what follows it, or None when that is not held without a hole and a newer snapshot is needed.
 
@@ -50,10 +53,11 @@ class _Held(NamedTuple):
 class Chain:
     """The newest change that is known of one instrument, and what is held while it is not trusted."""
 
-    __slots__ = ("_held", "_part", "_room", "last")
+    __slots__ = ("_held", "_part", "_room", "_straddle", "last")
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, *, straddle: bool = False) -> None:
         self.last: int | None = None
+        self._straddle = straddle
         self._part: tuple[int, int] | None = None
         self._held: deque[_Held] = deque()
         self._room = room
@@ -63,11 +67,18 @@ class Chain:
         """Say whether messages are held for a snapshot."""
         return bool(self._held)
 
+    @property
+    def newest(self) -> int | None:
+        """Give the number of the message that was held last, None when none is."""
+        return self._held[-1].number if self._held else None
+
     def link(self, before: int, number: int) -> Link:
         """Say how a message joins what is known."""
         if self.last is None:
             return Link.FIRST
         if before == self.last or self._part == (before, number):
+            return Link.NEXT
+        if self._straddle and before <= self.last < number:
             return Link.NEXT
         return Link.OLD if number <= self.last else Link.BROKEN
 
@@ -93,7 +104,8 @@ class Chain:
         rest = [held for held in self._held if held.number > at]
         newest, part = at, (at, at)
         for held in rest:
-            if held.before != newest and part != (held.before, held.number):
+            joins = held.before <= newest if self._straddle else held.before == newest
+            if not joins and part != (held.before, held.number):
                 return None
             newest, part = held.number, (held.before, held.number)
         if not rest and self.last is not None and self.last > at:

@@ -149,6 +149,10 @@ class LevelMarket:
                 Kind.TRADE, book, side=side, price=price, quantity=quantity, reference=match, flags=flags & 0xFF
             )
 
+    def told(self, book: int) -> None:
+        """Take note that the best levels of now have been announced already, by the core."""
+        self._announced[book] = [self.books[book].bid, self.books[book].ask]
+
     def publish(self, book: int, *, judged: bool = False) -> bool:
         """Announce the best levels that changed; a crossed LIVE book is refused where it is `judged`.
 

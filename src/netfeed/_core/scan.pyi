@@ -1,0 +1,1 @@
+"""The walk over JSON text, in plain C structures: what `depth` compiles in. Nothing for Python."""
