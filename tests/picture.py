@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import ssl
 import sys
 import zlib
 from collections import deque
@@ -12,12 +13,14 @@ from typing import Any
 
 PLAIN = (int, float, str, bytes, bool, type(None), Enum, type)
 INFLATERS = (type(zlib.decompressobj()), type(zlib.compressobj()))
+OPENSSL = (ssl.SSLContext, ssl.SSLObject, ssl.SSLSession, ssl.MemoryBIO)
+"""What cannot be looked into: its state is drawn by chance anyway. Only what a MemoryBIO holds is weighed."""
 OPAQUE = (FunctionType, MethodType, BuiltinFunctionType, ModuleType)
 
 
 def parts(value: Any) -> list[tuple[str, Any]] | None:
     """Give the named parts of a value, None when it has none."""
-    if isinstance(value, (*PLAIN, *OPAQUE)):
+    if isinstance(value, (*PLAIN, *OPAQUE, *OPENSSL)):
         return None
     if isinstance(value, bytearray | memoryview):
         return [("bytes", bytes(value))]
@@ -30,19 +33,25 @@ def parts(value: Any) -> list[tuple[str, Any]] | None:
     return named + list(getattr(value, "__dict__", {}).items())
 
 
-def picture(value: Any) -> Any:
-    """Give a value that is equal when, and only when, the state of the object is."""
+def picture(value: Any, seen: dict[int, Any] | None = None) -> Any:
+    """Give a value that is equal when, and only when, the state of the object is; what is shared is drawn once."""
     inside = parts(value)
+    if isinstance(value, OPENSSL):
+        return type(value).__name__
     if inside is None:
         return value
-    return (type(value).__name__, tuple((name, picture(part)) for name, part in inside))
+    seen = {} if seen is None else seen
+    if id(value) in seen:
+        return ("the same as", seen[id(value)][0])
+    seen[id(value)] = len(seen), value  # kept, so that no other object gets its id
+    return (type(value).__name__, tuple((name, picture(part, seen)) for name, part in inside))
 
 
 class _Print(pickle.Pickler):
     """A pickler of what cannot be pickled, too: it is never read again."""
 
     def reducer_override(self, value: Any) -> Any:
-        if isinstance(value, (*OPAQUE, *INFLATERS)):
+        if isinstance(value, (*OPAQUE, *INFLATERS, *OPENSSL)):
             return (str, (f"{type(value).__name__} {id(value)}",))
         return (bytes, (bytes(value),)) if isinstance(value, memoryview) else NotImplemented
 
@@ -64,4 +73,6 @@ def weight(value: Any, seen: set[int] | None = None) -> int:
     if id(value) in seen or isinstance(value, (*OPAQUE, type, Enum)):
         return 0
     seen.add(id(value))
+    if isinstance(value, ssl.MemoryBIO):
+        return sys.getsizeof(value) + value.pending
     return sys.getsizeof(value) + sum(weight(part, seen) for _, part in parts(value) or ())

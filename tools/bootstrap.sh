@@ -58,10 +58,14 @@ if ! "$venv/bin/python" -c 'import pip' 2>/dev/null ||
     echo "bootstrap: making $venv with $("$python" --version)"
     "$python" -m venv --clear "$venv"
 fi
-# Built inside this environment, not in a throw-away one: later builds then compile only what has changed.
-echo "bootstrap: installing netfeed in place, with its development tools"
+# Built inside this environment, not in a throw-away one: later builds then compile only what has changed. One
+# processor compiles while the other waits for what is downloaded.
+echo "bootstrap: compiling the core, installing netfeed in place with its development tools"
 pip="$venv/bin/python -m pip install --quiet --disable-pip-version-check"
 requires='import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")'
 "$venv/bin/python" -c "$requires" >"$venv/.build-requires"
 $pip -r "$venv/.build-requires"
-$pip --no-build-isolation -e '.[dev]'
+"$venv/bin/python" setup.py --quiet build_ext --inplace &
+compiling=$!
+NETFEED_BUILD=none $pip --no-build-isolation -e '.[dev]'
+wait "$compiling" || fail "the core did not compile: see above"

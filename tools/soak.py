@@ -2,7 +2,9 @@
 
     python tools/soak.py [--minutes 10] [--rate 1000] [--how thread] [--protocol itch50] [--json]
 
-Over loopback, two lines that lose packets, a server that sends them again. Three readers follow the changes:
+Over loopback, two lines that lose packets, a server that sends them again; or, with `--protocol deribit`, connections
+over TLS and WebSocket that something befalls every `--trouble` seconds: closed, torn, silent, a change left out. Three
+readers follow the changes:
 
     ring, slow     takes a tenth of what is put into the shared memory
     ring, fast     takes everything, and keeps the newest records to hold the slow one's against
@@ -16,6 +18,7 @@ all of this must hold, else the exit code is 3:
     records are the fast one's
     lines read of changes and closed gaps + those that DROPPED lines tell == changes and closed gaps of the account
     the slope is below `--limit` KiB a minute
+    deribit: no gap is open, every book is LIVE and is what the venue says is true at its last change
 """
 
 import argparse
@@ -28,6 +31,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 from urllib.request import urlopen
@@ -42,6 +46,13 @@ TICK_S: Final = 0.1
 RING, QUEUE = 4_096, 4_096
 DATA: Final = 3
 ENDS: Final = frozenset({"DROPPED", "BOOK", "SUMMARY"})
+CHANGES: Final = frozenset({"BBO", "TRADE", "STATE", "GAP", "REFUSED"})
+TROUBLE: Final = (
+    "stream close 1012", "stream once torn", "stream once skip", "stream silent 700ms", "stream once alert",
+    "stream close 1006", "stream once duplicate", "stream once oversized",
+)  # fmt: skip
+CALM_S: Final = 8.0
+"""Nothing befalls a connection in the last seconds: who was lost has to come back."""
 
 
 class Lines(threading.Thread):
@@ -52,6 +63,7 @@ class Lines(threading.Thread):
         self.kinds: Counter[str] = Counter()
         self.dropped = 0
         self.summary: dict[str, Any] = {}
+        self.books: list[dict[str, Any]] = []
         self.allowed = 0
         self._pipe, self._read = pipe, 0
         self._change = threading.Condition()
@@ -75,6 +87,7 @@ class Lines(threading.Thread):
             self.kinds[row["kind"]] += 1
             self.dropped += row["lines"] if row["kind"] == "DROPPED" else 0
             self.summary = row if row["kind"] == "SUMMARY" else self.summary
+            self.books += [row] if row["kind"] == "BOOK" else []
 
     @property
     def rows(self) -> int:
@@ -138,9 +151,32 @@ def free_port(kind: int) -> int:
         return int(one.getsockname()[1])
 
 
+def streaming(folder: Path, given: argparse.Namespace) -> str:
+    """Write the file of a venue that talks over connections."""
+    return "\n".join([
+        "schema_version = 1", 'protocol = "deribit"', f"rate = {given.rate}", "seed = 5",
+        f'control = "{folder / "control"}"', "[stream]", f'listen = "127.0.0.1:{free_port(socket.SOCK_STREAM)}"',
+        f'certificates = "{folder / "ca"}"', "credits = false", "",
+    ])  # fmt: skip
+
+
+def tell(folder: Path, text: str) -> None:
+    """Give the venue a command."""
+    with socket.socket(socket.AF_UNIX) as one:
+        one.settimeout(30)
+        one.connect(str(folder / "control"))
+        one.sendall(text.encode() + b"\n")
+        answer = json.loads(one.recv(65_536))
+    if not answer["ok"]:
+        raise SystemExit(f"soak: {text}: {answer['error']}")
+
+
 def venue(folder: Path, given: argparse.Namespace) -> tuple[Path, Path]:
     """Write the venue's file; give it, and where the venue will write what a handler must know."""
     path, config = folder / "venue.toml", folder / "run.toml"
+    if given.protocol == "deribit":
+        path.write_text(streaming(folder, given))
+        return path, config
     port = free_port(socket.SOCK_DGRAM)
     text = [
         "schema_version = 1", f'protocol = "{given.protocol}"', f"rate = {given.rate}", "seed = 5",
@@ -176,10 +212,15 @@ def wait_for(what: str, done: Any, seconds: float = 30.0) -> None:
 def soak(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     path, config = venue(folder, given)
     ring = Path("/dev/shm") / f"netfeed-soak-{folder.name}"
-    sim = started("sim", str(path), "--write-config", str(config), "-q", stdout=subprocess.DEVNULL)
+    truth = ["--truth", str(folder / "truth.jsonl")] if given.protocol == "deribit" else []
+    sim = started("sim", str(path), "--write-config", str(config), "-q", *truth, stdout=subprocess.DEVNULL)
     try:
         wait_for("configuration of the venue", lambda: config.exists() and config.read_text().strip())
         port = free_port(socket.SOCK_STREAM)
+        if given.protocol == "deribit":
+            quick = 'reconnect = { first = "50ms", healthy = "1s" }'
+            config.write_text(config.read_text().replace("[[venues]]", f"[[venues]]\n{quick}"))
+            wait_for("control of the venue", (folder / "control").exists)
         run = started(
             "run", str(config), "--json", "-q", "--ring", ring.name, "--set", f"ring.changes={RING}",
             "--set", f"stream.queue={QUEUE}", "--set", f"receive.how='{given.how}'",
@@ -189,7 +230,12 @@ def soak(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
             wait_for("ring of the handler", ring.exists)
             rings = Rings(ring.name)
             wait_for("endpoint of the handler", lambda: answers(port))
-            return watch(given, run, sim.pid, rings, f"http://127.0.0.1:{port}/metrics")
+            told = watch(given, run, sim.pid, rings, f"http://127.0.0.1:{port}/metrics", folder)
+            if given.protocol == "deribit":
+                sim.send_signal(signal.SIGINT)  # the truth is on disk when it has ended
+                sim.wait()
+                judge(told, folder)
+            return told
         finally:
             run.kill()
             run.wait()
@@ -200,15 +246,20 @@ def soak(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def watch(
-    given: argparse.Namespace, run: "subprocess.Popen[bytes]", sim: int, rings: Rings, metrics: str
+    given: argparse.Namespace, run: "subprocess.Popen[bytes]", sim: int, rings: Rings, metrics: str, folder: Path
 ) -> dict[str, Any]:
     lines = Lines(run.stdout)
     lines.start()
     samples: list[tuple[float, int, int]] = []
     began = time.monotonic()
+    troubles = 0
     while (now := time.monotonic() - began) < given.minutes * 60:
         if run.poll() is not None:
             raise SystemExit(f"soak: the handler ended with {run.returncode}")
+        calm = given.protocol != "deribit" or now > given.minutes * 60 - CALM_S
+        if not calm and now >= (troubles + 1) * given.trouble:
+            tell(folder, TROUBLE[troubles % len(TROUBLE)])
+            troubles += 1
         allowed = (rings.fast.published - rings.first["fast"]) // SLOWNESS
         lines.allow(allowed)
         rings.tick(allowed)
@@ -231,9 +282,14 @@ def report(
     given: argparse.Namespace, samples: list[tuple[float, int, int]], rings: Rings, lines: Lines
 ) -> dict[str, Any]:
     account = lines.summary
-    written = account.get("changes", 0) + sum(account.get("recovered", {}).values())
-    stream = {"read": lines.rows, "dropped": lines.dropped, "written": written}
-    stream["exact"] = lines.rows + lines.dropped == written
+    if given.protocol == "deribit":  # prints, tickers and what befalls connections are lines, too, and not counted
+        rows = sum(count for kind, count in lines.kinds.items() if kind in CHANGES)
+        stream = {"read": rows, "dropped": lines.dropped, "written": account.get("changes", 0)}
+        stream["exact"] = rows <= stream["written"] <= rows + lines.dropped
+    else:
+        written = account.get("changes", 0) + sum(account.get("recovered", {}).values())
+        stream = {"read": lines.rows, "dropped": lines.dropped, "written": written}
+        stream["exact"] = lines.rows + lines.dropped == written
     growth = slope(samples)
     told = rings.account()
     return {
@@ -242,9 +298,39 @@ def report(
                     "most": max(sample[1] for sample in samples)},
         "anon_kib": {"start": samples[0][2], "half": _at(samples, 0.5)[2], "end": samples[-1][2]},
         "slope_kib_minute": round(growth, 1), "ring": told, "stream": stream,
+        "venues": [{key: one[key] for key in VENUE} for one in account.get("venues", [])], "books": lines.books,
         "handler": {key: account.get(key) for key in ("packets", "messages", "gaps", "recovered", "messages_lost")},
         "good": bool(told["exact"] and stream["exact"] and growth < given.limit),
     }  # fmt: skip
+
+
+VENUE: Final = (
+    "messages", "attempts", "disconnected", "resyncs", "gaps_opened", "gaps_closed", "open_gaps", "reconnects", "books",
+)  # fmt: skip
+
+
+def judge(told: dict[str, Any], folder: Path) -> None:
+    """Hold the last books against the truth, and see that nothing is missed."""
+    records = map(json.loads, (folder / "truth.jsonl").read_text().splitlines())
+    truth = {record["change_id"]: record for record in records}
+    books = told.pop("books")
+    right = [book for book in books if book["state"] == "LIVE" and agrees(book, truth.get(book["sequence"]))]
+    told["books"] = {"LIVE and right": len(right), "all": len(books)}
+    (venue,) = told["venues"]
+    told["good"] &= bool(books) and len(right) == len(books) and not venue["open_gaps"] and bool(venue["reconnects"])
+
+
+def agrees(book: dict[str, Any], truth: dict[str, Any] | None) -> bool:
+    """Say whether the best levels of a book are the true ones."""
+    if truth is None or truth["instrument"] != book["instrument"]:
+        return False
+    return all(
+        (book[side] is None) == (truth[side] is None)
+        and (
+            book[side] is None or all(Decimal(book[side][k]) == Decimal(truth[side][k]) for k in ("price", "quantity"))
+        )
+        for side in ("bid", "ask")
+    )
 
 
 def _at(samples: list[tuple[float, int, int]], part: float) -> tuple[float, int, int]:
@@ -256,7 +342,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (default 10)")
     parser.add_argument("--rate", type=int, default=1_000, help="transactions a second of the venue (default 1000)")
     parser.add_argument("--how", choices=("thread", "loop"), default="thread", help="how packets are received")
-    parser.add_argument("--protocol", choices=("itch50", "starbase"), default="itch50")
+    parser.add_argument("--protocol", choices=("itch50", "starbase", "deribit"), default="itch50")
+    parser.add_argument("--trouble", type=float, default=5.0, metavar="SECONDS", help="deribit: how often (default 5)")
     parser.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="between samples (default 5)")
     parser.add_argument("--limit", type=float, default=100.0, metavar="KIB", help="growth a minute (default 100)")
     parser.add_argument("--json", action="store_true", help="one object")

@@ -18,8 +18,8 @@ no entropy (`random_bytes` is a constructor argument), no socket, no file, no en
 bytes never raise out of `receive`: they are an event and a counter. A misuse by the caller raises `MisuseError`
 before any state changes. Everything that a peer can make grow has a named bound.
 
-`tests/test_machine_laws.py` holds every machine to seven laws: pure, split, tame, honest deadline, drained, bounded,
-final.
+`tests/test_machine_laws.py` holds every machine to eight laws: pure, split, lent, tame, honest deadline, drained,
+bounded, final.
 """
 
 from collections.abc import Sequence

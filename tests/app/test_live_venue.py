@@ -6,6 +6,7 @@ import pytest
 
 from netfeed.app.account import account
 from netfeed.feed.ports import LINES, Port
+from netfeed.sim.faults import RATE
 from netfeed.sim.venue import Settings, itch_venue, starbase_venue
 from tests.app.live_venue import opened
 from tests.app.venue_sockets import VenueOnSockets, run_until_equal
@@ -86,9 +87,10 @@ def test_a_late_join_of_starbase_takes_the_snapshot_cycle_only_as_long_as_it_nee
     assert joins[0] >= 1
 
 
-def test_what_starbase_lost_for_good_is_mended_by_snapshots(how: str) -> None:
+def test_what_starbase_lost_for_good_is_mended_by_the_snapshots_that_are_sound(how: str) -> None:
     settings = Settings(seed=7, rate=3000, transactions=2500, instruments=12, cycle_ns=200 * MS, retain=1)
     sim = VenueOnSockets(starbase_venue(settings), 5, both_lose(9))
+    sim.venue.cycle.spoilt = RATE // 2
     run = opened(sim.configured(how, True, 'recovery = { window = "30ms" }'))
     run_until_equal(sim, run.live)
     told = account(run.live)
@@ -96,3 +98,4 @@ def test_what_starbase_lost_for_good_is_mended_by_snapshots(how: str) -> None:
     sim.close()
     assert told["gaps"] > 0
     assert told["books"]["SUSPECT"] == 0
+    assert told["channels"][0]["snapshots_refused"]["its trailer contradicts its header"] > 0

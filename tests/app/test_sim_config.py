@@ -34,6 +34,46 @@ def test_what_it_writes_for_the_handler_is_a_good_configuration(protocol: str) -
     assert tomllib.loads(text)["channels"][0]["protocol"] == protocol
 
 
+def test_deribit_is_json_rpc_alone(tmp_path: Path) -> None:
+    config = addressed(load(None, {"protocol": "deribit", "stream": {"tls": False}}), "127.0.0.1")
+    assert config.stream is not None
+    assert (config.stream.listen, config.stream.tls) == ("127.0.0.1:8022", False)
+    assert (config.lines, config.snapshots, config.retransmit, config.glimpse) == ([], [], [], None)
+    path = written(tmp_path, 'protocol = "deribit"\n[stream]\nlisten = "127.0.0.1:1"\ncredits = false\n')
+    both = load(path, {"stream": {"listen": "127.0.0.1:2"}}).stream
+    assert both is not None
+    assert (both.listen, both.credits) == ("127.0.0.1:2", False)
+
+
+def test_faults_of_connections_are_checked_before_there_are_any(tmp_path: Path) -> None:
+    text = (
+        '[stream]\n[faults]\nstream = "skip 1%"\n[[schedule]]\nat = "1s"\ndo = "stream 3 close 1012"\n'
+        '[[schedule]]\nat = "2s"\ndo = "stream once torn"\n'
+    )
+    config = load(written(tmp_path, text), {})
+    assert commands(config) == [
+        (0, "stream skip 1%"), (10**9, "stream 3 close 1012"), (2 * 10**9, "stream once torn"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('[stream]\nlisten = "venue:1"', "stream.listen"),
+        ('[stream]\nleast_heartbeat = "1ms"', "stream.least_heartbeat"),
+        ('[stream]\nclient_id = "me"', "go together"),
+        ("[stream]\nlissen = 1", "lissen"),
+        ('protocol = "itch50"\n[stream]', "no JSON-RPC"),
+        ('protocol = "deribit"\nlines = ["233.252.0.1:1"]', "JSON-RPC alone"),
+        ('[faults]\nstream = "skip 1%"', "no JSON-RPC connections"),
+        ('[stream]\n[faults]\nstream = "wet"', "'wet' is none of"),
+    ],
+)
+def test_what_connections_cannot_be_told(tmp_path: Path, text: str, what: str) -> None:
+    with pytest.raises(ConfigurationFileError, match=what):
+        load(written(tmp_path, text), {})
+
+
 def test_flags_win_over_the_file_over_the_defaults(tmp_path: Path) -> None:
     path = written(tmp_path, 'protocol = "itch50"\nrate = 7\nseed = 3\n')
     config = load(path, {"rate": 9, "seed": None})

@@ -154,6 +154,40 @@ def test_a_new_session_deals_locates_anew_and_its_books_start_in_another_state(
     both.content()
 
 
+@given(
+    sessions=st.lists(st.lists(messages, max_size=12), max_size=5), books=st.sampled_from([3, 1 << 16]),
+    states=st.lists(st.sampled_from(BookState), min_size=5, max_size=5),
+)  # fmt: skip
+def test_sessions_in_a_row_give_stocks_the_same_books_again(
+    sessions: list[list[bytes]], books: int, states: list[BookState]
+) -> None:
+    both = Both(max_books=books)
+    for parts, state in zip(sessions, states, strict=False):
+        for one in (both.twin, both.core):
+            one.fresh_state = BookState.LIVE if state is BookState.STALE else state
+        for message in parts:
+            both.apply(message)
+        for one in (both.twin, both.core):
+            one.books.suspect_all(1, 2, True)
+            one.books.clear_all()
+            for book in range(len(one.books)):
+                one.books.to(book, BookState.EMPTY)
+            one.books.end()
+            one.forget_locates()
+        both.changes()
+    both.content()
+
+
+def test_two_books_of_one_stock_are_given_again_in_the_order_in_which_they_were_opened() -> None:
+    both = Both()
+    for locates in ((1, 2), (8, 9, 7), (3,)):
+        for locate in locates:
+            both.apply(itch.encode("H", **_values("H", stock_locate=locate, stock="TWICE", trading_state="T")))
+        for one in (both.twin, both.core):
+            one.forget_locates()
+    assert both.core.names == ["TWICE"] * 3
+
+
 def test_an_execution_of_another_books_order_is_refused_and_no_trade() -> None:
     both = Both()
     added = {"order_reference_number": 1, "buy_sell_indicator": "B", "shares": 100, "price": 1_0000}

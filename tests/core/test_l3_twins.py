@@ -289,6 +289,32 @@ def test_a_thousand_markets_of_a_few_orders_do_not_cost_a_huge_page_each() -> No
     assert _resident() - before < 64 * 2**20
 
 
+def filled(books: int, levels: int, step: int) -> Any:
+    """Give a market whose books have so many bids, each a step below the one before."""
+    made = core.OrderBooks()
+    for book in range(books):
+        made.add_book(BookState.LIVE)
+        for k in range(levels):
+            made.add(book, levels * book + k, Side.BID, -step * k, 1)
+    return made
+
+
+def test_a_ladder_is_wide_only_where_levels_fill_it() -> None:
+    assert filled(10, 40, 1).wide_rungs == 0
+    assert filled(10, 1_000, 1).wide_rungs == 10 * 512
+    thin = filled(10, 3, 1)
+    for k in range(30):
+        thin.add(0, 1_000 + k, Side.BID, -100 * k - 50, 1)
+    assert thin.wide_rungs == 0
+
+
+def test_no_ladder_grows_beyond_the_bound_of_all_wide_ones_and_the_books_stay_right() -> None:
+    market = filled(4_194_304 // 512 + 10, 60, 1)
+    assert market.wide_rungs == 4_194_304
+    for book in (0, 8_191, 8_192, 8_201):
+        assert [level.price for level in market.depth(book, Side.BID, 100)] == [-k for k in range(60)]
+
+
 def _resident() -> int:
     """Give the memory of this process. Units: bytes."""
     with open("/proc/self/statm") as pages:

@@ -22,6 +22,7 @@ from netfeed.feed.events import (
     SnapshotRestarted,
 )  # fmt: skip
 from netfeed.feed.framing import FRAMINGS
+from netfeed.feed.jump import NEAR
 from netfeed.feed.ports import Port
 from netfeed.feed.splice import Splice
 from netfeed.machine import NEVER, Machine
@@ -348,6 +349,73 @@ def test_a_jump_of_two_forged_packets_is_taken_back_when_the_stream_goes_on(far:
     assert (machine.next_sequence, machine.in_order, machine.held_bytes) == (5, True, 0)
     assert (SequenceReset(far + 1, 3, whole=False) in events) is not heard
     assert bool(machine.statistics().lost_messages) is not heard
+
+
+def test_one_forged_number_a_little_ahead_is_taken_back_before_anything_is_lost() -> None:
+    machine = channel(start=1)
+    send(machine, "a", 1)
+    send(machine, "?", 9_000, MS)
+    assert kinds(machine.wake(2 * MS)) == [GapOpened]
+    for number in range(2, 40):
+        events = send(machine, "b", number, number * 10 * MS)
+        assert (number, "b", "line") in events or (number, "b", None) in events
+        assert SequenceReset not in kinds(events)
+    assert (machine.next_sequence, machine.in_order, machine.held_bytes) == (40, True, 0)
+    assert machine.statistics().lost_messages == 0
+
+
+@pytest.mark.parametrize("heartbeats", [True, False])
+def test_one_forged_number_a_little_ahead_of_a_quiet_stream_is_taken_back_after_its_window(heartbeats: bool) -> None:
+    machine = channel(start=1)
+    send(machine, "a", 1)
+    send(machine, "?", 9_000, MS)
+    while machine.deadline != NEVER:
+        machine.wake(machine.deadline)
+    told: list[object] = []
+    for k in range(NEAR):
+        told += machine.receive(mold(2) if heartbeats else mold(2 + k, [b"b"]), (2 + k) * S, A)
+    end = 2 if heartbeats else 2 + NEAR - 1
+    assert [event for event in told if isinstance(event, SequenceReset)] == [SequenceReset(9_001, end, whole=False)]
+    assert told.index(SequenceReset(9_001, end, whole=False)) >= NEAR - 1
+    assert send(machine, "c", 2 if heartbeats else 2 + NEAR, 99 * S) == [(2 if heartbeats else 2 + NEAR, "c", None)]
+
+
+def test_a_slow_line_never_takes_the_stream_back_not_even_when_the_fast_one_dies() -> None:
+    machine = channel(start=1)
+    for number in (*range(1, 100), *range(150, 160)):  # what A loses, B brings 40 ms later
+        send(machine, "a", number, number * MS, A)
+        if number <= 100:
+            send(machine, "a", number, number * MS, B)
+    told = [event for number in range(60, 400) for event in send(machine, "a", number, (200 + number) * MS, B)]
+    assert SequenceReset not in kinds(told)
+    assert (machine.next_sequence, machine.statistics().lost_messages, machine.in_order) == (400, 0, True)
+
+
+def test_an_old_burst_that_is_sent_again_does_not_move_the_stream_back() -> None:
+    machine = channel(start=1)
+    for number in (*range(1, 100), *range(150, 200)):  # 50 numbers are lost for good
+        send(machine, "a", number, number * MS)
+    while machine.deadline != NEVER:
+        machine.wake(machine.deadline)
+    told = []
+    for number in (*range(50, 150), *range(90, 150)):
+        told += send(machine, "a", number, 5 * S, A)
+        told += send(machine, "a", number, 5 * S, B)
+    assert set(kinds(told)) == {Ignored}
+    assert (machine.next_sequence, machine.in_order) == (200, True)
+
+
+def test_a_session_that_comes_back_goes_on_behind_a_small_jump_that_was_confirmed() -> None:
+    machine = channel(start=1)
+    for number in (1, *range(5, 30)):
+        send(machine, "a", number, number * MS)
+    while machine.deadline != NEVER:
+        machine.wake(machine.deadline)
+    for port in (A, B):
+        machine.receive(mold(1, [b"x"], session=NEXT_DAY), 5 * S, port)
+    told = [event for number in (30, 31) for event in send(machine, "b", number, 9 * S)]
+    assert (30, "b", None) in told
+    assert machine.next_sequence == 32
 
 
 def test_a_jump_that_only_the_far_side_goes_on_with_stands() -> None:

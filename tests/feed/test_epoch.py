@@ -118,11 +118,21 @@ def test_how_far_ahead_is_measured_from_what_is_known_to_exist_not_from_what_is_
     assert judge().judge(seen(5500), Mark(100, 5000)).verdict is Verdict.CURRENT
 
 
-def test_a_wrong_stamp_is_forgotten_with_the_next_packet() -> None:
+def test_a_wrong_stamp_is_forgotten_with_the_next_two_packets() -> None:
     epoch = judge("starbase", stamp=10 * S)
     epoch.judge(seen(100, ts=2**62), MARK)
     epoch.judge(seen(101, ts=11 * S), Mark(101, 101))
-    assert epoch.judge(seen(1, ts=17 * S), Mark(102, 102)).verdict is Verdict.RESET
+    epoch.judge(seen(102, ts=11 * S), Mark(102, 102))
+    assert epoch.judge(seen(1, ts=17 * S), Mark(103, 103)).verdict is Verdict.RESET
+
+
+@pytest.mark.parametrize("number", [100, 103])
+def test_an_old_stamp_does_not_make_copies_of_what_was_delivered_a_new_beginning(number: int) -> None:
+    epoch = judge("starbase", stamp=100 * S)
+    epoch.judge(seen(100, ts=100 * S), MARK)
+    epoch.judge(seen(number + 1, ts=0), Mark(101, 101))
+    for copy in (98, 99, 100):
+        assert epoch.judge(seen(copy, ts=100 * S), Mark(101, 101)).verdict is Verdict.CURRENT
 
 
 def test_what_was_sent_before_a_reset_is_ignored_for_a_while() -> None:

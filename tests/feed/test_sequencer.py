@@ -1,8 +1,8 @@
 """The sequencer: numbers in any order in, messages in sequence out."""
 
-from netfeed.feed.events import Event, GapLost, Messages
+from netfeed.feed.events import Event, GapClosed, GapLost, GapOpened, Messages
 from netfeed.feed.gap import MAX_GAPS
-from netfeed.feed.sequencer import MAX_RECORDS, MESSAGE_OVERHEAD, PIECE_OVERHEAD, Arrival, Sequencer
+from netfeed.feed.sequencer import MAX_RECORDS, MESSAGE_OVERHEAD, PIECE_OVERHEAD, Arrival, GapRecord, Sequencer
 
 
 def sequencer(start: int = 1, *, per_packet: bool = False, room: int = 10**6) -> Sequencer:
@@ -100,6 +100,82 @@ def test_late_is_what_was_lost_and_not_what_was_delivered() -> None:
     assert not machine.is_late(4, 5)
     machine.restart(1)
     assert not machine.is_late(3, 4)
+
+
+def torn() -> Sequencer:
+    """Open the gap 2 to 9 and bring 4, 5 and 7 of it, so that three pieces are missing."""
+    machine = sequencer()
+    take(machine, 1, "a")
+    take(machine, 10, "j", 1)
+    assert machine.expire(20) == [GapOpened(2, 9, 20)]
+    take(machine, 4, "de", 21)
+    take(machine, 7, "g", 22)
+    return machine
+
+
+def closed(events: list[Event]) -> list[Event]:
+    return [event for event in events if isinstance(event, GapClosed)]
+
+
+def test_a_gap_that_is_lost_in_pieces_is_one_gap_that_snapshots_close_once() -> None:
+    machine = torn()
+    lost = machine.expire(200)
+    assert [(event.first, event.last) for event in lost if isinstance(event, GapLost)] == [(2, 3), (6, 6), (8, 9)]
+    assert list(machine.records) == [GapRecord(2, 9, 20, 200, None, 1, lost=5)]
+    assert machine.heal(300) == [GapClosed(2, 9, "snapshot", 20, 300)]
+    assert machine.heal(301) == []
+    assert list(machine.records) == [GapRecord(2, 9, 20, 300, "snapshot", 1, lost=5)]
+    assert machine.gaps_opened == 1
+
+
+def test_a_gap_whose_beginning_every_server_refuses_is_closed_when_the_rest_has_come_and_the_loss_is_made_good() -> (
+    None
+):
+    machine = torn()
+    events = machine.give_up(5, 30)
+    assert [(event.first, event.last) for event in events if isinstance(event, GapLost)] == [(2, 3)]
+    assert not machine.records, "the rest of it is open"
+    assert not closed(take(machine, 6, "f", 31))
+    assert not closed(take(machine, 8, "hi", 32)), "some of it was lost"
+    assert list(machine.records) == [GapRecord(2, 9, 20, 32, None, 1, lost=2)]
+    assert machine.heal(40) == [GapClosed(2, 9, "snapshot", 20, 40)]
+
+
+def test_a_loss_that_was_made_good_before_the_rest_has_come_leaves_the_close_to_what_brings_it() -> None:
+    machine = torn()
+    machine.give_up(5, 30)
+    assert machine.heal(31) == []
+    take(machine, 6, "f", 32)
+    assert closed(take(machine, 8, "hi", 33)) == [GapClosed(2, 9, "line", 20, 33)]
+    assert list(machine.records) == [GapRecord(2, 9, 20, 33, "line", 1, lost=2)]
+    assert machine.heal(34) == []
+
+
+def test_a_gap_that_is_given_up_piece_by_piece_is_one_gap() -> None:
+    machine = torn()
+    for below in (3, 6, 7, 9, 10):
+        machine.give_up(below, 30 + below)
+    assert (machine.lost, list(machine.records)) == (5, [GapRecord(2, 9, 20, 40, None, 1, lost=5)])
+    assert machine.heal(50) == [GapClosed(2, 9, "snapshot", 20, 50)]
+
+
+def test_a_gap_that_never_was_is_closed_under_the_name_by_which_it_was_opened() -> None:
+    machine = torn()
+    assert closed(machine.retract(6, 30)) == []
+    assert closed(take(machine, 2, "bc", 31)) == [GapClosed(2, 9, "line", 20, 31)]
+    machine = torn()
+    assert closed(machine.retract(2, 30)) == [GapClosed(2, 9, "line", 20, 30)]
+
+
+def test_what_was_never_opened_is_lost_as_so_many_gaps_as_are_opened_for_it() -> None:
+    machine = sequencer()
+    take(machine, 1, "a")
+    take(machine, 10, "j", 1)
+    take(machine, 5, "e", 2)
+    told = machine.abandon("session", 5)
+    assert [(event.first, event.last) for event in told if isinstance(event, GapOpened)] == [(2, 4), (6, 9)]
+    assert [(one.first, one.last, one.lost) for one in machine.records] == [(2, 4, 3), (6, 9, 4)]
+    assert machine.gaps_opened == len(machine.heal(9)) == 2
 
 
 def test_records_are_bounded_and_counters_go_on() -> None:

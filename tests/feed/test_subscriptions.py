@@ -4,7 +4,16 @@ from random import Random
 
 import pytest
 
-from netfeed.feed.subscriptions import ANSWER_NS, FIRST_REST_NS, IN_FLIGHT, MAX_REST_NS, Ask, State, Subscriptions
+from netfeed.feed.subscriptions import (
+    ANSWER_NS,
+    FIRST_REST_NS,
+    IN_FLIGHT,
+    MAX_REFUSED,
+    MAX_REST_NS,
+    Ask,
+    State,
+    Subscriptions,
+)
 from netfeed.machine import NEVER
 
 S = 10**9
@@ -258,3 +267,98 @@ def test_whatever_is_answered_all_that_is_wanted_is_on_in_the_end(seed: int) -> 
             topics.acknowledged(request, None, on=due.on, now=now)
     assert (set(topics.on), set(topics.topics)) == (wanted, wanted), f"seed {seed}"
     assert topics.settled
+
+
+def test_a_topic_that_was_never_answered_may_be_on_so_who_drops_it_says_so() -> None:
+    topics = some("a")
+    ask(topics, 1)
+    assert topics.wake(ANSWER_NS) == ["a"]
+    topics.drop(["a"])
+    assert ask(topics, 2, ANSWER_NS) == Ask(False, ("a",))
+    assert topics.acknowledged(2, None, on=False, now=ANSWER_NS) == ["a"]
+    assert topics.state("a") is None
+
+
+def test_a_topic_that_was_dropped_while_it_was_asked_for_and_never_answered_is_let_go_as_well() -> None:
+    topics = some("a")
+    ask(topics, 1)
+    topics.drop(["a"])
+    topics.wake(ANSWER_NS)
+    assert ask(topics, 2, ANSWER_NS) == Ask(False, ("a",))
+    topics.refused(2, None, final=True, now=ANSWER_NS)
+    assert topics.state("a") is None
+
+
+def test_a_topic_that_the_venue_will_not_let_go_is_asked_off_again_later_and_at_last_taken_for_gone() -> None:
+    topics = some("a")
+    ask(topics, 0)
+    topics.acknowledged(0, None, on=True, now=0)
+    topics.drop(["a"])
+    now = 0
+    for request in range(1, MAX_REFUSED + 1):
+        assert ask(topics, request, now) == Ask(False, ("a",))
+        assert topics.refused(request, None, final=False, now=now) == []
+        assert topics.due() is None
+        assert topics.deadline > now
+        now = topics.deadline
+        topics.wake(now)
+    ask(topics, 99, now)
+    assert topics.refused(99, None, final=False, now=now) == ["a"]
+    assert topics.state("a") is None
+
+
+def test_a_topic_that_is_wanted_again_while_it_was_not_let_go_stays_on() -> None:
+    topics = some("a")
+    ask(topics, 0)
+    topics.acknowledged(0, None, on=True, now=0)
+    topics.drop(["a"])
+    ask(topics, 1)
+    topics.refused(1, None, final=False, now=0)
+    topics.want(["a"])
+    topics.wake(MAX_REST_NS)
+    assert (topics.due(), topics.on) == (None, ["a"])
+
+
+def test_doubt_ends_with_the_connection_and_what_was_in_doubt_may_have_been_carried() -> None:
+    topics = some("a", "b")
+    ask(topics, 1)
+    topics.wake(ANSWER_NS)
+    assert topics.lost() == ["a", "b"]
+    topics.drop(["a"])
+    assert topics.state("a") is None
+
+
+def test_a_request_that_was_not_looked_at_leaves_no_doubt() -> None:
+    topics = some("a")
+    ask(topics, 1)
+    assert topics.unheard(1) == ["a"]
+    topics.drop(["a"])
+    assert topics.state("a") is None
+
+
+def test_a_topic_in_doubt_that_is_refused_may_be_on_so_it_is_let_go_first() -> None:
+    topics = some("a")
+    ask(topics, 1)
+    topics.wake(ANSWER_NS)
+    now = topics.deadline
+    topics.wake(now)
+    assert ask(topics, 2, now) == Ask(True, ("a",))
+    assert topics.refused(2, None, final=False, now=now) == []
+    assert ask(topics, 3, now) == Ask(False, ("a",))
+    topics.acknowledged(3, None, on=False, now=now)
+    assert ask(topics, 4, now) == Ask(True, ("a",))
+
+
+def test_a_topic_about_whose_going_the_venue_is_silent_is_taken_for_gone_at_last() -> None:
+    topics = some("a")
+    ask(topics, 0)
+    topics.acknowledged(0, None, on=True, now=0)
+    topics.drop(["a"])
+    now, asked = 0, 0
+    while topics.due() is not None:
+        asked += 1
+        ask(topics, asked, now)
+        now = topics.deadline
+        topics.wake(now)
+    assert asked == MAX_REFUSED + 1
+    assert topics.state("a") is None

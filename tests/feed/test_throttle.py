@@ -3,7 +3,7 @@
 import pytest
 
 from netfeed.errors import MisuseError
-from netfeed.feed.throttle import MAX_HOLD_NS, MIN_HOLD_NS, Statistics, Throttle
+from netfeed.feed.throttle import MAX_DEBT_NS, MAX_HOLD_NS, MIN_HOLD_NS, Statistics, Throttle
 
 MS = 1_000_000
 S = 1000 * MS
@@ -37,3 +37,11 @@ def test_a_venue_that_says_too_many_is_believed_within_bounds() -> None:
 def test_a_request_beyond_the_whole_budget_is_a_mistake() -> None:
     with pytest.raises(MisuseError):
         Throttle(rate=1, burst=3).take(0, 4)
+
+
+def test_what_is_owed_is_bounded_however_much_goes_out_at_once() -> None:
+    throttle = Throttle(rate=10, burst=10)
+    for _ in range(100_000):
+        throttle.spend(0)
+    assert throttle.ready_at() <= MAX_DEBT_NS + 100_000_000
+    assert throttle.statistics().urgent == 100_000

@@ -140,15 +140,16 @@ def fuzz_all(names: list[str], engine: str, seconds: int, seed: int) -> int:
     workers = os.cpu_count() or 1
     share = max(1, seconds * workers // len(names))
     print(f"fuzz: {len(names)} targets, {share} s each, {workers} at a time, {engine}, seed {seed}", flush=True)
-    failed = 0
+    failed: list[Outcome] = []
     with ThreadPoolExecutor(workers) as pool:
         for outcome in pool.map(lambda name: fuzz_in_a_process(name, engine, share, seed), names):
-            failed += outcome.failed
             print(f"fuzz: {'FAILED' if outcome.failed else 'ok':7}{outcome.target:40}{outcome.executed:>12,} runs")
-            if outcome.failed:
-                show(outcome)
-    print(f"fuzz: {len(names) - failed} targets passed, {failed} failed", flush=True)
-    return failed
+            failed += [outcome] * outcome.failed
+    for outcome in failed:  # at the end, where whoever sees only the end of a long log looks
+        print(f"fuzz: {outcome.target} failed:")
+        show(outcome)
+    print(f"fuzz: {len(names) - len(failed)} targets passed, {len(failed)} failed", flush=True)
+    return len(failed)
 
 
 def show(outcome: Outcome) -> None:

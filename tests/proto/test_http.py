@@ -173,7 +173,7 @@ def test_a_server_that_said_close_closes_when_it_has_been_drained() -> None:
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "illegal request line"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "illegal first line"),
         (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", "illegal header line"),
         (b"GET / HTTP/1.1\r\n\r\n", "Missing mandatory Host"),
         (b"GET / HTTP/1.1\r\nhost: a\r\ncontent-length: x\r\n\r\n", "bad Content-Length"),
@@ -189,6 +189,15 @@ def test_garbage_is_told_answered_and_the_end(data: bytes, what: str) -> None:
     assert out(server).startswith(b"HTTP/1.1 400 ")
     assert (server.deadline, server.statistics().malformed) == (NEVER, 1)
     assert server.receive(GET, 2) == []
+
+
+@pytest.mark.parametrize("line", [b"\0HTTP/1.1 200 \r\n\r\n", b"\r\n\r\n", b"TTP/1.1 200 \r\n\r\n"])
+def test_a_first_line_that_is_none_is_named_alike_however_it_comes(line: bytes) -> None:
+    for cut in range(len(line)):
+        client = Client("a")
+        client.request("GET", "/", 0)
+        told = [*client.receive(line[:cut], 1), *client.receive(line[cut:], 1)]
+        assert told == [Malformed("illegal first line", 400), Closed("illegal first line", 1)]
 
 
 def test_what_a_bad_header_holds_is_not_repeated() -> None:
@@ -226,7 +235,9 @@ def test_a_gzip_bomb_is_not_inflated() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "what"), [(b"nonsense", "does not inflate"), (gzip.compress(b"x" * 99)[:-9], "is cut short")]
+    ("body", "what"),
+    [(b"nonsense", "does not inflate"), (gzip.compress(b"x" * 99)[:-9], "is cut short")],
+    ids=["nonsense", "cut short"],  # the time stands in gzip's own header, and names of tests must not hold it
 )
 def test_a_gzip_body_that_is_none_is_told(body: bytes, what: str) -> None:
     head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(body)

@@ -4,6 +4,7 @@ Here the orders are matched while the world runs, so that every seed is another 
 sessions that were written before, and look at every message of them.
 """
 
+from collections import Counter
 from itertools import cycle
 from random import Random
 from typing import Any
@@ -15,6 +16,7 @@ from netfeed.book.level import Side
 from netfeed.book.state import BookState
 from netfeed.feed.channel import Channel
 from netfeed.feed.delivery import Delivery
+from netfeed.feed.events import GapClosed, GapOpened
 from netfeed.feed.framing import FRAMINGS
 from netfeed.feed.glimpse import Glimpse
 from netfeed.feed.ports import SERVERS, Port
@@ -24,7 +26,7 @@ from netfeed.feed.splice import Splice
 from netfeed.sim.faults import RATE, Faults
 from netfeed.sim.venue import Settings, Venue, itch_venue, starbase_venue
 from netfeed.sim.venue_ports import GLIMPSE
-from netfeed.sim.world import World
+from netfeed.sim.world import Outcome, World
 from netfeed.venues.itch import ItchFeed
 from netfeed.venues.starbase import StarbaseFeed
 
@@ -127,6 +129,12 @@ def differences(world: World, venue: Venue) -> list[str]:
     return wrong
 
 
+def gaps(outcome: Outcome) -> tuple[int, int]:
+    """Count the gaps that were opened and those that were closed."""
+    told = Counter(type(event) for event in outcome.events)
+    return told[GapOpened], told[GapClosed]
+
+
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("protocol", ["starbase", "itch"])
 def test_a_live_venue_behind_bad_lines_is_followed_to_the_last_order(protocol: str, late: bool) -> None:
@@ -135,6 +143,8 @@ def test_a_live_venue_behind_bad_lines_is_followed_to_the_last_order(protocol: s
         outcome = world.run()
         assert outcome.calm, f"seed {seed}: {world.handler.channel.statistics()}"
         assert differences(world, venue) == [], f"seed {seed}"
+        opened, closed = gaps(outcome)
+        assert opened == closed == world.handler.channel.statistics().gaps_opened, f"seed {seed}"
 
 
 @pytest.mark.slow

@@ -90,6 +90,10 @@ def test_a_wrong_use_exits_with_2_and_says_why(cache: Path, arguments: list[str]
     [
         ("udp_drain", {"netfeed", "netfeed:books", "netfeed:batch", "pure", "floor:recvmmsg"}),
         ("wire_to_book", {"netfeed", "netfeed:p99", "netfeed:sleep", "netfeed:busy", "pure"}),
+        ("tcp_read", {"netfeed", "netfeed:tcp", "netfeed:quick_ack", "floor:recv"}),
+        ("ws_receive", {"netfeed", "netfeed:each", "netfeed:50", "netfeed:1024", "netfeed:tls", "pure", "floor:c"}),
+        ("ws_rtt", {"netfeed", "netfeed:spin", "netfeed:direct", "netfeed:tls", "pure", "floor:c"}),
+        ("tls_receive", {"netfeed", "netfeed:batch", "floor:ssl", "floor:ssl_batch"}),
     ],
 )
 def test_the_benches_of_sockets_run(cache: Path, name: str, wanted: set[str]) -> None:

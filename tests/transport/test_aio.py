@@ -9,7 +9,7 @@ from netfeed.machine import NEVER, Buffer
 from netfeed.transport.aio import Driver
 from netfeed.transport.endpoint import exchange, service
 from netfeed.transport.network import NetworkError
-from netfeed.transport.tcp import Listener, Stream, connect
+from netfeed.transport.tcp import Listener, Options, Stream, connect
 from netfeed.transport.udp import open_unicast
 
 
@@ -121,3 +121,61 @@ def test_a_refused_connection_raises_out_of_finished() -> None:
 
     with pytest.raises(NetworkError, match="refused"):
         asyncio.run(talk())
+
+
+@pytest.mark.net
+def test_what_the_machine_says_to_the_end_is_sent_before_the_connection_closes() -> None:
+    class Polite(Echo):
+        def end(self, now: int) -> list[Any]:
+            self.out.append(b"farewell" * 200_000)
+            return super().end(now)
+
+    async def talk() -> tuple[bytes, Polite]:
+        streams: list[Stream] = []
+        options = Options(send_buffer_bytes=20_000)
+        with Listener("127.0.0.1", 0, lambda stream, now: streams.append(stream), options=options) as listener:
+            reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+            while not streams:
+                listener.ready(0)
+                await asyncio.sleep(0)
+            server = Polite()
+            async with Driver(server, {0: streams[0]}) as driver:
+                writer.write_eof()
+                got = await asyncio.wait_for(reader.read(), 60)
+                await asyncio.wait_for(driver.finished(), 60)
+            writer.close()
+            await writer.wait_closed()
+        return got, server
+
+    got, server = asyncio.run(talk())
+    assert got == b"farewell" * 200_000
+    assert server.ended
+
+
+@pytest.mark.net
+def test_a_peer_that_resets_while_it_is_still_told_something_ends_the_driver_quietly() -> None:
+    class Polite(Echo):
+        def end(self, now: int) -> list[Any]:
+            self.out.append(bytes(3_000_000))
+            return super().end(now)
+
+    async def talk() -> None:
+        streams: list[Stream] = []
+        small = Options(send_buffer_bytes=20_000, receive_buffer_bytes=20_000)
+        with Listener("127.0.0.1", 0, lambda stream, now: streams.append(stream), options=small) as listener:
+            client = connect("127.0.0.1", listener.port, options=small)
+            while not streams:
+                client.flush()
+                listener.ready(0)
+                await asyncio.sleep(0)
+            server = Polite()
+            async with Driver(server, {0: streams[0]}) as driver:
+                client.end_sending()
+                while not server.ended:
+                    await asyncio.sleep(0)
+                assert streams[0].queued_bytes
+                client.reset()
+                await asyncio.wait_for(driver.finished(), 60)
+            assert streams[0].fileno() == -1
+
+    asyncio.run(talk())

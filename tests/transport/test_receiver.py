@@ -324,6 +324,24 @@ def test_heartbeats_and_repetitions_do_not_reach_plain_python(make: Any) -> None
     assert len(world.receiver.take()) == 2
 
 
+@pytest.mark.parametrize("journal", [0, 1 << 20])
+def test_who_sent_a_packet_of_an_armed_channel_is_asked_only_for_the_journal(make: Any, journal: int) -> None:
+    world = make(journal=journal)
+    port = world.senders[0].getsockname()[1]
+    told = []
+    for payload in (b"plain", b"armed", b"plain again"):
+        if payload == b"armed":
+            assert world.receiver.offer(world.number, SESSION, 1)
+        world.send(0, payload)
+        world.receive_all()
+        (packet,) = world.receiver.take()
+        told.append((packet.payload, packet.source, packet.source_port))
+        world.receiver.recall(world.number)
+    named = LOOPBACK, port
+    asked = named if journal else (bytes(16), 0)
+    assert told == [(b"plain", *named), (b"armed", *asked), (b"plain again", *named)]
+
+
 def test_a_source_that_is_not_allowed_is_counted_and_goes_nowhere(make: Any) -> None:
     world = make()
     inner = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

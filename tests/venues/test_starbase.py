@@ -149,6 +149,26 @@ def test_a_snapshot_that_is_not_whole_is_not_adopted(feed: StarbaseFeed, torn: s
     snapshot(feed, [trailer(3 if torn == "trailer" else 4)], lambda _: [])
     assert feed.books[0].state is BookState.SUSPECT
     assert feed.snapshots_adopted == 0
+    assert feed.snapshot_faults == ({"its trailer contradicts its header": 1} if torn == "trailer" else {})
+
+
+@pytest.mark.parametrize(("messages", "why"), [
+    ([header(4), put(9, ONE, instrument=8), trailer(4)], "an order is of another instrument"),
+    ([header(4), put(9, ONE), trailer(4, instrument=8)], "its trailer contradicts its header"),
+    ([header(4), put(9, ONE), header(4, instrument=8), trailer(4, instrument=8)], "it has no trailer"),
+    ([header(4), put(9, ONE)[:-8], trailer(4)], "a message does not decode"),
+    ([header(4), put(9, ONE), put(9, ONE), trailer(4)], "its orders are refused"),
+    ([header(4), put(9, ONE, 0), trailer(4)], "its orders are refused"),
+])  # fmt: skip
+def test_a_snapshot_that_contradicts_itself_is_counted_by_what_is_wrong(
+    feed: StarbaseFeed, messages: list[bytes], why: str
+) -> None:
+    feed.apply(put(1, ONE), 1)
+    feed.gap(2, 3, 0)
+    feed.apply(put(2, ONE), 4)
+    snapshot(feed, messages, lambda _: [])
+    assert feed.books[0].state is BookState.SUSPECT
+    assert feed.snapshot_faults == {why: 1}
 
 
 def test_a_live_book_is_left_alone_by_snapshots(feed: StarbaseFeed) -> None:

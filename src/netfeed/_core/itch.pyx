@@ -10,14 +10,14 @@ predicts, and what they found out is only ever a guess: a message that is applie
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free, qsort, realloc
 from libc.string cimport memcpy, memset
 
 from netfeed._core.batch cimport BATCH, Message
 from netfeed._core.l3 cimport OrderBooks
 from netfeed._core.market cimport (
-    BAD_LENGTH, BAD_QUANTITY, BAD_VALUE, CHANGES_PER_MESSAGE, FULL, NONE, RUNGS, UNKNOWN_ORDER, Book, Market, Order, Side, find_in, guess_rung, home,
-    judge_cross, likely, lower, open_book, prefetch, refuse, tell_side, trade, try_add, try_replace, unlikely, young, key_of,
+    BAD_LENGTH, BAD_QUANTITY, BAD_VALUE, CHANGES_PER_MESSAGE, FULL, NONE, UNKNOWN_ORDER, Book, Market, Order, Side, find_in, guess_rung, home,
+    judge_cross, likely, lower, open_book, prefetch, refuse, set_state, tell_side, trade, try_add, try_replace, unlikely, worked_out, young, key_of,
 )
 
 cdef extern from * nogil:
@@ -36,12 +36,10 @@ cdef extern from *:
     int64_t LOWEST "INT64_MIN"
 
 cdef enum:
-    NEAR = 24                   # messages ahead of which young slots and books are fetched
-    NEARER = 16                 # ... and the other slots
-    NEAREST = 8                 # ... and rungs
-    RING = 32                   # more than NEAR
-    FINDS = 1                   # what a type of message does with orders
-    CREATES = 2
+    NEAR = 20                   # messages ahead of which slots and books are fetched
+    NEARER = 8                  # ... and rungs
+    ORDER = 19                  # the size of the shortest message about an order: a delete
+    ADDED = 36                  # ... of the shortest that adds one
     UNPRINTED = 1               # TradeFlag
     CROSS = 2
     HIDDEN = 4
@@ -60,51 +58,7 @@ for _type, _size in {
 del _type, _size
 
 
-cdef uint32_t ORDERS[256]       # what a type does with orders, 0 for nothing; above it its size, and where a number stands
-memset(ORDERS, 0, sizeof(ORDERS))
-for _type, _does, _created in (      # the number of a created order, else that of the order which is found
-    ("A", CREATES, 11), ("F", CREATES, 11), ("D", FINDS, 11), ("X", FINDS, 11), ("E", FINDS, 11), ("C", FINDS, 11),
-    ("U", FINDS | CREATES, 19),
-):
-    ORDERS[<uint8_t>ord(_type)] = <uint32_t>_does | <uint32_t>SIZES[<uint8_t>ord(_type)] << 8 | <uint32_t>_created << 16
-del _type, _does, _created
-
-
-cdef struct Ahead:              # what is known of a message that is still to be applied
-    uint64_t id                 # the order that it finds
-    uint64_t created
-    uint64_t slot               # where the order lies, if nothing happens to it
-    uint32_t book               # NONE: the message is not about orders
-    uint16_t does
-    uint16_t ask                # the side of a created order, as the message says
-
-
 # --- fetching ahead: no effect but on the caches
-
-
-cdef inline void near(ItchBooks books, const Message *message, Ahead *ahead) noexcept nogil:
-    """Read the order numbers and fetch their young slots, and the book."""
-    cdef const uint8_t *p = message.data
-    cdef const Book *book
-    cdef uint32_t kind
-    if unlikely(message.length < 19):
-        ahead.book = NONE
-        return
-    kind = ORDERS[p[0]]
-    if unlikely(message.length != kind >> 8 & 0xFF):
-        ahead.book = NONE
-        return
-    ahead.id = be64(p + 11)
-    ahead.created = be64(p + (kind >> 16))
-    ahead.does = kind & (FINDS | CREATES)
-    ahead.ask = p[19 - (kind & FINDS)] & 1                  # S is odd; behind the end of a delete is nothing to read
-    prefetch(&books.m.orders[young(ahead.id)])
-    prefetch(&books.m.orders[young(ahead.created)])
-    ahead.book = books.by_locate[be16(p + 1)]
-    if likely(ahead.book < books.m.book_count):
-        book = &books.m.books[ahead.book]
-        prefetch(&book.sides[0])
-        prefetch(&book.sides[1])
 
 
 cdef inline uint64_t either(uint64_t condition, uint64_t one, uint64_t other) noexcept nogil:
@@ -112,42 +66,54 @@ cdef inline uint64_t either(uint64_t condition, uint64_t one, uint64_t other) no
     return other ^ ((one ^ other) & (0 - condition))
 
 
-cdef inline void nearer(const Market *m, Ahead *ahead) noexcept nogil:
-    """Fetch the old slot of an order that is not young, or the one where a displaced order will settle."""
-    cdef uint64_t place = young(ahead.id)
-    cdef const Order *there = &m.orders[place]
-    cdef uint64_t finds = ahead.does & FINDS
-    cdef uint64_t key = either(finds, ahead.id, there.id)
-    cdef uint64_t old = (there.id != ahead.id) & (finds | (there.quantity != 0))
-    ahead.slot = either(old, home(m, key), place)
-    prefetch(&m.orders[ahead.slot])
-    if ahead.does == FINDS | CREATES:       # rare enough for a branch
-        there = &m.orders[young(ahead.created)]
-        if there.quantity != 0:
-            prefetch(&m.orders[home(m, there.id)])
+cdef inline void near(ItchBooks books, Market *m, const Message *message) noexcept nogil:
+    """Fetch the slots where the order may be, and the book."""
+    cdef const uint8_t *p = message.data
+    cdef const Book *book
+    cdef uint64_t id
+    if unlikely(message.length < ORDER):
+        return
+    id = be64(p + 11)
+    prefetch(&m.orders[young(id)])
+    if id <= m.old_most:
+        prefetch(&m.orders[home(m, id)])
+    if likely(books.by_locate[be16(p + 1)] < m.book_count):
+        book = &m.books[books.by_locate[be16(p + 1)]]
+        prefetch(&book.sides[0])
+        prefetch(&book.sides[1])
 
 
-cdef inline void nearest(const Market *m, const Message *message, const Ahead *ahead) noexcept nogil:
-    """Fetch the rung: of the order that is found, else of the one that is added."""
-    cdef const Order *found = &m.orders[ahead.slot]
-    cdef uint64_t finds = ahead.does & FINDS
+cdef inline void nearer(ItchBooks books, Market *m, const Message *message) noexcept nogil:
+    """Fetch the rung of the order that is found or added; and the slot where one will settle that is displaced."""
+    cdef const uint8_t *p = message.data
+    cdef uint64_t adds = message.length >= ADDED        # or it has at least as many bytes
+    cdef uint64_t id, rung
+    cdef const Order *there
+    cdef const Side *side
     cdef uint32_t which
     cdef int64_t added
-    cdef const Side *side
-    if unlikely(ahead.book >= m.book_count):
+    if unlikely(message.length < ORDER or books.by_locate[be16(p + 1)] >= m.book_count):
         return
-    which = <uint32_t>either(finds, found.side & 1, ahead.ask)
-    side = &m.books[ahead.book].sides[which]
-    added = key_of(which, be32(message.data + either(finds, 15, 32)))      # 15: some bytes that a delete has, too
-    prefetch(&side.rungs[guess_rung(side, <int64_t>either(finds, <uint64_t>found.key, <uint64_t>added)) & (RUNGS - 1)])
+    id = be64(p + 11)
+    there = &m.orders[young(id)]
+    if unlikely(worked_out(either(adds, there.quantity != 0, there.id != id))):
+        if adds:
+            prefetch(&m.orders[home(m, there.id)])
+        else:
+            there = &m.orders[home(m, id)]
+    which = <uint32_t>either(adds, p[18 + adds], there.side) & 1        # S is odd
+    added = key_of(which, be32(p + either(adds, 32, 15)))           # 15: some bytes that every message has
+    side = &m.books[books.by_locate[be16(p + 1)]].sides[which]
+    rung = guess_rung(side, <int64_t>either(adds, <uint64_t>added, <uint64_t>there.key))
+    if likely(rung < side.rung_count):
+        prefetch(&side.rungs[rung])
 
 
 # --- one message
 
 
-cdef inline void one(ItchBooks self, const Message *message, uint64_t slot) noexcept nogil:
-    """Apply a message; the order that it names lies in `slot`, most likely."""
-    cdef Market *m = self.m
+cdef inline void one(ItchBooks self, Market *m, const Message *message) noexcept nogil:
+    """Apply a message."""
     cdef const uint8_t *p = message.data
     cdef uint32_t length = message.length
     cdef uint32_t book, which
@@ -155,6 +121,7 @@ cdef inline void one(ItchBooks self, const Message *message, uint64_t slot) noex
     cdef uint64_t id
     cdef int64_t quantity
     cdef Order *order
+    cdef Book *here
     m.sequence = message.sequence
     m.ts_recv_ns = message.ts_recv_ns
     m.channel = <uint16_t>message.channel
@@ -166,7 +133,7 @@ cdef inline void one(ItchBooks self, const Message *message, uint64_t slot) noex
         return
     type = p[0]
     self.counts[type] += 1
-    m.ts_event_ns = (<int64_t>be16(p + 5) << 32) | <int64_t>be32(p + 7)
+    m.ts_event_ns = <int64_t>(be64(p + 3) << 16 >> 16)         # the last six bytes
     if unlikely(SIZES[type] != length):
         if SIZES[type] != 0:
             refuse(m, self.by_locate[be16(p + 1)], BAD_LENGTH, 0)
@@ -176,7 +143,7 @@ cdef inline void one(ItchBooks self, const Message *message, uint64_t slot) noex
         id = be64(p + 11)
         if unlikely(book == NONE):
             return
-        if unlikely(p[19] != c'B' and p[19] != c'S'):
+        if unlikely(worked_out((p[19] != c'B') & (p[19] != c'S'))):
             refuse(m, book, BAD_VALUE, id)
             return
         which = p[19] == c'S'
@@ -186,7 +153,7 @@ cdef inline void one(ItchBooks self, const Message *message, uint64_t slot) noex
     elif type == c'D' or type == c'X' or type == c'E' or type == c'C':
         book = self.by_locate[be16(p + 1)]
         id = be64(p + 11)
-        order = find_in(m, book, id, slot)
+        order = find_in(m, book, id)
         if unlikely(order == NULL):
             return
         which = order.side
@@ -200,10 +167,10 @@ cdef inline void one(ItchBooks self, const Message *message, uint64_t slot) noex
                 trade(m, book, <uint8_t>which, key_of(which, order.key), quantity, be64(p + 23), 0)
             elif type == c'C':
                 trade(m, book, <uint8_t>which, be32(p + 32), quantity, be64(p + 23), UNPRINTED if p[31] == c'N' else 0)
-        lower(m, order, quantity)
+        lower(m, &m.books[book].sides[which], order, quantity)
     elif type == c'U':
         book = self.by_locate[be16(p + 1)]
-        order = find_in(m, book, be64(p + 11), slot)
+        order = find_in(m, book, be64(p + 11))
         if unlikely(order == NULL):
             return
         which = order.side
@@ -213,8 +180,17 @@ cdef inline void one(ItchBooks self, const Message *message, uint64_t slot) noex
     else:
         self.other(p, type)
         return
-    tell_side(m, book, which)
-    judge_cross(m, book)
+    here = &m.books[book]
+    tell_side(m, &here.sides[which], book, which)
+    judge_cross(m, here, book)
+
+
+cdef int by_stock(const void *one, const void *other) noexcept nogil:
+    cdef const Ended *a = <const Ended *>one
+    cdef const Ended *b = <const Ended *>other
+    if a.stock != b.stock:
+        return -1 if a.stock < b.stock else 1
+    return -1 if a.book < b.book else 1
 
 
 @cython.final
@@ -231,9 +207,25 @@ cdef class ItchBooks:
 
     def __dealloc__(self):
         free(self.stocks)
+        free(self.ended)
 
     def forget_locates(self):
+        cdef uint64_t k
+        cdef Ended *ended
         memset(self.by_locate, 0xFF, sizeof(self.by_locate))
+        self.ended_count = 0
+        if self.named == 0:
+            return
+        ended = <Ended *>realloc(self.ended, self.named * sizeof(Ended))
+        if ended == NULL:
+            raise MemoryError("no memory for the books of the sessions before")
+        for k in range(self.named):
+            ended[k].stock = be64(<const uint8_t *>self.stocks + 8 * k)
+            ended[k].book = <uint32_t>k
+            ended[k].given = 0
+        qsort(ended, self.named, sizeof(Ended), by_stock)
+        self.ended = ended
+        self.ended_count = self.named
 
     @property
     def books(self):
@@ -311,23 +303,18 @@ cdef class ItchBooks:
         return at, next_sequence, how
 
     cdef void apply_batch(self, const Message *messages, uint64_t count) noexcept nogil:
-        cdef Ahead ring[RING]
+        cdef Market *m = self.m
         cdef uint64_t k
-        memset(ring, 0, sizeof(ring))
         for k in range(min(<uint64_t>NEAR, count)):
-            near(self, &messages[k], &ring[k])
+            near(self, m, &messages[k])
         for k in range(min(<uint64_t>NEARER, count)):
-            nearer(self.m, &ring[k])
-        for k in range(min(<uint64_t>NEAREST, count)):
-            nearest(self.m, &messages[k], &ring[k])
+            nearer(self, m, &messages[k])
         for k in range(count):
             if k + NEAR < count:
-                near(self, &messages[k + NEAR], &ring[(k + NEAR) % RING])
+                near(self, m, &messages[k + NEAR])
             if k + NEARER < count:
-                nearer(self.m, &ring[(k + NEARER) % RING])
-            if k + NEAREST < count:
-                nearest(self.m, &messages[k + NEAREST], &ring[(k + NEAREST) % RING])
-            one(self, &messages[k], ring[k % RING].slot)
+                nearer(self, m, &messages[k + NEARER])
+            one(self, m, &messages[k])
 
     cdef void other(self, const uint8_t *p, uint8_t type) noexcept nogil:
         """What is not about a displayed order: the directory, trading states, trades against hidden orders, crosses."""
@@ -355,7 +342,10 @@ cdef class ItchBooks:
         return book
 
     cdef uint32_t open_for(self, uint32_t locate, const uint8_t *stock) noexcept nogil:
-        cdef uint32_t book = NONE
+        cdef uint32_t book = self.reopen_for(stock)
+        if book != NONE:
+            self.by_locate[locate] = book
+            return book
         if self.name_room(self.m.book_count + 1):
             book = open_book(self.m, self.fresh)
         if book == NONE:
@@ -366,6 +356,28 @@ cdef class ItchBooks:
         memcpy(self.stocks + 8 * <uint64_t>book, stock, 8)
         self.named = <uint64_t>book + 1
         self.by_locate[locate] = book
+        return book
+
+    cdef uint32_t reopen_for(self, const uint8_t *stock) noexcept nogil:
+        """Give the book that a session before had of a stock, which begins as a new one does; NONE when there is none."""
+        cdef uint64_t name = be64(stock), low = 0, high = self.ended_count, middle
+        cdef uint32_t book
+        while low < high:
+            middle = (low + high) / 2
+            if self.ended[middle].stock < name:
+                low = middle + 1
+            else:
+                high = middle
+        if low == self.ended_count or self.ended[low].stock != name:
+            return NONE
+        middle = low + self.ended[low].given
+        if middle >= self.ended_count or self.ended[middle].stock != name:
+            return NONE
+        self.ended[low].given += 1
+        book = self.ended[middle].book
+        self.m.books[book].sides[0].doubted = 0
+        self.m.books[book].sides[0].judged = 1
+        set_state(self.m, book, self.fresh)
         return book
 
     cdef bint name_room(self, uint64_t books) noexcept nogil:

@@ -13,7 +13,7 @@ from netfeed._core.market cimport (
     CHANGES_PER_MESSAGE, EMPTY, FULL, BAD_QUANTITY, DUPLICATE_ORDER, BAD_VALUE, WRONG_BOOK, LIVE, NONE, KIND_GAP, SUSPECT, Book,
     Change, Cursor, Level, Market, Order, Side, Total, announce, clear_book, clear_books, end_transaction, find, find_in,
     from_best, judge_cross, key_of, level_count, lower, market_free, market_init, market_warm, next_level, open_book, refuse,
-    rest, set_state, total_at, touch, trade, try_add, try_replace, wrong, REASONS, young,
+    rest, set_state, side_of, total_at, touch, trade, try_add, try_replace, wrong, REASONS, young,
 )
 
 MAX_BOOKS = 1 << 20
@@ -119,7 +119,7 @@ cdef class OrderBooks:
         self.check(book)
         self.m.books[book].sides[0].judged = judged
 
-    def suspect_all(self, uint64_t first, uint64_t last):
+    def suspect_all(self, uint64_t first, uint64_t last, bint but_empty=False):
         cdef uint32_t book
         cdef Change *change
         self.room(self.m.book_count + 1)
@@ -127,6 +127,8 @@ cdef class OrderBooks:
         change.sequence = first
         change.reference = last
         for book in range(self.m.book_count):
+            if but_empty and self.m.books[book].sides[0].state == EMPTY:
+                continue
             self.m.books[book].sides[0].doubted = 0
             set_state(&self.m, book, SUSPECT)
 
@@ -145,7 +147,7 @@ cdef class OrderBooks:
             if self.m.books[book].sides[0].doubted:
                 self.m.books[book].sides[0].doubted = 0
                 set_state(&self.m, book, LIVE)
-                judge_cross(&self.m, book)
+                judge_cross(&self.m, &self.m.books[book], book)
 
     def refuse(self, int64_t book, int reason, uint64_t order_id=0):
         if reason not in Names:
@@ -169,6 +171,7 @@ cdef class OrderBooks:
 
     def put(self, int64_t book, uint64_t order_id, int64_t side, int64_t price, int64_t quantity, int64_t priority):
         cdef Order *order
+        cdef Side *here
         cdef int reason
         self.check(book)
         order = find(&self.m, order_id)
@@ -176,53 +179,54 @@ cdef class OrderBooks:
             return self.add(book, order_id, side, price, quantity, priority)
         if order.book != book or order.side != side:
             return refuse(&self.m, book, WRONG_BOOK, order_id)
-        reason = wrong(&self.m, book, order.side, price, quantity)
+        reason = wrong(&self.m.books[book], order.side, price, quantity)
         if reason != 0:
             return refuse(&self.m, book, reason, order_id)
-        lower(&self.m, order, order.quantity)
-        reason = rest(&self.m, book, order_id, which_of(side), key_of(which_of(side), price), quantity, priority)
+        here = side_of(&self.m, order)
+        lower(&self.m, here, order, order.quantity)
+        reason = rest(&self.m, here, book, order_id, which_of(side), key_of(which_of(side), price), quantity, priority)
         touch(&self.m, book)
         return reason if reason == 0 else refuse(&self.m, book, reason, order_id)
 
     def reduce(self, int64_t book, uint64_t order_id, int64_t by):
         cdef Order *order
         self.check(book)
-        order = find_in(&self.m, book, order_id, young(order_id))
+        order = find_in(&self.m, book, order_id)
         if order == NULL:
             return self.reason()
         if not 0 < by <= order.quantity:
             return refuse(&self.m, book, BAD_QUANTITY, order_id)
-        lower(&self.m, order, by)
+        lower(&self.m, side_of(&self.m, order), order, by)
         touch(&self.m, book)
         return 0
 
     def resize(self, int64_t book, uint64_t order_id, int64_t quantity):
         cdef Order *order
         self.check(book)
-        order = find_in(&self.m, book, order_id, young(order_id))
+        order = find_in(&self.m, book, order_id)
         if order == NULL:
             return self.reason()
         if not 0 < quantity <= order.quantity:
             return refuse(&self.m, book, BAD_QUANTITY, order_id)
         if quantity < order.quantity:
-            lower(&self.m, order, order.quantity - quantity)
+            lower(&self.m, side_of(&self.m, order), order, order.quantity - quantity)
         touch(&self.m, book)
         return 0
 
     def delete(self, int64_t book, uint64_t order_id):
         cdef Order *order
         self.check(book)
-        order = find_in(&self.m, book, order_id, young(order_id))
+        order = find_in(&self.m, book, order_id)
         if order == NULL:
             return self.reason()
-        lower(&self.m, order, order.quantity)
+        lower(&self.m, side_of(&self.m, order), order, order.quantity)
         touch(&self.m, book)
         return 0
 
     def replace(self, int64_t book, uint64_t order_id, uint64_t new_id, int64_t price, int64_t quantity):
         cdef Order *order
         self.check(book)
-        order = find_in(&self.m, book, order_id, young(order_id))
+        order = find_in(&self.m, book, order_id)
         if order == NULL:
             return self.reason()
         if try_replace(&self.m, book, order, new_id, price, quantity, self.m.arrivals) != 0:
@@ -256,6 +260,10 @@ cdef class OrderBooks:
                 self.m.books[book].sides[which].told_key = LOWEST
                 self.m.books[book].sides[which].told_quantity = self.m.books[book].sides[which].told_orders = 0
             touch(&self.m, book)
+
+    @property
+    def wide_rungs(self):
+        return self.m.wide_rungs
 
     @property
     def in_transaction(self):

@@ -10,17 +10,20 @@ with linear probing, whose removals shift the run back: no tombstones. Any ids a
 
 *Levels* are kept under the price on the bid side and under minus the price on the ask side, so that "best is largest"
 holds on both and no code below asks which side it is on. Near the touch they lie on a *ladder*: one rung for each tick,
-found by a multiplication, with a bit for each rung that is taken. So a level appears and goes without moving another
-one, the best one is the highest bit, and no branch depends on any of it. All other levels - far from the touch, or
-between two ticks - are *far*: one sorted array, the best at the end. A level may be on either, the ladder only decides
-how fast it is found. The tick is learned: it is what the distances between the best levels have in common. The ladder
-is laid anew (`lay_ladder`) where a better level does not fit on it, and when many new levels have missed it.
+found by a multiplication. So a level appears and goes without moving another one, and the best one is known by its
+rung; where it goes, the next one is looked for rung by rung. All other levels - far from the touch, or between two
+ticks - are *far*: one sorted array, the best at the end. A level may be on either, the ladder only decides how fast it
+is found. The tick is learned: it is what the distances between the best levels have in common. The ladder is laid anew
+(`lay_ladder`) where a better level does not fit on it, and when many new levels have missed it. It has 64 rungs, up to
+512 where one in sixteen of them will be taken, and none before there is a level; all ladders of more than 64 rungs
+together are bounded (`WIDE_RUNGS`).
 
 The bad case: a new far level moves every far level above it, 24 bytes each; a side with thousands of levels that grows
-at its far end pays for it. And prices that have no tick in common but a tiny one find a ladder that covers little.
+at its far end pays for it. Prices that have no tick in common but a tiny one find a ladder that covers little. And two
+levels at the two ends of a ladder of 512 rungs, of which the better one comes and goes, cost a walk over it each time.
 """
 
-from libc.stdint cimport int64_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int64_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 cdef extern from * nogil:
@@ -37,14 +40,15 @@ cdef extern from * nogil:
         memcpy(at, &both, 8);
     }
     static inline uint64_t nf_high(uint64_t a, uint64_t b) { return (uint64_t)((unsigned __int128)a * b >> 64); }
-    static inline uint32_t nf_highest_bit(uint64_t word) { return 63 - (uint32_t)__builtin_clzll(word); }
+    /* the empty asm has GCC work a condition out, where it would make a branch for each half of one */
+    static inline int nf_worked_out(int x) { __asm__("" : "+r"(x)); return x; }
     #define NF_LIKELY(x) __builtin_expect(!!(x), 1)
     #define NF_UNLIKELY(x) __builtin_expect(!!(x), 0)
     """
     void prefetch "NF_PREFETCH"(const void *address) noexcept
     void set_pair "nf_set_pair"(uint32_t *at, uint32_t low, uint32_t high) noexcept
     uint64_t high_product "nf_high"(uint64_t a, uint64_t b) noexcept
-    uint32_t highest_bit "nf_highest_bit"(uint64_t word) noexcept        # of a word that is not 0
+    bint worked_out "nf_worked_out"(bint x) noexcept
     bint likely "NF_LIKELY"(bint x) noexcept
     bint unlikely "NF_UNLIKELY"(bint x) noexcept
 
@@ -56,7 +60,9 @@ cdef extern from *:
 cdef enum:
     NONE = 0xFFFFFFFF           # no book
     NURSERY = 262144             # slots of the nursery
-    RUNGS = 64                  # of a ladder: the bits of a word
+    RUNGS = 64                  # of a ladder at first
+    MOST_RUNGS = 512
+    WIDE_RUNGS = 4194304         # of all ladders that have more than at first: 64 MiB
     KIND_BBO = 1
     KIND_TRADE = 2
     KIND_STATE = 3
@@ -99,7 +105,7 @@ cdef struct Level:
 
 cdef struct Side:
     # the first cache line: what a message needs besides its rung
-    uint64_t taken              # bit r: there are orders on rung r; a rung that is not taken is zero
+    Total *rungs                # a rung that is not taken is zero
     int64_t base                # the key of rung 0; no key between the lowest and the highest rung overflows
     uint64_t reciprocal         # of the tick, times 2**63
     int64_t far_key             # the best far level; LOWEST: there is none
@@ -107,7 +113,8 @@ cdef struct Side:
     int64_t told_quantity
     uint32_t told_orders
     uint32_t tick               # between two rungs, not 0
-    uint32_t next_dirty
+    int16_t best                # the highest rung that is taken, -1: none
+    uint16_t rung_count         # 0 or a power of two
     uint8_t state               # of the book; kept in both sides, so that a message needs one of them only
     uint8_t judged              # of the book, like the next one; kept in its bid side
     uint8_t dirty
@@ -117,12 +124,12 @@ cdef struct Side:
     uint32_t far_count
     uint32_t far_capacity
     int64_t patience            # so many new far levels until the ladder is laid anew
-    uint64_t spare[5]
-    Total rungs[RUNGS]
+    uint32_t next_dirty
+    uint32_t spare[9]
 
 
 cdef struct Cursor:             # what is left of a walk over the levels of a side
-    uint64_t taken
+    int32_t rung
     uint32_t far_count
 
 
@@ -168,6 +175,7 @@ cdef struct Market:
     uint16_t channel
     uint8_t busy                # it was warmed, or has grown: huge pages are worth it
     int64_t arrivals
+    uint64_t wide_rungs         # of ladders that have more than at first
     uint64_t refused[16]
     # where we are in the stream
     uint64_t sequence
@@ -187,7 +195,7 @@ cdef uint32_t open_book(Market *m, uint8_t state) noexcept nogil
 cdef int refuse(Market *m, uint32_t book, int reason, uint64_t order_id) noexcept nogil
 cdef int64_t clear_book(Market *m, uint32_t book) noexcept nogil
 cdef int64_t clear_books(Market *m) noexcept nogil
-cdef int far_rest(Side *side, int64_t key, int64_t quantity) noexcept nogil
+cdef int far_rest(Market *m, Side *side, int64_t key, int64_t quantity) noexcept nogil
 cdef void far_lower(Side *side, int64_t key, int64_t by, bint gone) noexcept nogil
 cdef uint32_t level_count(const Side *side) noexcept nogil
 cdef Total total_at(const Side *side, int64_t key) noexcept nogil
@@ -225,14 +233,6 @@ cdef inline Order *find(const Market *m, uint64_t id) noexcept nogil:
             return &m.orders[at]
         at = after(m, at)
     return NULL
-
-
-cdef inline Order *find_at(const Market *m, uint64_t slot, uint64_t id) noexcept nogil:
-    """Find an order that most likely lies in `slot`."""
-    cdef Order *order = &m.orders[slot]
-    if likely(order.id == id and order.quantity != 0):
-        return order
-    return find(m, id)
 
 
 cdef inline void move(Market *m, uint64_t to, uint64_t slot) noexcept nogil:
@@ -281,7 +281,15 @@ cdef inline uint64_t guess_rung(const Side *side, int64_t key) noexcept nogil:
 
 cdef inline bint on_ladder(const Side *side, uint64_t rung, int64_t key) noexcept nogil:
     """Tell whether a guess was right: a key outside the ladder, or between two rungs, is far."""
-    return rung < RUNGS and rung * side.tick == <uint64_t>key - <uint64_t>side.base
+    return rung < side.rung_count and rung * side.tick == <uint64_t>key - <uint64_t>side.base
+
+
+cdef inline int16_t taken_below(const Side *side, int16_t rung) noexcept nogil:
+    """Give the highest rung below one that is taken, -1 when there is none."""
+    rung -= 1
+    while rung >= 0 and side.rungs[rung].orders == 0:
+        rung -= 1
+    return rung
 
 
 cdef inline void touch(Market *m, uint32_t index) noexcept nogil:
@@ -302,21 +310,22 @@ cdef inline void touch(Market *m, uint32_t index) noexcept nogil:
 # --- operations that do not check
 
 cdef inline int rest(
-    Market *m, uint32_t book, uint64_t id, uint32_t which, int64_t key, int64_t quantity, int64_t priority
+    Market *m, Side *side, uint32_t book, uint64_t id, uint32_t which, int64_t key, int64_t quantity, int64_t priority
 ) noexcept nogil:
-    """Rest an order. Returns FULL at the bound or when memory is short, and then nothing has changed."""
-    cdef Side *side = &m.books[book].sides[which]
+    """Rest an order on its side. Returns FULL at the bound or when memory is short, and then nothing has changed."""
     cdef uint64_t rung = guess_rung(side, key)
+    cdef Total *total
     cdef Order *order
     if unlikely(m.order_count >= m.order_limit):
         return FULL
     if unlikely(m.old_count >= m.old_room) and grow_orders(m) != 0:
         return FULL
     if likely(on_ladder(side, rung, key)):
-        side.rungs[rung].quantity += quantity
-        side.rungs[rung].orders += 1
-        side.taken |= <uint64_t>1 << rung
-    elif far_rest(side, key, quantity) != 0:
+        total = &side.rungs[rung]
+        total.quantity += quantity
+        total.orders += 1
+        side.best = max(side.best, <int16_t>rung)
+    elif far_rest(m, side, key, quantity) != 0:
         return FULL
     order = &m.orders[young(id)]
     if order.quantity != 0:
@@ -333,16 +342,22 @@ cdef inline int rest(
     return 0
 
 
-cdef inline void lower(Market *m, Order *order, int64_t by) noexcept nogil:
-    """Take `by` off an order, 0 < by <= its quantity; at zero it is gone."""
-    cdef Side *side = &m.books[order.book].sides[order.side]
+cdef inline Side *side_of(const Market *m, const Order *order) noexcept nogil:
+    return &m.books[order.book].sides[order.side]
+
+
+cdef inline void lower(Market *m, Side *side, Order *order, int64_t by) noexcept nogil:
+    """Take `by` off an order of a side, 0 < by <= its quantity; at zero it is gone."""
     cdef uint64_t rung = guess_rung(side, order.key)
+    cdef Total *total
     cdef bint gone = by == order.quantity
     order.quantity -= by
     if likely(on_ladder(side, rung, order.key)):
-        side.rungs[rung].quantity -= by
-        side.rungs[rung].orders -= gone
-        side.taken &= ~(<uint64_t>(side.rungs[rung].orders == 0) << rung)
+        total = &side.rungs[rung]
+        total.quantity -= by
+        total.orders -= gone
+        if unlikely(worked_out((total.orders == 0) & (<int16_t>rung == side.best))):
+            side.best = taken_below(side, <int16_t>rung)
     else:
         far_lower(side, order.key, by, gone)
     if gone:
@@ -357,13 +372,13 @@ cdef inline int64_t key_of(uint32_t which, int64_t price) noexcept nogil:
     return <int64_t>((<uint64_t>price ^ (0 - <uint64_t>which)) + which)
 
 
-cdef inline int wrong(const Market *m, uint32_t book, uint32_t which, int64_t price, int64_t quantity) noexcept nogil:
+cdef inline int wrong(const Book *book, uint32_t which, int64_t price, int64_t quantity) noexcept nogil:
     """Tell what is wrong with a new order's values, 0 when nothing is."""
     if unlikely(which > 1 or price == -<int64_t>0x7FFFFFFFFFFFFFFF - 1):
         return BAD_VALUE
     if unlikely(quantity <= 0):
         return BAD_QUANTITY
-    if unlikely(quantity > <int64_t>0xFFFFFFFF) and too_big(&m.books[book].sides[which], key_of(which, price), quantity):
+    if unlikely(quantity > <int64_t>0xFFFFFFFF) and too_big(&book.sides[which], key_of(which, price), quantity):
         return BAD_QUANTITY
     return 0
 
@@ -371,18 +386,19 @@ cdef inline int wrong(const Market *m, uint32_t book, uint32_t which, int64_t pr
 cdef inline int try_add(
     Market *m, uint32_t book, uint64_t id, uint32_t which, int64_t price, int64_t quantity, int64_t priority
 ) noexcept nogil:
+    cdef Book *here = &m.books[book]
     cdef int reason
     if unlikely(find(m, id) != NULL):
         return refuse(m, book, DUPLICATE_ORDER, id)
-    reason = wrong(m, book, which, price, quantity)
+    reason = wrong(here, which, price, quantity)
     if likely(reason == 0):
-        reason = rest(m, book, id, which, key_of(which, price), quantity, priority)
+        reason = rest(m, &here.sides[which], book, id, which, key_of(which, price), quantity, priority)
     return reason if likely(reason == 0) else refuse(m, book, reason, id)
 
 
-cdef inline Order *find_in(Market *m, uint32_t book, uint64_t id, uint64_t slot) noexcept nogil:
-    """Find an order that must rest in `book`, most likely in `slot`; refuses and returns NULL otherwise."""
-    cdef Order *order = find_at(m, slot, id)
+cdef inline Order *find_in(Market *m, uint32_t book, uint64_t id) noexcept nogil:
+    """Find an order that must rest in `book`; refuses and returns NULL otherwise."""
+    cdef Order *order = find(m, id)
     if unlikely(order == NULL):
         refuse(m, book, UNKNOWN_ORDER, id)
         return NULL
@@ -395,14 +411,15 @@ cdef inline Order *find_in(Market *m, uint32_t book, uint64_t id, uint64_t slot)
 cdef inline int try_replace(
     Market *m, uint32_t book, Order *order, uint64_t new_id, int64_t price, int64_t quantity, int64_t priority
 ) noexcept nogil:
+    cdef Book *here = &m.books[book]
     cdef uint32_t which = order.side
     cdef int reason = 0
     if unlikely(new_id != order.id and find(m, new_id) != NULL):
         return refuse(m, book, DUPLICATE_ORDER, new_id)
-    reason = wrong(m, book, which, price, quantity)
+    reason = wrong(here, which, price, quantity)
     if likely(reason == 0):
-        lower(m, order, order.quantity)
-        reason = rest(m, book, new_id, which, key_of(which, price), quantity, priority)
+        lower(m, &here.sides[which], order, order.quantity)
+        reason = rest(m, &here.sides[which], book, new_id, which, key_of(which, price), quantity, priority)
     return reason if likely(reason == 0) else refuse(m, book, reason, new_id)
 
 
@@ -440,24 +457,24 @@ cdef inline void trade(
     change.flags = flags
 
 
-cdef inline void tell_side(Market *m, uint32_t index, uint32_t which) noexcept nogil:
-    """Announce the best level of one side when it is not the one announced last.
-
-    Without a branch on what nothing predicts: the record is always written and counted only when it is news.
-    """
-    cdef Side *side = &m.books[index].sides[which]
-    cdef uint64_t best = highest_bit(side.taken | 1)
+cdef inline void tell_side(Market *m, Side *side, uint32_t index, uint32_t which) noexcept nogil:
+    """Announce the best level of one side when it is not the one announced last."""
+    cdef int64_t best = side.best
     cdef Change *change = &m.changes[m.change_count]
-    cdef int64_t key = <int64_t>(<uint64_t>side.base + best * side.tick)
-    cdef int64_t quantity = side.rungs[best].quantity
-    cdef int64_t orders = side.rungs[best].orders
-    if unlikely(side.taken == 0):
-        key = LOWEST            # and the totals of rung 0 are zero
+    cdef int64_t key = LOWEST
+    cdef int64_t quantity = 0
+    cdef int64_t orders = 0
+    if likely(best >= 0):
+        key = <int64_t>(<uint64_t>side.base + <uint64_t>best * side.tick)
+        quantity = side.rungs[best].quantity
+        orders = side.rungs[best].orders
     if unlikely(side.far_key > key):
         key = side.far_key
         quantity = side.far[side.far_count - 1].total.quantity
         orders = side.far[side.far_count - 1].total.orders
-    m.change_count += ((key ^ side.told_key) | (quantity ^ side.told_quantity) | (orders ^ side.told_orders)) != 0
+    if ((key ^ side.told_key) | (quantity ^ side.told_quantity) | (orders ^ side.told_orders)) == 0:
+        return
+    m.change_count += 1
     side.told_key = key
     side.told_quantity = quantity
     side.told_orders = <uint32_t>orders
@@ -471,10 +488,10 @@ cdef inline void tell_side(Market *m, uint32_t index, uint32_t which) noexcept n
     set_pair(<uint32_t *>&change.kind, KIND_BBO | which << 8 | <uint32_t>side.state << 16, m.channel)
 
 
-cdef inline void judge_cross(Market *m, uint32_t index) noexcept nogil:
+cdef inline void judge_cross(Market *m, const Book *book, uint32_t index) noexcept nogil:
     """Refuse a book whose best bid is not below its best ask, as they were told, while it is traded and LIVE."""
-    cdef const Side *bid = &m.books[index].sides[0]
-    cdef int64_t ask = m.books[index].sides[1].told_key
+    cdef const Side *bid = &book.sides[0]
+    cdef int64_t ask = book.sides[1].told_key
     if unlikely(bid.told_key >= key_of(1, ask) and ask != LOWEST):     # LOWEST: the side is empty
         if bid.judged and bid.state == LIVE:
             refuse(m, index, CROSSED, 0)

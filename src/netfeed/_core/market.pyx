@@ -1,7 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The cold half of `market.pxd`: memory, growth, refusals. What a message needs is inline there."""
 
-from libc.stdlib cimport free, realloc
+from libc.stdint cimport int16_t
+from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memmove, memset
 
 cdef extern from "sys/mman.h" nogil:
@@ -116,14 +117,15 @@ cdef int grow_orders(Market *m) noexcept nogil:
 
 cdef void free_side(Side *side) noexcept nogil:
     free(side.far)
-    side.far = NULL
-    side.far_count = side.far_capacity = 0
+    free(side.rungs)
+    memset(side, 0, sizeof(Side))
 
 
 cdef void open_side(Side *side, uint8_t state) noexcept nogil:
     """Begin with an empty ladder, which knows no tick yet."""
     memset(side, 0, sizeof(Side))
     side.far_key = side.told_key = LOWEST
+    side.best = -1
     side.state = state
     set_tick(side, 1)
 
@@ -178,9 +180,9 @@ cdef void empty_book(Market *m, uint32_t book) noexcept nogil:
     cdef uint32_t which
     for which in range(2):
         side = &m.books[book].sides[which]
-        if side.taken or side.far_count:
-            side.taken = 0
-            memset(side.rungs, 0, sizeof(side.rungs))
+        if side.best >= 0 or side.far_count:
+            side.best = -1
+            memset(side.rungs, 0, side.rung_count * sizeof(Total))
             side.far_count = 0
             side.far_key = LOWEST
             touch(m, book)
@@ -256,7 +258,7 @@ cdef void far_changed(Side *side) noexcept nogil:
     side.far_key = side.far[side.far_count - 1].key if side.far_count else LOWEST
 
 
-cdef int far_rest(Side *side, int64_t key, int64_t quantity) noexcept nogil:
+cdef int far_rest(Market *m, Side *side, int64_t key, int64_t quantity) noexcept nogil:
     """Add an order to a level that is not on the ladder. FULL when memory is short, and then nothing has changed."""
     cdef uint32_t at = far_after(side, key)
     cdef Level *level
@@ -275,8 +277,8 @@ cdef int far_rest(Side *side, int64_t key, int64_t quantity) noexcept nogil:
     side.far_count += 1
     far_changed(side)
     side.patience -= 1
-    if side.patience < 0 or side.taken == 0 or key > key_at(side, highest_bit(side.taken)):
-        lay_ladder(side)
+    if side.patience < 0 or side.best < 0 or key > key_at(side, side.best):
+        lay_ladder(m, side)
     return 0
 
 
@@ -298,7 +300,7 @@ cdef int64_t key_at(const Side *side, uint64_t rung) noexcept nogil:
     return <int64_t>(<uint64_t>side.base + rung * side.tick)
 
 
-cdef void lay_ladder(Side *side) noexcept nogil:
+cdef void lay_ladder(Market *m, Side *side) noexcept nogil:
     """Lay the ladder where the best level is, with the tick that is seen there. It stays as it is when memory is short.
 
     It takes as long as there are levels; patience grows with them, so that it stays cheap for each new level.
@@ -310,7 +312,9 @@ cdef void lay_ladder(Side *side) noexcept nogil:
     take_off(side)
     tick = common_tick(side)
     set_tick(side, tick)
-    side.base = base_below(side.far[levels - 1].key, tick)
+    widen(m, side)
+    if side.rung_count != 0:
+        side.base = base_below(side.far[levels - 1].key, tick, side.rung_count)
     put_on(side)
     far_changed(side)
     side.patience = 2 + 2 * <int64_t>levels
@@ -320,21 +324,19 @@ cdef void take_off(Side *side) noexcept nogil:
     """Merge the ladder into the far levels, which have room: from the best one down, until the ladder is empty."""
     cdef uint32_t to = level_count(side)
     cdef uint32_t left = side.far_count
-    cdef uint64_t rung
     cdef int64_t key
     side.far_count = to
-    while side.taken != 0:
-        rung = highest_bit(side.taken)
-        key = key_at(side, rung)
+    while side.best >= 0:
+        key = key_at(side, side.best)
         to -= 1
         if left != 0 and side.far[left - 1].key > key:
             left -= 1
             side.far[to] = side.far[left]
             continue
         side.far[to].key = key
-        side.far[to].total = side.rungs[rung]
-        side.rungs[rung].quantity = side.rungs[rung].orders = 0
-        side.taken ^= <uint64_t>1 << rung
+        side.far[to].total = side.rungs[side.best]
+        side.rungs[side.best].quantity = side.rungs[side.best].orders = 0
+        side.best = taken_below(side, side.best)
 
 
 cdef void put_on(Side *side) noexcept nogil:
@@ -349,7 +351,7 @@ cdef void put_on(Side *side) noexcept nogil:
         rung = guess_rung(side, side.far[at].key)
         if on_ladder(side, rung, side.far[at].key):
             side.rungs[rung] = side.far[at].total
-            side.taken |= <uint64_t>1 << rung
+            side.best = <int16_t>rung       # they come from the worst to the best
         else:
             side.far[to] = side.far[at]
             to += 1
@@ -376,24 +378,58 @@ cdef uint64_t common_tick(const Side *side) noexcept nogil:
     return tick if tick >> 32 == 0 else <uint64_t>1
 
 
-cdef int64_t base_below(int64_t best, uint64_t tick) noexcept nogil:
+cdef int64_t base_below(int64_t best, uint64_t tick, int64_t rungs) noexcept nogil:
     """Put the best level on a rung in the upper half; near the ends of the numbers, on the first or the last one."""
-    cdef int64_t span = (RUNGS - 1) * <int64_t>tick
+    cdef int64_t span = (rungs - 1) * <int64_t>tick
     if best < LOWEST + 1 + span:
         return best
     if best > HIGHEST - span:
         return best - span
-    return best - (3 * RUNGS / 4 - 1) * <int64_t>tick
+    return best - below_best(rungs) * <int64_t>tick
+
+
+cdef int64_t below_best(int64_t rungs) noexcept nogil:
+    return 3 * rungs / 4 - 1
+
+
+cdef void widen(Market *m, Side *side) noexcept nogil:
+    """Give an empty ladder as many rungs as the levels, which are all far, call for; it keeps those that it has."""
+    cdef int64_t rungs = MOST_RUNGS
+    cdef uint64_t wide = side.rung_count if side.rung_count > RUNGS else 0
+    cdef Total *fresh
+    while rungs > RUNGS and levels_within(side, below_best(rungs)) * 16 < rungs:
+        rungs /= 2
+    if m.wide_rungs - wide + <uint64_t>rungs > WIDE_RUNGS:
+        rungs = RUNGS
+    if rungs <= side.rung_count:
+        return
+    fresh = <Total *>calloc(rungs, sizeof(Total))
+    if fresh == NULL:
+        return
+    if rungs > RUNGS:
+        m.wide_rungs += <uint64_t>rungs - wide
+    free(side.rungs)
+    side.rungs = fresh
+    side.rung_count = <uint16_t>rungs
+
+
+cdef int64_t levels_within(const Side *side, int64_t ticks) noexcept nogil:
+    """Count the levels, which are all far, that lie at most so many ticks below the best one."""
+    cdef uint32_t at = side.far_count - 1
+    cdef uint64_t best = <uint64_t>side.far[at].key
+    while at > 0 and best - <uint64_t>side.far[at - 1].key <= <uint64_t>ticks * side.tick:
+        at -= 1
+    return side.far_count - at
 
 
 # --- reading levels
 
 
 cdef uint32_t level_count(const Side *side) noexcept nogil:
-    cdef uint64_t left = side.taken
     cdef uint32_t count = side.far_count
-    while left != 0:
-        left &= left - 1
+    cdef int16_t rung = side.best
+    while rung >= 0:
+        rung = taken_below(side, rung)
         count += 1
     return count
 
@@ -414,23 +450,23 @@ cdef Total total_at(const Side *side, int64_t key) noexcept nogil:
 
 cdef Cursor from_best(const Side *side) noexcept nogil:
     cdef Cursor cursor
-    cursor.taken = side.taken
+    cursor.rung = side.best
     cursor.far_count = side.far_count
     return cursor
 
 
 cdef bint next_level(const Side *side, Cursor *cursor, Level *level) noexcept nogil:
     """Give the next level of a walk from the best one down; false at the end."""
-    cdef uint64_t rung = highest_bit(cursor.taken | 1)
-    if cursor.far_count != 0 and (cursor.taken == 0 or side.far[cursor.far_count - 1].key > key_at(side, rung)):
+    cdef int32_t rung = cursor.rung
+    if cursor.far_count != 0 and (rung < 0 or side.far[cursor.far_count - 1].key > key_at(side, rung)):
         cursor.far_count -= 1
         level[0] = side.far[cursor.far_count]
         return True
-    if cursor.taken == 0:
+    if rung < 0:
         return False
     level.key = key_at(side, rung)
     level.total = side.rungs[rung]
-    cursor.taken ^= <uint64_t>1 << rung
+    cursor.rung = taken_below(side, <int16_t>rung)
     return True
 
 
@@ -439,10 +475,11 @@ cdef bint next_level(const Side *side, Cursor *cursor, Level *level) noexcept no
 
 cdef void tell_book(Market *m, uint32_t index) noexcept nogil:
     """End a transaction for one book."""
-    m.books[index].sides[0].dirty = 0
-    tell_side(m, index, 0)
-    tell_side(m, index, 1)
-    judge_cross(m, index)
+    cdef Book *book = &m.books[index]
+    book.sides[0].dirty = 0
+    tell_side(m, &book.sides[0], index, 0)
+    tell_side(m, &book.sides[1], index, 1)
+    judge_cross(m, book, index)
 
 
 cdef bint too_big(const Side *side, int64_t key, int64_t quantity) noexcept nogil:

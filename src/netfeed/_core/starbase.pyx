@@ -13,8 +13,8 @@ from libc.string cimport memcpy, memset
 from netfeed._core.batch cimport Message
 from netfeed._core.l3 cimport OrderBooks
 from netfeed._core.market cimport (
-    BAD_LENGTH, BAD_QUANTITY, CHANGES_PER_MESSAGE, FULL, NONE, RUNGS, UNKNOWN_BOOK, WRONG_BOOK, Market, Order, Side,
-    end_transaction, find, find_in, guess_rung, home, key_of, lower, open_book, prefetch, refuse, rest, touch, trade, try_add, unlikely, wrong, young,
+    BAD_LENGTH, BAD_QUANTITY, CHANGES_PER_MESSAGE, FULL, NONE, UNKNOWN_BOOK, WRONG_BOOK, Market, Order, Side,
+    end_transaction, find, find_in, guess_rung, home, key_of, lower, open_book, prefetch, refuse, rest, side_of, touch, trade, try_add, unlikely, wrong, young,
 )
 
 cdef extern from *:
@@ -143,6 +143,7 @@ cdef class StarbaseBooks:
         cdef uint16_t template
         cdef uint32_t book
         cdef const Side *side
+        cdef uint64_t rung
         cdef int64_t key
         if message.length < HEADER + 16:
             return
@@ -156,7 +157,9 @@ cdef class StarbaseBooks:
             key = key_of(template & 1, le64(message.data + HEADER + 24))
         else:
             key = self.m.orders[young(<uint64_t>le64(message.data + HEADER))].key
-        prefetch(&side.rungs[guess_rung(side, key) & (RUNGS - 1)])
+        rung = guess_rung(side, key)
+        if rung < side.rung_count:
+            prefetch(&side.rungs[rung])
 
     # --- one message
 
@@ -193,7 +196,7 @@ cdef class StarbaseBooks:
                 order = self.resting(body, kind & 1)
                 if order != NULL:
                     touch(m, order.book)
-                    lower(m, order, order.quantity)
+                    lower(m, side_of(m, order), order, order.quantity)
             elif kind == BID_REDUCED or kind == ASK_REDUCED:
                 order = self.resting(body, kind & 1)
                 if order != NULL:
@@ -202,7 +205,7 @@ cdef class StarbaseBooks:
                     else:
                         touch(m, order.book)
                         if le64(body + 16) < order.quantity:
-                            lower(m, order, order.quantity - le64(body + 16))
+                            lower(m, side_of(m, order), order, order.quantity - le64(body + 16))
             elif kind == TRADE:
                 book = self.find_book(le64(body + 8))
                 if book != NONE:
@@ -232,12 +235,12 @@ cdef class StarbaseBooks:
             return
         order = find(m, id)
         if order != NULL:
-            reason = WRONG_BOOK if order.book != book or order.side != which else wrong(m, book, which, price, quantity)
+            reason = WRONG_BOOK if order.book != book or order.side != which else wrong(&m.books[book], which, price, quantity)
             if unlikely(reason != 0):
                 refuse(m, book, reason, id)
                 return
-            lower(m, order, order.quantity)
-            reason = rest(m, book, id, which, key_of(which, price), quantity, le64(body + 32))
+            lower(m, side_of(m, order), order, order.quantity)
+            reason = rest(m, &m.books[book].sides[which], book, id, which, key_of(which, price), quantity, le64(body + 32))
             if unlikely(reason != 0):
                 refuse(m, book, reason, id)
         elif unlikely(try_add(m, book, id, which, price, quantity, le64(body + 32)) != 0):
@@ -252,7 +255,7 @@ cdef class StarbaseBooks:
         if unlikely(book == NONE):
             refuse(self.m, NONE, UNKNOWN_BOOK, id)
             return NULL
-        order = find_in(self.m, book, id, young(id))
+        order = find_in(self.m, book, id)
         if unlikely(order != NULL and order.side != which):
             refuse(self.m, book, WRONG_BOOK, id)
             return NULL

@@ -10,6 +10,8 @@ import netfeed
 from netfeed.app.live import Live
 from netfeed.app.report import book_json
 from netfeed.app.slots import Slot
+from netfeed.app.venue_account import sequence_of, venue_account
+from netfeed.app.venue_link import VenueLink
 from netfeed.book.digest import digest
 from netfeed.book.level import Side
 from netfeed.book.state import BookState
@@ -30,13 +32,14 @@ def account(live: Live) -> Json:
 
 def _account(live: Live) -> Json:
     channels = [channel_account(live, slot) for slot in live.slots]
+    venues = [venue_account(link) for link in live.venues.links]
     return {
         "netfeed": netfeed.__version__,
         "build": netfeed.BUILD,
         "name": live.config.name,
         "elapsed_ns": live.now - live.began,
         "packets": sum(line["packets"] for channel in channels for line in channel["lines"]),
-        "messages": sum(channel["messages"] for channel in channels),
+        "messages": sum(channel["messages"] for channel in channels) + sum(venue["messages"] for venue in venues),
         "changes": live.changes.count,
         "gaps": sum(channel["gaps"] for channel in channels),
         "recovered": {by: sum(channel["recovered"][by] for channel in channels) for by in RECOVERIES},
@@ -44,6 +47,7 @@ def _account(live: Live) -> Json:
         "duplicates": sum(channel["duplicates"] for channel in channels),
         "kernel_drops": sum(line["kernel_drops"] for channel in channels for line in channel["lines"]),
         "channels": channels,
+        "venues": venues,
         "books": book_states(live),
         "refused": dict(live.changes.refused),
         "errors": live.findings.count,
@@ -107,6 +111,7 @@ def channel_account(live: Live, slot: Slot) -> Json:
         "silences": live.silences(slot),
         "messages": told.messages,
         "snapshot_messages": told.snapshot_messages,
+        "snapshots_refused": slot.lane.delivery.snapshots_refused,
         "gaps": told.gaps_opened,
         "recovered": {by: slot.recovered[by] for by in RECOVERIES},
         "messages_lost": told.lost_messages,
@@ -141,14 +146,15 @@ def only(lines: list[Json]) -> Json:
 
 def book_states(live: Live) -> dict[str, int]:
     """Count books by their state, every state named."""
-    states = Counter(int(book.state) for slot in live.slots for book in slot.feed.books)
+    states = Counter(int(book.state) for one in live.sources for book in one.feed.books)
     return {state.name: states[state] for state in BookState}
 
 
 def is_ready(live: Live) -> bool:
-    """Say whether every channel is heard, in order, and has LIVE books only; connected is not ready."""
+    """Say whether every channel is heard, in order, and every book of it and of each venue LIVE; connected is not."""
     with live.held():
-        return all(is_slot_ready(live, slot) for slot in live.slots)
+        slots = all(is_slot_ready(live, slot) for slot in live.slots)
+        return slots and all(link.is_ready for link in live.venues.links)
 
 
 def is_slot_ready(live: Live, slot: Slot) -> bool:
@@ -162,17 +168,24 @@ def is_slot_ready(live: Live, slot: Slot) -> bool:
 
 def final_books(live: Live) -> list[Json]:
     """Describe every book that is asked for as it is at the end, with a digest of all its levels."""
-    slots = {id(slot.feed): slot for slot in live.slots}
+    sources = {id(one.feed): one for one in live.sources}
     found = []
     for book in live.catalogue.chosen():
-        slot = slots[id(book.feed)]
+        source = sources[id(book.feed)]
         bids, asks = ([(one.price, one.quantity, one.orders) for one in book.view.depth(side, ALL)] for side in Side)
-        following = slot.lane.channel.next_sequence
         found.append({
-            "kind": "BOOK", "channel": slot.name, "sequence": None if following is None else following - 1,
-            **book_json(book), "digest": digest(bids, asks),
+            "kind": "BOOK", "channel": source.name, "sequence": _last(source, book.number), **book_json(book),
+            "digest": digest(bids, asks),
         })  # fmt: skip
     return found
+
+
+def _last(source: Slot | VenueLink, book: int) -> int | None:
+    """Give the number of the last message of a channel, or of the last update of a venue's book."""
+    if isinstance(source, VenueLink):
+        return sequence_of(source, book)
+    following: int | None = source.lane.channel.next_sequence
+    return None if following is None else following - 1
 
 
 def summary(told: Json) -> str:
@@ -187,6 +200,11 @@ def summary(told: Json) -> str:
     states = ", ".join(f"{count} {state}" for state, count in told["books"].items() if count) or "none"
     parts = [
         f"{told['packets']} packets received ({', '.join(f'{name} {count}' for name, count in lines.items())})",
+        *(
+            f"{venue['venue']}: {venue['messages']} messages, {venue['disconnected']} connections lost, "
+            f"{venue['gaps_opened']} gaps of topics ({venue['open_gaps']} open), {venue['resyncs']} resyncs"
+            for venue in told["venues"]
+        ),
         f"{told['messages']} messages",
         f"{told['gaps']} gaps (recovered: {recovered})",
         f"{told['messages_lost']} messages lost",

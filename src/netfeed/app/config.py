@@ -16,11 +16,11 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
-from netfeed.app.configuration import SCHEMA_VERSION, Channel, Configuration, Line
+from netfeed.app.configuration import SCHEMA_VERSION, Channel, Configuration, Line, Venue
 from netfeed.errors import ConfigurationFileError
 from netfeed.units import parse_duration, parse_size
 
-SECTIONS: Final = ("receive", "books", "stream", "journal", "ring", "endpoints")
+SECTIONS: Final = ("receive", "books", "stream", "journal", "recording", "ring", "endpoints")
 MAX_BYTES: Final = 4 * 2**20
 """A larger file is no configuration."""
 _NO_SNAPSHOTS: Final = {"itch50": "GLIMPSE is its snapshot", "iex": "it has none"}
@@ -111,8 +111,12 @@ def split_endpoint(text: str) -> tuple[str, int]:
 def check(config: Configuration) -> list[str]:
     """Name what the types cannot say."""
     mistakes: list[str] = []
-    names = [channel.name for channel in config.channels]
+    names = [channel.name for channel in config.channels] + [venue.name for venue in config.venues]
+    if not names:
+        mistakes.append("channels, venues: at least one of them has to be there")
     mistakes += [f"channels: the name {name!r} stands twice" for name in sorted(set(names)) if names.count(name) > 1]
+    for index, venue in enumerate(config.venues):
+        mistakes += [f"venues[{index}] ({venue.name}): {what}" for what in _check_venue(venue)]
     for index, channel in enumerate(config.channels):
         mistakes += [f"channels[{index}] ({channel.name}): {what}" for what in _check_channel(channel)]
     seen: dict[tuple[str, int | None], str] = {}
@@ -142,6 +146,13 @@ def _check_channel(channel: Channel) -> Iterable[str]:
             yield f"glimpse: {channel.protocol} has no such server"
         if channel.glimpse.password_file and channel.glimpse.password_env:
             yield "glimpse: password_file and password_env exclude each other"
+
+
+def _check_venue(venue: Venue) -> Iterable[str]:
+    if (venue.tls.certificate is None) != (venue.tls.key is None):
+        yield "tls: certificate and key go together"
+    if not 0 < venue.reconnect.first <= venue.reconnect.cap:
+        yield "reconnect: `first` is more than nothing, and not more than `cap`"
 
 
 def _check_line(channel: Channel, line: Line) -> Iterable[str]:

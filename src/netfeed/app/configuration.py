@@ -13,6 +13,7 @@ SCHEMA_VERSION: Final = 1
 Duration = Annotated[int, Meta(ge=0, extra={"reads": "duration"})]
 Size = Annotated[int, Meta(ge=0, extra={"reads": "size"})]
 Endpoint = Annotated[str, Meta(extra={"reads": "endpoint"})]
+Url = Annotated[str, Meta(pattern=r"^wss?://[^/@?#\s]+(/[^@#\s]*)?$")]
 Network = Annotated[str, Meta(extra={"reads": "network"})]
 Count = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -79,6 +80,55 @@ class Channel(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     stale_after: Annotated[int, Meta(ge=1, le=1000)] = 3
 
 
+class VenueTls(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Whose certificates are believed (`ca`, else the system's), and who we are where a venue wants to know."""
+
+    ca: str | None = None
+    verify: bool = True
+    certificate: str | None = None
+    key: str | None = None
+
+
+class VenueLimits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a venue allows, where that is not what it publishes."""
+
+    topics_per_connection: Count | None = None
+    topics_per_request: Count | None = None
+    connections: Count | None = None
+    budget_rate: Count | None = None
+    budget_burst: Count | None = None
+
+
+class Reconnect(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long is waited before a connection is tried again: at random up to `first`, twice that, ... up to `cap`.
+
+    A connection that stood for `healthy` begins anew with `first`.
+    """
+
+    first: Duration = 250 * _MS
+    cap: Duration = 30 * _S
+    healthy: Duration = 60 * _S
+
+
+class Venue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One venue that talks over WebSocket: where, which instruments, which topics of them, over how many lines."""
+
+    name: Name
+    venue: Literal["deribit"]
+    endpoints: Annotated[list[Url], Meta(max_length=16)] = []
+    instruments: Annotated[list[str], Meta(min_length=1)]
+    currency: str = "any"
+    interval: Literal["100ms", "agg2"] = "100ms"
+    trades: bool = False
+    tickers: bool = False
+    lines: Annotated[int, Meta(ge=1, le=2)] = 1
+    compression: bool = True
+    max_message: Size = 16 * 2**20
+    tls: VenueTls = VenueTls()
+    limits: VenueLimits = VenueLimits()
+    reconnect: Reconnect = Reconnect()
+
+
 class Receive(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How packets are taken from the kernel."""
 
@@ -118,6 +168,17 @@ class Journal(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     files: Count | None = None
 
 
+class Recording(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The files of everything that venues over connections and we said to each other."""
+
+    path: str | None = None
+    queue: Size = 64 * 2**20
+    policy: Literal["drop", "halt"] = "drop"
+    rotate_size: Size | None = None
+    rotate_every: Duration | None = None
+    files: Count | None = None
+
+
 class Ring(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The shared memory through which other processes read changes; a slow reader loses with evidence."""
 
@@ -136,11 +197,13 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     schema_version: Literal[1]
     name: Name = "netfeed"
-    channels: Annotated[list[Channel], Meta(min_length=1, max_length=64)]
+    channels: Annotated[list[Channel], Meta(max_length=64)] = []
+    venues: Annotated[list[Venue], Meta(max_length=64)] = []
     receive: Receive = Receive()
     books: Books = Books()
     stream: Stream = Stream()
     journal: Journal = Journal()
+    recording: Recording = Recording()
     ring: Ring = Ring()
     endpoints: Endpoints = Endpoints()
 

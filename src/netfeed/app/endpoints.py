@@ -23,6 +23,7 @@ from netfeed.app.account import account, is_ready
 from netfeed.app.gap_records import full_account
 from netfeed.app.live import Live
 from netfeed.app.metrics import CONTENT_TYPE, Metrics
+from netfeed.app.venue_account import why_not_ready
 from netfeed.errors import NetfeedError
 
 MAX_CONNECTIONS: Final = 16
@@ -139,6 +140,7 @@ class Endpoints:
                 lines.append(f"{channel['channel']}: nothing heard yet")
             elif channel["silent"]:
                 lines.append(f"{channel['channel']}: all lines are silent")
+        lines += filter(None, map(why_not_ready, self._live.venues.links))
         states = ", ".join(f"{count} {state}" for state, count in told["books"].items() if count)
         return "\n".join([*lines, f"books: {states or 'none'}", ""]).encode()
 

@@ -11,8 +11,8 @@ MOST_A_SECOND: Final = 20
 KEPT: Final = 200
 
 
-class GapLog:
-    """Listen to slots; `tell` is given a line at a time, `recent` keeps the newest for a view."""
+class Told:
+    """Lines for an operator, so many a second, given to `tell`; `recent` keeps the newest for a view."""
 
     def __init__(self, tell: Any) -> None:
         self.recent: deque[str] = deque(maxlen=KEPT)
@@ -21,12 +21,8 @@ class GapLog:
         self._second = 0
         self._told = 0
 
-    def hear(self, slot: Slot, event: Event, now: int) -> None:
-        """Take an event. Units: monotonic ns."""
-        text = words(event)
-        if text is None:
-            return
-        line = f"{slot.name}: {text}"
+    def say(self, line: str, now: int) -> None:
+        """Take a line. Units: monotonic ns."""
         self.recent.append(line)
         second = now // 10**9
         if second != self._second:
@@ -38,6 +34,29 @@ class GapLog:
             self._tell(line)
         else:
             self.passed_over += 1
+
+
+class GapLog:
+    """Listen to slots, and tell in words what happened to their order."""
+
+    def __init__(self, tell: Any) -> None:
+        self._told = Told(tell)
+
+    @property
+    def recent(self) -> deque[str]:
+        """Give the newest lines, for a view."""
+        return self._told.recent
+
+    @property
+    def passed_over(self) -> int:
+        """Say how many lines of this second were too many."""
+        return self._told.passed_over
+
+    def hear(self, slot: Slot, event: Event, now: int) -> None:
+        """Take an event. Units: monotonic ns."""
+        text = words(event)
+        if text is not None:
+            self._told.say(f"{slot.name}: {text}", now)
 
 
 def words(event: Event) -> str | None:

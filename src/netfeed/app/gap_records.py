@@ -9,6 +9,7 @@ Bounds: the latest MAX_RECORDS gaps of a channel that have ended, and those that
 
 from typing import Any
 
+from netfeed.app import venue_account
 from netfeed.app.account import account
 from netfeed.app.live import Live
 from netfeed.app.slots import Slot
@@ -24,6 +25,8 @@ def full_account(live: Live) -> Json:
         told = account(live)
         for channel, slot in zip(told["channels"], live.slots, strict=True):
             channel["gap_records"] = gap_records(slot, live.drive.skew_ns)
+        for venue, link in zip(told["venues"], live.venues.links, strict=True):
+            venue["gap_records"] = venue_account.gap_records(link)
     return told
 
 
@@ -31,7 +34,8 @@ def gap_records(slot: Slot, skew_ns: int) -> list[Json]:
     """List the gaps of a channel, those that are open last. Units: ns since 1970, `open_ns` a duration."""
     channel = slot.lane.channel
     ended = [_record(slot, gap, skew_ns) for gap in channel.statistics().gaps]
-    still = [GapRecord(gap.first, gap.end - 1, gap.opened_at or 0, 0, None, gap.seen_at) for gap in channel.open_gaps]
+    opened = {gap.span: gap for gap in channel.open_gaps if gap.span is not None}  # pieces of one gap are one record
+    still = [GapRecord(*span, gap.opened_at or 0, 0, None, gap.seen_at) for span, gap in opened.items()]
     return ended + [
         {**_record(slot, gap, skew_ns), "state": "open", "ended_ns": None, "open_ns": None} for gap in still
     ]
@@ -52,6 +56,7 @@ def _record(slot: Slot, gap: GapRecord, skew_ns: int) -> Json:
     return {
         "first": gap.first,
         "last": gap.last,
+        "lost": gap.lost,
         "state": "lost" if gap.by is None else "closed",
         "closed_by": gap.by,
         "seen_ns": gap.seen_at + skew_ns,

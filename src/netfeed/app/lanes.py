@@ -33,6 +33,9 @@ class Lanes:
         self.fast: Any = Fast()
         self.soonest = NEVER
         self.packets = 0
+        self.guests: list[Any] = []
+        """Feeds that come another way than by packets: each with its `feed`, its `name`, and its `index` behind the
+        lanes, which its changes bear as their channel."""
         self._feeds = feeds
         self._refused = refused
 
@@ -77,6 +80,11 @@ class Lanes:
             lane.wake(self.soonest, place)
             after(lane)
 
+    @property
+    def named(self) -> list[Any]:
+        """List lanes and guests, by the numbers that changes bear."""
+        return [*self.lanes, *self.guests]
+
     def account(self) -> None:
         """Write what the path did into the channels."""
         for lane in self.lanes:
@@ -89,6 +97,7 @@ class Lanes:
         self.account()
         feeds = self._feeds()
         numbers = {(id(lane.feed), lane.number): index for index, lane in enumerate(self.lanes)}
+        numbers |= {(id(guest.feed), guest.index): guest.index for guest in self.guests}
 
         def lane_of(feed: int, channel: int) -> int:
             return numbers.get((id(feeds[feed]), channel), NO_LANE)

@@ -26,6 +26,7 @@ from netfeed.app.receive_loop import LoopReceiver
 from netfeed.app.receive_thread import ThreadReceiver
 from netfeed.app.silence import Silence, last_heard
 from netfeed.app.slots import Slot, make_inlets
+from netfeed.app.venue_driver import VenueDriver
 from netfeed.book.change import Refusal
 from netfeed.latency import Histogram
 from netfeed.machine import NEVER
@@ -47,21 +48,31 @@ class Live:
         self.slots = [Slot(channel, index, self.findings) for index, channel in enumerate(config.channels)]
         self.inlets = make_inlets(self.slots)
         self.drive = Lanes(
-            [slot.lane for slot in self.slots], lambda: [slot.feed for slot in self.slots], self.changes, self.refused
+            [slot.lane for slot in self.slots], lambda: [one.feed for one in self.sources], self.changes, self.refused
         )
-        self.tell = tell
+        self.tell = self.say = tell  # `say` may be less than `tell`: so many lines a second
+        self.venues = VenueDriver(
+            config.venues, len(self.slots), tell=lambda text: self.say(text), collect=lambda: self.receiver.collect()
+        )  # fmt: skip
+        self.drive.guests = self.venues.links
         self.journal: Any = None
         self.latencies: Any = Histogram()  # from the stamp to changed books, of what the loop itself handled
         self.queues: list[Any] = []
-        self.machines: list[Any] = []
+        self.machines: list[Any] = [self.venues] if config.venues else []
         self.turns = self.longest_turn_ns = self.clock_steps = 0
         self.began = self.now = time.monotonic_ns()
         self._poll = select.epoll()
         self._ready: dict[int, Ready] = {}
         self._silences = [Silence(self._patience(slot), self.began) for slot in self.slots]
-        self.receiver: Any = ThreadReceiver(self) if config.receive.how == "thread" else LoopReceiver(self)
+        threaded = config.receive.how == "thread" and bool(config.channels)
+        self.receiver: Any = ThreadReceiver(self) if threaded else LoopReceiver(self)
         self.drive.fast = self.receiver.fast
         self._skew()
+
+    @property
+    def sources(self) -> list[Any]:
+        """List what has books, by the numbers that changes bear: channels, then venues."""
+        return [*self.slots, *self.venues.links]
 
     # --- descriptors
 
@@ -83,6 +94,9 @@ class Live:
                 continue
             self.attach(inlet, opened(inlet, line, channel))
         self.receiver.start()
+        if self.venues.links:
+            self.watch(self.venues.fileno(), self.venues.ready)
+            self.venues.open()
 
     def attach(self, inlet: Inlet, socket: Any) -> None:
         """Receive from a socket on an inlet's behalf."""
@@ -125,6 +139,9 @@ class Live:
         for slot in self.slots:
             for inlet in slot.servers.values():
                 self.detach(inlet)
+        if self.venues.links:
+            self.forget(self.venues.fileno())
+        self.venues.close()
         self._poll.close()
 
     # --- one turn
@@ -267,6 +284,6 @@ class Live:
 
     def refused(self, index: int, sequence: int, reason: Refusal, order_id: int) -> None:
         """Note a message that made no sense."""
-        name = self.slots[index].name if index != NO_LANE else "a channel"
+        name = self.sources[index].name if index != NO_LANE else "a channel"
         found = f"sequence {sequence}: {reason.name} (order {order_id})"
         self.findings.add(Place(name, sequence), found, "a sound message")

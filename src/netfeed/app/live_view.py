@@ -20,6 +20,9 @@ from netfeed.units import duration_text
 ROWS: Final = 12
 LOGGED: Final = 8
 FADE: Final = 0.9
+_NOBODY: Final = {
+    "port": -1, "endpoint": "no connection", "line": "", "messages": 0, "topics": {}, "silent": False, "ready": False,
+}  # fmt: skip
 
 
 class LiveView:
@@ -66,7 +69,9 @@ class LiveView:
         log = Text("\n".join(printable(line) for line in self._log))
         states = "  ".join(f"{state} {count}" for state, count in told["books"].items() if count)
         head = Text(f"{told['name']}  {duration_text(told['elapsed_ns'])}  {states}  lost {told['messages_lost']:,}")
-        return Group(head, self._channels(told, span_ns), self._books(), Panel(log, title="log", title_align="left"))
+        parts = [self._channels(told, span_ns)] if told["channels"] else []
+        parts += [self._venues(told, span_ns)] if told["venues"] else []
+        return Group(head, *parts, self._books(), Panel(log, title="log", title_align="left"))
 
     def _channels(self, told: dict[str, object], span_ns: int) -> Table:
         table = Table(title="Channels", title_justify="left")
@@ -92,6 +97,28 @@ class LiveView:
                     f"{line['duplicates']:,}", late, silent, f"{line['kernel_drops']:,}", *tail,
                 )  # fmt: skip
                 head, tail = [Text(), ""], ["", ""]
+        return table
+
+    def _venues(self, told: dict[str, object], span_ns: int) -> Table:
+        table = Table(title="Venues", title_justify="left")
+        for name in ("venue", "connection", "line"):
+            table.add_column(name)
+        for name in ("messages/s", "messages", "topics", "lost", "resyncs", "gaps", "open", "clock"):
+            table.add_column(name, justify="right")
+        for venue in told["venues"]:  # type: ignore[attr-defined]
+            offset = "" if venue["offset_ns"] is None else duration_text(venue["offset_ns"])
+            head = Text(printable(venue["venue"]), style="" if venue["connections"] else "red")
+            tail = [f"{venue[key]:,}" for key in ("disconnected", "resyncs", "gaps_opened", "open_gaps")] + [offset]
+            for one in venue["connections"] or [_NOBODY]:
+                key = venue["venue"], str(one["port"])
+                rate = max(one["messages"] - self._counts.get(key, 0), 0) * 10**9 // span_ns
+                self._counts[key] = one["messages"]
+                style = "red" if one["silent"] or not one["ready"] else ""
+                table.add_row(
+                    head, Text(printable(one["endpoint"]), style=style), str(one["line"]), f"{rate:,}",
+                    f"{one['messages']:,}", str(one["topics"].get("on", 0)), *tail,
+                )  # fmt: skip
+                head, tail = Text(), [""] * len(tail)
         return table
 
     def _books(self) -> Table:

@@ -20,6 +20,8 @@ from prometheus_client.registry import Collector
 import netfeed
 from netfeed.app.account import RECOVERIES, account
 from netfeed.app.live import Live
+from netfeed.app.venue_metrics import venue_metrics
+from netfeed.feed.gateway_words import Statistics
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS_NS: Final = [1000 * 2**k for k in range(21)]
@@ -49,6 +51,8 @@ class Metrics(Collector):
         told = account(self._live)
         yield from self._lines(told)
         yield from _channels(told)
+        accounts = [link.statistics() for link in self._live.venues.links]
+        yield from venue_metrics(Statistics(tuple(one for one in accounts if one is not None), 0, 0))
         yield from self._process(told)
 
     def _lines(self, told: dict[str, Any]) -> Iterator[Metric]:
@@ -105,7 +109,11 @@ class Metrics(Collector):
             CounterMetricFamily, "netfeed_clock_steps", "How often the clock was set", told["loop"]["clock_steps"]
         )
         again = CounterMetricFamily("netfeed_reconnects", "Connections made anew", labels=["endpoint", "reason"])
-        for endpoint, reasons in self.links.items():
+        every = {endpoint: Counter(reasons) for endpoint, reasons in self.links.items()}
+        for venue in told["venues"]:
+            for endpoint, reasons in venue["reconnects"].items():
+                every.setdefault(endpoint, Counter()).update(reasons)
+        for endpoint, reasons in every.items():
             for reason, count in reasons.items():
                 again.add_metric([endpoint, reason], count)
         yield again
@@ -139,7 +147,12 @@ def _channels(told: dict[str, Any]) -> Iterator[Metric]:
     servers = CounterMetricFamily(
         "netfeed_retransmit_requests", "Requests to send again", labels=["channel", "server", "result"]
     )  # fmt: skip
+    refused = CounterMetricFamily(
+        "netfeed_snapshots_refused", "Snapshots that were not believed, by what is wrong", labels=["channel", "reason"]
+    )  # fmt: skip
     for channel in told["channels"]:
+        for reason, count in channel["snapshots_refused"].items():
+            refused.add_metric([channel["channel"], reason], count)
         for by in RECOVERIES:
             recovered.add_metric([channel["channel"], by], channel["recovered"][by])
         held.add_metric([channel["channel"]], channel["held_bytes"])
@@ -147,7 +160,7 @@ def _channels(told: dict[str, Any]) -> Iterator[Metric]:
         for server in channel["servers"]:
             for result in ("asked", "answered", "timeouts", "rejects", "unasked"):
                 servers.add_metric([channel["channel"], server["server"], result], server[result])
-    yield from (recovered, held, silent, servers)
+    yield from (recovered, refused, held, silent, servers)
 
 
 def _one(family: Any, name: str, what: str, value: float) -> Metric:

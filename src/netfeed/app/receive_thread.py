@@ -268,6 +268,10 @@ class ThreadReceiver:
             if not self.fast.is_out(slot.lane):
                 self.fast.give_way(slot.lane)
                 self._publish(slot)
+        for guest in self._live.venues.links:
+            rows = guest.feed.take()
+            if len(rows):
+                self._receiver.publish(rows)
         self._read()
         self._account()
 
@@ -402,7 +406,7 @@ class ThreadReceiver:
         parts = []
         for channel in np.unique(rows["channel"]).tolist():
             mine = rows[rows["channel"] == channel]
-            slot = self._live.slots[channel]
+            slot = self._live.sources[channel]
             numbers = self._live.catalogue.numbers(channel, slot.feed)
             self._name(slot, mine["book"])
             parts.append(renumbered(mine, numbers, channel, lambda feed, one: one))

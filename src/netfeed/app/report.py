@@ -86,6 +86,7 @@ def _gap(lane: Lane, gap: GapRecord) -> Json:
         "first": gap.first,
         "last": gap.last,
         "closed_by": gap.by,
+        "lost": gap.lost,
         "open_ns": gap.closed_at - gap.opened_at,
         "file": place.file if place else None,
         "offset": place.offset if place else None,

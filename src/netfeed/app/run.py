@@ -18,13 +18,15 @@ from netfeed.app.account import account, final_books, summary
 from netfeed.app.config import load, split_endpoint
 from netfeed.app.endpoints import Endpoints
 from netfeed.app.final import write_report
-from netfeed.app.gap_log import GapLog
+from netfeed.app.gap_log import GapLog, Told
 from netfeed.app.gap_records import closed_line, full_account
 from netfeed.app.glimpse_link import GlimpseLink, password_of
 from netfeed.app.inlet import Inlet
 from netfeed.app.journal import JournalWriter
 from netfeed.app.live import Live
 from netfeed.app.metrics import Metrics
+from netfeed.app.receive_loop import LoopReceiver
+from netfeed.app.recorder import Recorder
 from netfeed.app.signals import Signals
 from netfeed.app.slots import Slot
 from netfeed.app.snapshot_join import SnapshotJoin
@@ -63,11 +65,14 @@ class Run:
         self.live = Live(config, self.tell)
         self.metrics = Metrics(self.live)
         self.gaps = GapLog(self.tell)
+        self.said = Told(self.tell)
+        self.live.say = lambda text: self.said.say(text, self.live.now)
         for slot in self.live.slots:
             slot.listeners.append(self._hear)
         self._stop = stop
         self._closing: list[Callable[[], Any]] = []
         self._stream: JsonStream | None = None
+        self.recorder: Recorder | None = None
         self._closed: list[tuple[Slot, GapClosed]] = []  # in this turn: their messages are still on their way
 
     def run(self) -> None:
@@ -104,9 +109,10 @@ class Run:
     def exit_code(self) -> int:
         """Choose the code of a run that came to its end: nothing heard, something lost or wrong, or fine."""
         told = account(self.live)
-        if not told["packets"]:
+        if not told["packets"] and not told["messages"]:
             return UNAVAILABLE
-        return DATA if told["messages_lost"] or told["errors"] else OK
+        missed = told["messages_lost"] or any(venue["open_gaps"] for venue in told["venues"])
+        return DATA if missed or told["errors"] else OK
 
     def _hear(self, slot: Slot, event: Event) -> None:
         self.gaps.hear(slot, event, self.live.now)
@@ -159,13 +165,21 @@ class Run:
             live.journal = journal
             live.queues.append(journal.queue)
             self._closing.append(lambda: self._finished(journal.close(), "the journal"))
+        if config.recording.path is not None:
+            recorder = self.recorder = Recorder(
+                config.recording, config.recording.path, config.venues, skew_ns=lambda: live.drive.skew_ns
+            )
+            live.venues.wrap, live.venues.listed = recorder.talk, recorder.listed
+            live.queues.append(recorder.queue)
+            self._closing.append(self._end_recording)
         path = "-" if self.options.json else config.stream.path
         if path is not None:
-            self._stream = stream = JsonStream(config.stream, live.catalogue, lambda: live.drive.lanes, live.held, path)
+            self._stream = stream = JsonStream(config.stream, live.catalogue, lambda: live.drive.named, live.held, path)
             live.changes.consumers.append(stream)
+            live.venues.stream = stream.tell
             live.queues.append(stream.queue)
             self._closing.append(self._end_stream)
-        if config.ring.name is not None and config.receive.how == "loop":
+        if config.ring.name is not None and isinstance(live.receiver, LoopReceiver):
             self._open_ring(config.ring)
         if config.endpoints.listen:
             endpoints = Endpoints(live, self.metrics, *split_endpoint(config.endpoints.listen))
@@ -267,6 +281,11 @@ class Run:
                 self.tell(str(error))
         self._closing.clear()
         self.live.close()
+
+    def _end_recording(self) -> None:
+        assert self.recorder is not None
+        self.live.venues.hang_up()
+        self._finished(self.recorder.close(), "the recording")
 
     def _end_stream(self) -> None:
         assert self._stream is not None

@@ -1,8 +1,8 @@
 """A simulated venue on real sockets: two multicast lines, snapshots, retransmit servers, GLIMPSE, and its truth.
 
-The venue and its faulty lines are one machine (`sim.wired_venue`); here it gets sockets, a clock, a control socket and
-a file for what is true. A retransmit server answers whoever asked last: with several clients at once a *slow* one may
-answer the wrong of them.
+The venue and its faulty lines are one machine (`sim.wired_venue`, around it `sim.stream_venue` where it talks
+JSON-RPC); here it gets sockets, a clock, a control socket and a file for what is true. A retransmit server answers
+whoever asked last: with several clients at once a *slow* one may answer the wrong of them.
 """
 
 import json
@@ -15,11 +15,13 @@ from typing import IO, Any, Final
 from netfeed.app.config import split_endpoint
 from netfeed.app.sim_config import PORTS, SimConfig, commands, make_venue
 from netfeed.app.sim_control import Control
+from netfeed.app.sim_streams import StreamListener, stream_venue
 from netfeed.errors import NetfeedError
 from netfeed.feed.ports import port_name
-from netfeed.machine import NEVER
+from netfeed.machine import NEVER, Buffer
 from netfeed.sim.commands import command
-from netfeed.sim.venue_events import Disconnected, Truth
+from netfeed.sim.stream_venue import StreamVenue
+from netfeed.sim.venue_events import Disconnected, StreamTruth, Truth
 from netfeed.sim.venue_ports import CONNECTIONS, GLIMPSE, RETRANSMITS
 from netfeed.sim.wired_venue import WiredVenue
 from netfeed.transport.endpoint import Endpoint, Outgoing, service
@@ -35,13 +37,13 @@ GLANCE_NS: Final = 20_000_000
 
 
 class Client:
-    """A GLIMPSE connection as an endpoint: its end is told to the venue by its port."""
+    """A GLIMPSE or JSON-RPC connection as an endpoint: its end is told to the venue by its port."""
 
     ended: Final = False
     receives: Final = True
 
     def __init__(self, stream: Stream, gone: Callable[[], None]) -> None:
-        self._stream, self._gone = stream, gone
+        self._stream, self.gone = stream, gone
 
     @property
     def wants_write(self) -> bool:
@@ -52,11 +54,11 @@ class Client:
         """Give the descriptor."""
         return self._stream.fileno()
 
-    def receive(self) -> list[bytes]:
+    def receive(self) -> Sequence[Buffer]:
         """Take what has come. Raises: NetworkError."""
         data = self._stream.receive()
         if self._stream.ended:
-            self._gone()
+            self.gone()
         return data
 
     def send(self, out: list[bytes]) -> None:
@@ -88,12 +90,17 @@ class Simulation:
         self._begun = self.loop.clock()
         self.venue = make_venue(config, self._begun, time.time_ns() - self._begun, credentials)
         self.wired = WiredVenue(self.venue, seed=config.seed)
+        self.streams: StreamVenue | None = None
+        self.stream_listener: StreamListener | None = None
         self._schedule = commands(config)
         self._listener: Listener | None = None
         self._control: Control | None = None
         try:
+            if config.stream is not None:
+                self.streams = stream_venue(self.wired, config.stream, config.seed, truth=truth is not None)
+            machine = self.streams or self.wired
             self._due(self._begun)
-            self._task = self.loop.add(self.wired, self._endpoints(), events=self._take, failed=self._failed)
+            self._task = self.loop.add(machine, self._endpoints(), events=self._take, failed=self._failed)
             self._open_servers()
         except BaseException:
             self.close()
@@ -113,7 +120,7 @@ class Simulation:
         if text == "stop":
             self.loop.stop()
             return {}
-        command(self.wired, text, self.loop.clock())
+        command(self.wired, text, self.loop.clock(), self.streams)
         self._task.kick()
         return {}
 
@@ -136,12 +143,13 @@ class Simulation:
             "refused": sum(one.refused for one in venue.gateways),
             "snapshot_cycles": venue.cycle.cycles if venue.cycle else None,
             "glimpse_served": venue.glimpse.served if venue.glimpse else None,
+            "stream": self.stream_listener.report() if self.stream_listener else None,
             "truths": self.truths, "late_ns": venue.late_ns, "events": dict(sorted(self.events.items())),
         }  # fmt: skip
 
     def close(self) -> None:
         """Close everything."""
-        for one in (self._control, self._listener):
+        for one in (self._control, self._listener, self.stream_listener):
             if one is not None:
                 one.close()
         self.loop.close()
@@ -161,6 +169,8 @@ class Simulation:
         if self.config.glimpse:
             self._listener = Listener(*split_endpoint(self.config.glimpse), self._accept)
             self.loop.watch(self._listener.fileno(), self._listener.ready)
+        if self.streams is not None and self.config.stream is not None:
+            self.stream_listener = StreamListener(self.streams, self.config.stream, self.loop, self._task, self._client)
         if self.config.control:
             self._control = Control(self.config.control, self.loop, self.do)
 
@@ -169,17 +179,20 @@ class Simulation:
         if port is None:
             stream.close()
             return
-        self.loop.open_port(self._task, port, Client(stream, lambda: self.loop.post(lambda: self._gone(port))))
+        self.loop.open_port(self._task, port, self._client(stream, port))
+
+    def _client(self, stream: Stream, port: int) -> Client:
+        return Client(stream, lambda: self.loop.post(lambda: self._gone(port)))
 
     def _gone(self, port: int) -> None:
         """A client closed, or was closed."""
         now = self.loop.clock()
-        self._task.take(self.wired.end(now, port), now)
+        self._task.take((self.streams or self.wired).end(now, port), now)
         self.loop.close_port(self._task, port)
 
     def _take(self, events: Sequence[Any], now: int) -> None:
         for event in events:
-            if isinstance(event, Truth):
+            if isinstance(event, Truth | StreamTruth):
                 self._write(event)
                 continue
             self.events[type(event).__name__] += 1
@@ -187,7 +200,7 @@ class Simulation:
                 port = event.port
                 self.loop.post(lambda port=port: self._gone(port))  # type: ignore[misc]
 
-    def _write(self, truth: Truth) -> None:
+    def _write(self, truth: Truth | StreamTruth) -> None:
         self.truths += 1
         if self._truth is not None:
             self._truth.write(json.dumps(truth.record()) + "\n")
@@ -195,6 +208,8 @@ class Simulation:
     def _failed(self, endpoint: Endpoint, error: NetworkError) -> None:
         self.events["connection failed" if isinstance(endpoint, Client) else "socket failed"] += 1
         self._note(str(error))
+        if isinstance(endpoint, Client):
+            endpoint.gone()
 
     def _glance(self, now: int) -> None:
         if self._stop():
@@ -210,7 +225,7 @@ class Simulation:
         self._schedule = self._schedule[len(due) :]
         for _, text in due:
             try:
-                command(self.wired, text, now)
+                command(self.wired, text, now, self.streams)
             except NetfeedError as error:
                 self._note(f"{text}: {error}")
         return bool(due)

@@ -1,9 +1,11 @@
 """What a simulated venue on real sockets may be told in TOML, and what its defaults are.
 
     schema_version = 1
-    protocol = "starbase"          # or "itch50"
+    protocol = "starbase"          # or "itch50", or "deribit": JSON-RPC alone
     rate = 2000                    # transactions a second
-    [faults]                       # by line: A, B, SNAPSHOT_A, SNAPSHOT_B; gateway, glimpse
+    [stream]                       # JSON-RPC over TLS and WebSocket, beside the multicast of starbase
+    listen = "127.0.0.1:8022"
+    [faults]                       # by line: A, B, SNAPSHOT_A, SNAPSHOT_B; gateway, glimpse, stream
     A = "loss 1%"
     [[schedule]]
     at = "5s"
@@ -12,6 +14,7 @@
 Flags of the command line win over the file. Unknown keys are mistakes, and come with the key that was probably meant.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -20,25 +23,31 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from netfeed.app.sim_streams import StreamConfig, url, wrong
 from netfeed.errors import ConfigurationFileError, NetfeedError
 from netfeed.feed.ports import Port
 from netfeed.sim.commands import LINES, command
 from netfeed.sim.gateway import Limits
+from netfeed.sim.jsonrpc_venue import JsonRpcVenue
+from netfeed.sim.stream_venue import StreamVenue
 from netfeed.sim.venue import Settings, Venue, itch_venue, starbase_venue
 from netfeed.sim.venue_ports import RETRANSMITS
 from netfeed.sim.wired_venue import WiredVenue
 from netfeed.units import parse_duration
 
-Protocol = Literal["starbase", "itch50"]
+Protocol = Literal["starbase", "itch50", "deribit"]
 Text = str
 """A duration such as 250ms, or GROUP:PORT."""
 
 _GROUPS: Final = {
     "starbase": (("233.252.0.11:7001", "233.252.0.12:7001"), ("233.252.0.13:7002", "233.252.0.14:7002")),
     "itch50": (("233.252.0.1:26400", "233.252.0.2:26400"), ()),
+    "deribit": ((), ()),
 }
 _SERVERS: Final = {"starbase": 7003, "itch50": 26499}
 GLIMPSE_PORT: Final = 26498
+_NUMBERED: Final = re.compile(r"^stream \d+ ", re.IGNORECASE)
+"""A command for one connection of those that are open then, which are none yet."""
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -77,6 +86,7 @@ class SimConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     payload_b: int = 1472
     username: str | None = None
     password_env: str | None = None
+    stream: StreamConfig | None = None
     faults: dict[str, str] = {}
     schedule: list[Step] = []
 
@@ -100,14 +110,18 @@ def load(path: str | None, flags: Mapping[str, Any]) -> SimConfig:
     mistakes = [f"{where}: {what}" for what in _unknown(table)]
     if mistakes:
         raise ConfigurationFileError("\n".join(mistakes))
-    table |= {key: value for key, value in flags.items() if value is not None}
+    said = {key: value for key, value in flags.items() if value is not None}
+    if "stream" in said and isinstance(table.get("stream"), dict):
+        said["stream"] = table["stream"] | said["stream"]
+    table |= said
     try:
         config = msgspec.convert(table, SimConfig)
     except msgspec.ValidationError as error:
         raise ConfigurationFileError(f"{where}: {error}") from None
     lines, copies = _GROUPS[config.protocol]
+    stream = config.stream or (StreamConfig() if config.protocol == "deribit" else None)
     config = msgspec.structs.replace(
-        config, lines=config.lines or list(lines), snapshots=config.snapshots or list(copies)
+        config, lines=config.lines or list(lines), snapshots=config.snapshots or list(copies), stream=stream
     )
     mistakes = [f"{where}: {what}" for what in _wrong(config)]
     if mistakes:
@@ -119,20 +133,22 @@ def make_venue(config: SimConfig, now: int, wall_ns: int, credentials: tuple[str
     """Make the venue. Units: `wall_ns` what the clock shows when `now` is 0."""
     limits = Limits(
         rate=config.requests_per_second, burst=config.burst, packets=config.answer_packets,
-        most=255 if config.protocol == "starbase" else 65_000, retry_delay_ns=parse_duration(config.retry_delay),
+        most=65_000 if config.protocol == "itch50" else 255, retry_delay_ns=parse_duration(config.retry_delay),
     )  # fmt: skip
     settings = Settings(
         seed=config.seed, rate=config.rate, transactions=config.transactions, begin_ns=now, wall_ns=wall_ns,
         instruments=config.instruments, live_orders=config.live_orders, retain=config.retain,
         gateways=max(len(config.retransmit), 1), limits=limits, cycle_ns=parse_duration(config.cycle),
         lag_ns=parse_duration(config.snapshot_lag), payloads=(config.payload_a, config.payload_b),
-        credentials=credentials,
+        credentials=credentials, truth=config.protocol != "deribit",
     )  # fmt: skip
-    return (starbase_venue if config.protocol == "starbase" else itch_venue)(settings)
+    return (itch_venue if config.protocol == "itch50" else starbase_venue)(settings)
 
 
 def addressed(config: SimConfig, host: str) -> SimConfig:
     """Fill in the servers, which stand on `host` if nothing else is said."""
+    if config.protocol == "deribit":
+        return config
     glimpse = config.glimpse
     if glimpse is None and config.protocol == "itch50":
         glimpse = f"{host}:{GLIMPSE_PORT}"
@@ -142,8 +158,15 @@ def addressed(config: SimConfig, host: str) -> SimConfig:
 
 def run_config(config: SimConfig) -> str:
     """Write the configuration with which `netfeed run` receives this venue."""
-    rows = [
-        "schema_version = 1", "", "[[channels]]", 'name = "sim"', f'protocol = "{config.protocol}"',
+    rows = ["schema_version = 1"]
+    if config.stream is not None:
+        rows += ["", "[[venues]]", 'name = "sim-json"', 'venue = "deribit"', f'endpoints = ["{url(config.stream)}"]']
+        rows += ['instruments = ["*"]', "trades = true", "tickers = true"]
+        rows += [f'tls = {{ ca = "{Path(config.stream.certificates).resolve()}/ca.pem" }}'] * config.stream.tls
+    if config.protocol == "deribit":
+        return "\n".join(rows) + "\n"
+    rows += [
+        "", "[[channels]]", 'name = "sim"', f'protocol = "{config.protocol}"',
         f'interface = "{config.interface}"', f"lines = [{_groups(config.lines)}]",
     ]  # fmt: skip
     if config.snapshots:
@@ -160,7 +183,7 @@ def run_config(config: SimConfig) -> str:
 def commands(config: SimConfig) -> list[tuple[int, str]]:
     """Give the commands with their times, those of `faults` at the start. Units: ns from the start."""
     now = [
-        (0, f"{name} {words}" if name in ("gateway", "glimpse") else f"line {name} {words}")
+        (0, f"{name} {words}" if name in ("gateway", "glimpse", "stream") else f"line {name} {words}")
         for name, words in config.faults.items()
     ]
     return now + sorted((parse_duration(step.at), step.do) for step in config.schedule)
@@ -180,19 +203,27 @@ def _unknown(table: Mapping[str, Any]) -> Iterable[str]:
 
 def _wrong(config: SimConfig) -> Iterable[str]:
     for name in config.faults:
-        if name not in (*LINES, "gateway", "glimpse"):
-            yield f"faults.{name}: there is no such line; there are {', '.join(LINES)}, gateway, glimpse"
+        if name not in (*LINES, "gateway", "glimpse", "stream"):
+            yield f"faults.{name}: there is no such line; there are {', '.join(LINES)}, gateway, glimpse, stream"
     if len(config.lines) > 2 or len(config.snapshots) > 2 or len(config.retransmit) > len(RETRANSMITS):
         yield f"at most two lines, two snapshot lines and {len(RETRANSMITS)} retransmit servers"
     if config.snapshots and config.protocol != "starbase":
         yield "snapshots: only starbase has a snapshot channel"
     if config.glimpse and config.protocol != "itch50":
         yield "glimpse: only itch50 has such a server"
+    if config.protocol == "deribit" and (config.lines or config.snapshots or config.retransmit):
+        yield "lines, snapshots, retransmit: deribit is JSON-RPC alone; starbase has both"
+    if config.stream is not None:
+        yield from wrong(config.stream)
+    if config.stream is not None and config.protocol == "itch50":
+        yield "stream: itch50 has no JSON-RPC; starbase and deribit do"
+        return
     try:
         wired = WiredVenue(make_venue(config, 0, 0))
+        streams = StreamVenue(JsonRpcVenue(wired, random_bytes=bytes)) if config.stream is not None else None
         parse_duration(config.duration or "0")
         for _, text in commands(config):
-            command(wired, text, 0)
+            command(wired, _NUMBERED.sub("stream ", text), 0, streams)
     except (ValueError, NetfeedError) as error:
         yield str(error)
 

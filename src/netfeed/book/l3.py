@@ -121,14 +121,18 @@ class OrderBooks:
         """Say whether a crossed book is wrong: it is while the instrument trades, not during a halt or an auction."""
         self._at(book).judged = judged
 
-    def suspect_all(self, first: int, last: int) -> None:
-        """Note that the messages `first` to `last` were lost and could have touched any book."""
+    def suspect_all(self, first: int, last: int, but_empty: bool = False) -> None:
+        """Note that the messages `first` to `last` were lost and could have touched any book.
+
+        `but_empty`: an EMPTY book is one that the stream has not begun, and stays so.
+        """
         self._log.append(
             Kind.GAP, NO_BOOK, sequence=first, reference=last, ts_event_ns=self._ts_event_ns,
             ts_recv_ns=self._ts_recv_ns, channel=self._channel,
         )  # fmt: skip
-        for book in range(len(self._books)):
-            self.to(book, BookState.SUSPECT)
+        for book, one in enumerate(self._books):
+            if not (but_empty and one.state is BookState.EMPTY):
+                self.to(book, BookState.SUSPECT)
 
     def doubt_all(self) -> None:
         """Make every LIVE book SUSPECT for what an open gap may hold, until `trust_all`, if nothing else befalls it."""

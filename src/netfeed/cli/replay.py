@@ -19,6 +19,8 @@ _EXAMPLES = """examples:
   netfeed replay capture.pcapng --events changes.parquet   every change of a best level, trade, state and gap
   netfeed replay capture.pcap --channel opt=233.252.0.1:26400,233.252.1.1:26400 --watch
 
+  netfeed replay day.jsonl --serve ws://127.0.0.1:9000     a recording of a venue, served to any client in its pace
+
 exit codes: 0 ok, 1 failure, 2 usage, 3 gaps or corruption were found (the report says where), 130/143 interrupted
 """
 
@@ -49,8 +51,20 @@ def add(verbs: Any) -> None:
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument("--speed", type=args.speed, metavar="X", help="X times as fast as it happened")
     pace.add_argument("--topspeed", action="store_true", help="as fast as can be, also with --watch")
+    parser.add_argument("--serve", metavar="ws://ADDRESS:PORT", help="serve a recording as its venue did, in its pace")
     args.add_talk(parser)
     parser.set_defaults(run=run)
+
+
+def recordings(files: list[str]) -> bool:
+    """Say whether the files are recordings of venues. Raises: ConfigurationError when only some are."""
+    from netfeed.app.recording_replay import is_recording
+    from netfeed.errors import ConfigurationError
+
+    found = [is_recording(file) for file in files]
+    if any(found) and not all(found):
+        raise ConfigurationError("captures and recordings of venues cannot be replayed together")
+    return all(found)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -62,6 +76,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(
             "--events - has standard output for itself; name a file, or leave out --json and --watch"
         )
+    if recordings(arguments.files):
+        from netfeed.cli import recording
+
+        return recording.run(arguments)
+    if arguments.serve is not None:
+        raise ConfigurationError("--serve takes recordings of venues, as `netfeed record` writes them")
     with Stop() as stop:
         replay = Replay(session.options(arguments), stop=stop)
         _drive(replay, arguments, stop)

@@ -18,11 +18,14 @@ _EXAMPLES = """examples:
   netfeed sim --protocol itch50 -i eth0 --rate 5000   MoldUDP64/ITCH with a re-request server and GLIMPSE
   netfeed sim --fault "A loss 1%" --fault "B loss 1% reorder 1%" --at "10s gateway dead"
   netfeed sim venue.toml --truth truth.jsonl --duration 60s --json
+  netfeed sim --protocol deribit --certificates ca     JSON-RPC over TLS and WebSocket; clients trust ca/ca.pem
+  netfeed sim --stream 127.0.0.1:8022 --plain         Starbase multicast and JSON-RPC of the same books, without TLS
   netfeed sim --control /tmp/venue.sock               then, while it runs:
   netfeed sim ctl /tmp/venue.sock line A loss 10%
   netfeed sim ctl /tmp/venue.sock line B silent 2s
   netfeed sim ctl /tmp/venue.sock gateway dead        also: slow 200ms, refusing, wrong, ok
   netfeed sim ctl /tmp/venue.sock session restart     also: session end, rate 5000, snapshots spoilt 10%, glimpse torn
+  netfeed sim ctl /tmp/venue.sock stream close 1012   also: stream silent 2s, stream once torn, stream refuse for 5s
   netfeed sim ctl /tmp/venue.sock status
 
 exit codes: 0 ok, 1 failure, 2 usage, 4 configuration, 69 no venue at the control socket, 77 not permitted,
@@ -39,9 +42,12 @@ def add(verbs: Any) -> None:
     )  # fmt: skip
     parser.add_argument("config", nargs="?", metavar="CONFIG", help="a TOML file; or `ctl`: command a running venue")
     parser.add_argument("words", nargs="*", metavar="SOCKET COMMAND", help="of `ctl`: where it listens, and what to do")
-    parser.add_argument("--protocol", choices=("starbase", "itch50"), help="what it speaks (starbase)")
+    parser.add_argument("--protocol", choices=("starbase", "itch50", "deribit"), help="what it speaks (starbase)")
     parser.add_argument("-i", "--interface", metavar="IF", help="where it publishes, by name or address (lo)")
     parser.add_argument("-t", "--ttl", type=args.positive, metavar="N", help="of its multicast (1)")
+    parser.add_argument("--stream", metavar="ADDR:PORT", help="talk JSON-RPC there, too (deribit 127.0.0.1:8022)")
+    parser.add_argument("--plain", action="store_true", help="JSON-RPC without TLS")
+    parser.add_argument("--certificates", metavar="DIR", help="where certificates are put (netfeed-sim-certificates)")
     parser.add_argument("--rate", type=args.positive, metavar="N", help="transactions a second (1000)")
     parser.add_argument("--seed", type=int, metavar="N", help="of the order flow and of all chances (1)")
     parser.add_argument("--instruments", type=args.positive, metavar="N", help="so many (starbase 22, itch50 20)")
@@ -125,6 +131,9 @@ def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
     names = ("protocol", "interface", "ttl", "rate", "seed", "instruments", "duration", "control")
     flags = {name: getattr(arguments, name) for name in names}
     flags["transactions"] = arguments.count
+    stream = {"listen": arguments.stream, "certificates": arguments.certificates}
+    stream |= {"tls": False} if arguments.plain else {}
+    flags["stream"] = {name: value for name, value in stream.items() if value is not None} or None
     pairs = [one.partition(" ") for one in arguments.fault]
     flags["faults"] = {line: words for line, _, words in pairs} or None
     flags["schedule"] = [dict(zip(("at", "do"), one.split(" ", 1), strict=False)) for one in arguments.at] or None

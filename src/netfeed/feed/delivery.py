@@ -20,6 +20,7 @@ Bounds: MAX_NOTES gaps are remembered with the books that they touched, MAX_TOUC
 Leaves out: what messages mean (`venues`), and where packets come from.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
@@ -83,7 +84,7 @@ class Delivery:
         self.channel = channel
         self.feed = feed
         self.number = number
-        self.snapshots_refused = 0
+        self.snapshot_faults: Counter[str] = Counter()
         self.touched: dict[Span, frozenset[int] | None] = {}
         self._step = step
         self._heals = heals
@@ -169,6 +170,11 @@ class Delivery:
     # --- snapshots from elsewhere
 
     @property
+    def snapshots_refused(self) -> dict[str, int]:
+        """Count the snapshots that were not believed by the reason, those that the feed itself refused among them."""
+        return dict(self.snapshot_faults + Counter(getattr(self.feed, "snapshot_faults", {})))
+
+    @property
     def needs_snapshot(self) -> bool:
         """Say whether a snapshot would mend something."""
         return bool(getattr(self.feed, "needs_snapshot", True))
@@ -190,10 +196,10 @@ class Delivery:
         channel, first = self.channel, snapshot.sequence
         following = channel.next_sequence
         if following is None or channel.high_sequence is None or not 0 < first <= channel.high_sequence + AHEAD:
-            self.snapshots_refused += 1
+            self.snapshot_faults["it claims to be far ahead of the stream"] += 1
             return False, []
         if not self.feed.is_sound(snapshot.records):
-            self.snapshots_refused += 1
+            self.snapshot_faults["it contradicts itself"] += 1
             return False, []
         events = self._let_pass(first, following, now)
         following = channel.next_sequence or following

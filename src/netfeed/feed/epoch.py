@@ -22,7 +22,7 @@ as any other line lives. Where the transport has no send time, the time of arriv
     far away, or another channel,      never                                    when a second packet agrees
       while the start is unsettled
 
-*A jump that two packets agreed on is taken back when the stream goes on below it* (`jump`).
+*A jump is taken back when the stream goes on below it* (`jump`), be it one that two packets agreed on or a small one.
 
 The start is *unsettled* while it was taken from the very first packet and no second one has agreed: that first one
 may have been the nonsense.
@@ -32,9 +32,9 @@ between its last packet and the new epoch's first. After that a packet with numb
 is news again, so that a forged epoch does not lock out the true one for ever: two that agree bring it back, where it
 was left.
 
-The bad cases: one forged number less than `max_jump` ahead is believed, and costs a gap that is reported; a sender that
-restarts in less than `quiet_ns` is taken for duplicates until that time has passed, then the loss is reported; one
-whose new count passes the old one before that is never noticed here, and goes on where the old one was.
+The bad cases: one forged number less than `max_jump` ahead is believed for a moment, and costs a gap that is reported;
+a sender that restarts in less than `quiet_ns` is taken for duplicates until that time has passed, then the loss is
+reported; one whose new count passes the old one before that is never noticed here, and goes on where the old one was.
 """
 
 from dataclasses import dataclass, replace
@@ -42,10 +42,8 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from netfeed.feed.framing import Framing, Kind, Packet
-from netfeed.feed.jump import Jump
+from netfeed.feed.jump import LIVELY_NS, Jump
 
-LIVELY_NS: Final = 50_000_000
-"""A session that was heard so short a time ago is not over, whatever others say."""
 MAX_RETIRED: Final = 8
 """Sessions that are remembered after they ended; the oldest is forgotten."""
 MAX_LOSS_ACROSS_WRAP: Final = 2**24
@@ -66,10 +64,14 @@ class Verdict(Enum):
 
 
 class Mark(NamedTuple):
-    """How far the stream is: the next number to deliver, and the end of what is known to exist."""
+    """How far the stream is: the next number to deliver, and the end of what is known to exist.
+
+    `late`: the packet that is judged begins with a number that was declared lost before it came.
+    """
 
     next: int
     high: int
+    late: bool = False
 
 
 class Sighting(NamedTuple):
@@ -138,6 +140,7 @@ class Epoch:
         self._settled = False
         self._stamped = False
         self._newest: int | None = None
+        self._latest = _NEVER_YET
         self._heard = _NEVER_YET
         self._boundary = self._boundary_until = _NEVER_YET
         self._retired: dict[bytes, _Retired] = {}
@@ -147,7 +150,7 @@ class Epoch:
     def begin(self, seen: Sighting) -> None:
         """Take the first packet of the stream for its session and channel."""
         self.session, self.channel = seen.packet.session, seen.packet.channel
-        self._newest = seen.stamp
+        self._newest = self._latest = seen.stamp
         self._stamped = seen.packet.ts_send_ns is not None
         self._opening = (seen.number, seen.port)
 
@@ -158,9 +161,10 @@ class Epoch:
     def advance(self, now: int, ts_send_ns: int | None) -> None:
         """Take note that somebody else followed the stream; `ts_send_ns` of the newest packet, where known."""
         self._newest = ts_send_ns if ts_send_ns is not None or self._stamped else now
+        self._latest = _NEVER_YET if self._newest is None else self._newest
         self._heard = now
         self._settled = True
-        self._jump = None
+        self._confirm(now)
 
     def may_straggle(self, now: int) -> bool:
         """Say whether packets from before a reset may still come, with numbers that fit the new count."""
@@ -179,10 +183,12 @@ class Epoch:
                 self._doubt = (verdict, seen.owned())
                 return Ruling(Verdict.DOUBT)
             self._doubt = None
-            if verdict is Verdict.CURRENT and self._jump is None and earlier.number > mark.high + self._max_jump:
-                self._jump = Jump(mark.high, self._max_jump)
+            if verdict is Verdict.CURRENT and earlier.number > mark.high + self._max_jump:
+                self._leap(earlier.number, mark, seen.now)
         elif verdict is Verdict.CURRENT and self._is_refuted(seen, mark):
             return self._back(seen)
+        if verdict is Verdict.CURRENT and earlier is None and seen.number > mark.high:
+            self._hop(seen, mark)
         if verdict is Verdict.CURRENT:
             self._follow(seen, mark)
         return Ruling(verdict, earlier)
@@ -200,13 +206,14 @@ class Epoch:
         start = self._start(seen.packet.sequence)
         until = seen.now + self._straggle_ns
         if seen.packet.session != self.session:
-            left = mark.next if self._jump is None else self._jump.end
+            jump = self._jump
+            left = jump.end if jump is not None and jump.is_doubtful else mark.next
             start = self._change_session(seen.packet.session, start, left, until)
         elif seen.packet.ts_send_ns is not None and self._newest is not None and seen.stamp > self._newest:
             self._boundary, self._boundary_until = (self._newest + seen.stamp) // 2, until
         self.channel = seen.packet.channel
         self.ended, self._settled, self._doubt, self._jump = False, True, None, None
-        self._newest = seen.stamp
+        self._newest = self._latest = seen.stamp
         return start
 
     def _suspect(self, seen: Sighting, mark: Mark) -> tuple[Verdict, bool]:
@@ -249,7 +256,7 @@ class Epoch:
         if not self._framing.resets or not seen.is_fallen(mark):
             return False
         if self._newest is None:
-            self._newest = seen.stamp  # somebody else followed the stream: the silence counts from here
+            self._newest = self._latest = seen.stamp  # somebody else followed the stream: the silence counts from here
         quiet_ns = self._framing.quiet_ns if seen.packet.ts_send_ns is None else self._quiet_ns
         return seen.stamp - self._newest > quiet_ns
 
@@ -267,21 +274,56 @@ class Epoch:
             ahead %= self._framing.modulus
         return earlier if same or 0 <= ahead <= self._max_jump else None
 
+    @property
+    def has_jumped(self) -> bool:
+        """Say whether a jump may still be taken back."""
+        return self._jump is not None
+
+    def _leap(self, far: int, mark: Mark, now: int) -> None:
+        """Take note of a jump that two packets agreed on; a small one before it may have been of the same making."""
+        if self._jump is None or not self._jump.agreed:
+            end = mark.high if self._jump is None else self._jump.end
+            self._jump = Jump(end, far, now, reach=self._max_jump, agreed=True)
+
+    def _hop(self, seen: Sighting, mark: Mark) -> None:
+        """Take note of a small jump, which is what every loss looks like."""
+        if self._jump is None or (self._jump.agreed and self._jump.stands):
+            self._jump = Jump(mark.high, seen.number, seen.now, reach=self._max_jump, agreed=False)
+        elif not self._jump.agreed:
+            self._jump.move(seen.number, seen.now)
+
+    def _confirm(self, now: int) -> None:
+        if self._jump is not None:
+            self._jump.confirm(now)
+            if self._jump.stands:
+                self._jump = None
+
     def _is_refuted(self, seen: Sighting, mark: Mark) -> bool:
-        return self._jump is not None and self._jump.is_refuted(seen.number, seen.packet.count, mark.high)
+        if self._jump is None:
+            return False
+        missing = mark.late or seen.number >= mark.next
+        refuted = self._jump.is_refuted(seen.number, seen.packet.count, seen.now, missing=missing)
+        if self._jump.stands and not self._jump.agreed:
+            self._jump = None  # what comes from below it is old
+        return refuted
 
     def _back(self, seen: Sighting) -> Ruling:
         assert self._jump is not None
         end, self._jump = self._jump.end, None
-        self._newest, self._heard = seen.stamp, seen.now
+        self._newest = self._latest = seen.stamp
+        self._heard = seen.now
         return Ruling(Verdict.BACK, end=end)
 
     def _follow(self, seen: Sighting, mark: Mark) -> None:
-        """Take a believed packet for the newest; not the greatest stamp, so that a wrong one is soon forgotten."""
+        """Take a believed packet for the newest; not the greatest stamp, so that a wrong one is soon forgotten.
+
+        Nor that of a packet that jumped ahead, which may be a lie, nor a single one that went back: by an old stamp
+        honest copies would look like a new beginning.
+        """
         if seen.packet.kind is not Kind.END_OF_SESSION:
             self._heard = seen.now
-        if not seen.is_fallen(mark):
-            self._newest = seen.stamp
+        if not seen.is_fallen(mark) and seen.number <= mark.high:
+            self._newest, self._latest = max(seen.stamp, self._latest), seen.stamp
         if (seen.number, seen.port) != self._opening:
             self._settled = True
 

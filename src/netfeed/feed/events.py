@@ -71,7 +71,11 @@ class GapOpened:
 
 @dataclass(frozen=True, slots=True)
 class GapClosed:
-    """All that was missing of an opened gap has come, or a snapshot made it needless. `by`: what brought the last."""
+    """All that was missing of an opened gap has come, or a snapshot made it needless. `by`: what brought the last.
+
+    The range is that of its `GapOpened`, and there is one for each: a gap of which some was lost is closed, by a
+    snapshot, when that has been made good.
+    """
 
     first: int
     last: int

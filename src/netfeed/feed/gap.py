@@ -41,12 +41,16 @@ def unwrap(raw: int, near: int, modulus: int) -> int:
 
 @dataclass(slots=True)
 class Gap:
-    """Numbers from `first` up to, not including, `end` that were found missing together."""
+    """Numbers from `first` up to, not including, `end` that were found missing together.
+
+    `span`: first and last as it was opened, whatever was cut off since; pieces of one gap have it in common.
+    """
 
     first: int
     end: int
     seen_at: int
     opened_at: int | None = None
+    span: Range | None = None
 
 
 class Piece(NamedTuple):
@@ -173,7 +177,8 @@ class GapTracker:
         return excused
 
     def _open(self, gap: Gap, now: int) -> list[Gap]:
-        return [Gap(first, end, gap.seen_at, now) for first, end in self.missing.overlap(gap.first, gap.end)]
+        missing = self.missing.overlap(gap.first, gap.end)
+        return [Gap(first, end, gap.seen_at, now, (first, end - 1)) for first, end in missing]
 
     def _due(self, gap: Gap) -> int:
         return gap.seen_at + (self._reorder_ns if gap.opened_at is None else self._recovery_ns)

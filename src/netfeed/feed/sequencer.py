@@ -6,13 +6,15 @@ it is given up: then what was missing is reported as lost, and the rest flows. M
 held longer than the recovery window).
 
 Invariant: every number below `next` has been delivered, reported lost, or excused by a snapshot - exactly one of them.
+And every gap that was opened is closed once: by what brought the last of it, or, once some of it was lost, by the
+snapshots that made it good. The latest MAX_RECORDS have a record each.
 
 Leaves out: whether a packet belongs to this stream (`epoch`), and lines (`arbiter`). No clock: `now` is an argument.
 """
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from netfeed.feed.events import ClosedBy, Event, GapClosed, GapLost, GapOpened, LostBy, Messages, RecoveredBy
@@ -41,9 +43,10 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GapRecord:
-    """One gap that was opened. `by` is None, and `closed_at` the time of giving up, where it was lost.
+    """One gap that was opened. `by` is None, and `closed_at` the time of giving up, where some of it was lost.
 
-    `seen_at`: when the first packet behind it came, a reorder window before it was opened.
+    `seen_at`: when the first packet behind it came, a reorder window before it was opened. `lost`: so many of its
+    numbers never came, also when snapshots have made that good.
     """
 
     first: int
@@ -52,6 +55,7 @@ class GapRecord:
     closed_at: int
     by: ClosedBy | None
     seen_at: int
+    lost: int = 0
 
 
 class _Held(NamedTuple):
@@ -60,6 +64,14 @@ class _Held(NamedTuple):
     arrival: Arrival
     recovered: bool
     cost: int
+
+
+@dataclass(slots=True)
+class _Torn:
+    """What became of the pieces of a gap that are done. `is_good`: what was lost of it has been made good."""
+
+    lost: int = 0
+    is_good: bool = True
 
 
 class Sequencer:
@@ -79,6 +91,7 @@ class Sequencer:
         self._max_held_bytes = max_held_bytes
         self._held: dict[int, _Held] = {}
         self._lost = RangeSet(limit=MAX_LOST)
+        self._torn: dict[Range, _Torn] = {}  # gaps that were cut, as long as a piece is open
 
     @property
     def next(self) -> int:
@@ -168,11 +181,11 @@ class Sequencer:
     def heal(self, now: int) -> list[Event]:
         """Take note that snapshots have made good what was lost so far: its records say so from now on."""
         events: list[Event] = []
+        for torn in self._torn.values():
+            torn.is_good = True
         for k, record in enumerate(self.records):
             if record.by is None:
-                self.records[k] = GapRecord(
-                    record.first, record.last, record.opened_at, now, "snapshot", record.seen_at
-                )
+                self.records[k] = replace(record, closed_at=now, by="snapshot")
                 events.append(GapClosed(record.first, record.last, "snapshot", record.opened_at, now))
         return events
 
@@ -214,11 +227,10 @@ class Sequencer:
     def _closed(self, by: ClosedBy, now: int) -> list[Event]:
         events: list[Event] = []
         for gap in self.gaps.filled():
-            if gap.opened_at is None:
+            if gap.span is None:
                 self.reordered += 1
-                continue
-            events.append(GapClosed(gap.first, gap.end - 1, by, gap.opened_at, now))
-            self.records.append(GapRecord(gap.first, gap.end - 1, gap.opened_at, now, by, gap.seen_at))
+            else:
+                events += self._done(gap, by, now)
         return events
 
     def _lose(self, why: LostBy, now: int) -> list[Event]:
@@ -229,8 +241,22 @@ class Sequencer:
         for first, end in lost:
             events += self._release(start, first)
             events.append(GapLost(first, end - 1, why, opened_at, now))
-            self.records.append(GapRecord(first, end - 1, opened_at, now, None, gap.seen_at))
             self._lost.add(first, end)
             self.lost += end - first
             start = end
+        for piece in opened or [gap]:
+            self._done(piece, None, now, sum(end - first for first, end in lost if piece.first <= first < piece.end))
         return events + self._release(start, self.gaps.next)
+
+    def _done(self, gap: Gap, by: ClosedBy | None, now: int, lost: int = 0) -> list[Event]:
+        """Close the account of an opened gap, once no other piece of it is open."""
+        assert gap.span is not None
+        torn = self._torn.pop(gap.span, None) or _Torn()
+        if lost:
+            torn.lost, torn.is_good = torn.lost + lost, False
+        if any(other.span == gap.span for other in self.gaps.gaps):
+            self._torn[gap.span] = torn
+            return []
+        closed_by, opened_at = by if torn.is_good else None, gap.opened_at or 0
+        self.records.append(GapRecord(*gap.span, opened_at, now, closed_by, gap.seen_at, torn.lost))
+        return [] if closed_by is None else [GapClosed(*gap.span, closed_by, opened_at, now)]

@@ -49,7 +49,7 @@ class Stream:
                 return [Ignored(Verdict.FOREIGN.value, port, packet.sequence)]
             self._begin(self._sighting(packet, port, now))
         seen = self._sighting(packet, port, now)
-        verdict, earlier, end = self.epoch.judge(seen, self._mark)
+        verdict, earlier, end = self.epoch.judge(seen, self._mark_for(seen))
         if verdict is Verdict.CURRENT and earlier is None:
             return self._accept(seen, "line")
         if verdict is Verdict.BACK:
@@ -94,6 +94,11 @@ class Stream:
     @property
     def _mark(self) -> Mark:
         return Mark(self.sequencer.next, self.sequencer.gaps.high)
+
+    def _mark_for(self, seen: Sighting) -> Mark:
+        mark = self._mark
+        late = seen.number < mark.next and self.epoch.has_jumped
+        return mark._replace(late=True) if late and self.sequencer.is_late(seen.number, seen.number + 1) else mark
 
     def _sighting(self, packet: Packet, port: int, now: int) -> Sighting:
         number, modulus = packet.sequence, self._framing.modulus

@@ -8,15 +8,17 @@ nothing that was asked for already. So a hundred reconnects ask for each topic a
     ASKED       wait for the answer                 ask no longer, once it is on
     ON          -                                   ask no longer
     LEAVING     wait, then ask for it               wait, then forget it
-    RESTING     ask for it when the wait is over    forget it
+    RESTING     ask for it when the wait is over    forget it; ask no longer, where it is in doubt
     FINAL       never ask again                     forget it
 
 A request that is not answered in time, or only for some of its topics, makes the rest RESTING, each time twice as long.
+Those are in *doubt*: the venue may carry them, though it has not said so; who wants such a one no longer has to say it.
 `anew` takes a topic off and on again: its snapshot comes with that.
 
 Bounds: requests that wait for an answer, topics of a request; topics that nobody wanted are never taken in.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -27,6 +29,8 @@ from netfeed.machine import NEVER
 ANSWER_NS: Final = 10_000_000_000
 FIRST_REST_NS: Final = 1_000_000_000
 MAX_REST_NS: Final = 300_000_000_000
+MAX_REFUSED: Final = 8
+"""How often a topic that shall go is asked off: a venue that refuses that, or is silent about it, does not carry it."""
 IN_FLIGHT: Final = 4
 """Requests that may wait for an answer at a time: a venue that answers slowly is not asked faster."""
 
@@ -54,12 +58,12 @@ class Ask:
 
 
 class _Topic:
-    """One topic. `rests` counts how often it came to nothing in a row."""
+    """One topic. `rests` counts how often it came to nothing in a row; `doubt`: the venue may carry it all the same."""
 
-    __slots__ = ("rests", "state", "wanted")
+    __slots__ = ("doubt", "rests", "state", "wanted")
 
     def __init__(self) -> None:
-        self.state, self.wanted, self.rests = State.OFF, True, 0
+        self.state, self.wanted, self.rests, self.doubt = State.OFF, True, 0, False
 
 
 class _Request:
@@ -89,8 +93,9 @@ class Subscriptions:
         """Want topics; those that are wanted already stay as they are, but a final refusal is tried again."""
         for name in topics:
             topic = self._topics.setdefault(name, _Topic())
-            if topic.state is State.ON and not topic.wanted:
+            if topic.state is State.ON and not topic.wanted and not topic.doubt:
                 self._leave.pop(name, None)
+                self._resting.pop(name, None)
             topic.wanted = True
             if topic.state in (State.OFF, State.FINAL):
                 self._off(name, topic)
@@ -104,8 +109,9 @@ class Subscriptions:
             topic.wanted = False
             if topic.state is State.ON:
                 self._leave[name] = None
+                self._resting.pop(name, None)
             elif topic.state not in _PENDING:
-                self._forget(name)
+                self._forget_or_leave(name, topic)
 
     def anew(self, name: str) -> bool:
         """Take a topic off and on again; False when it is not on, so that a snapshot comes anyway, or never."""
@@ -113,6 +119,7 @@ class Subscriptions:
         if topic is None or topic.state is not State.ON:
             return False
         self._leave[name] = None
+        self._resting.pop(name, None)
         return True
 
     def heir(self) -> "Subscriptions":
@@ -151,7 +158,7 @@ class Subscriptions:
         for name in self._named(request, topics, (on,)):
             topic = self._topics.get(name)
             if topic is None:
-                self.unasked += 1
+                self.unasked += on
             elif on and topic.state in (State.ASKED, State.RESTING):
                 self._on(name, topic)
                 moved.append(name)
@@ -161,13 +168,25 @@ class Subscriptions:
         return moved
 
     def refused(self, request: int | None, topics: Iterable[str] | None, *, final: bool, now: int) -> list[str]:
-        """Take a refusal; give the topics that it hit. A topic that cannot be let go has gone already."""
+        """Take a refusal; give the topics that it hit.
+
+        A topic that the venue will not let go is asked off again later; when that is final, or was tried MAX_REFUSED
+        times, it has gone already. One that is in doubt may be refused because it is carried: it is let go first.
+        """
         hit = []
         for name in self._named(request, topics, (True, False)):
             topic = self._topics.get(name)
             if topic is None or topic.state not in (State.ASKED, State.LEAVING, State.ON):
                 continue
+            if topic.state is State.LEAVING and not final and topic.rests < MAX_REFUSED:
+                topic.state = State.ON
+                self._pause(name, topic, now)
+                continue
+            if topic.state is State.ASKED and not final and topic.doubt:
+                self._back_on(name, topic)
+                continue
             hit.append(name)
+            topic.doubt = False
             if topic.state is not State.ASKED:
                 self._ended(name, topic, now)
             elif final and topic.wanted:
@@ -176,11 +195,17 @@ class Subscriptions:
                 self._rest(name, topic, now)
         return hit
 
-    def unheard(self, number: int) -> None:
-        """Take note that a request was not even looked at (too many requests): it is due again."""
+    def unheard(self, number: int) -> list[str]:
+        """Take note that a request was not even looked at (too many requests): it is due again. Give what is off."""
         request = self._requests.pop(number, None)
+        off = []
         for name, topic in [] if request is None else self._pending(request):
-            self._off(name, topic) if topic.state is State.ASKED else self._back_on(name, topic)
+            if topic.state is State.LEAVING:
+                self._back_on(name, topic)
+            else:
+                off += [] if topic.doubt else [name]
+                self._off(name, topic)
+        return off
 
     def wake(self, now: int) -> list[str]:
         """Let what has rested be due again, and give up requests that are overdue: their topics are given."""
@@ -189,20 +214,26 @@ class Subscriptions:
             self.unanswered += 1
             for name, topic in self._pending(self._requests.pop(number)):
                 late.append(name)
-                self._rest(name, topic, now) if topic.state is State.ASKED else self._back_on(name, topic)
+                topic.doubt = True
+                self._late(name, topic, now)
         for name in [name for name, at in self._resting.items() if at <= now]:
-            self._off(name, self._topics[name])
+            topic = self._topics[name]
+            self._off(name, topic) if topic.state is State.RESTING else self._back_on(name, topic)
         return late
 
     def lost(self) -> list[str]:
-        """Take note that the connection is gone; give the topics that it carried or was asked for."""
+        """Take note that the connection is gone; give the topics that it carried, or may have."""
         self._requests.clear()
         self._leave.clear()
         carried = []
         for name, topic in list(self._topics.items()):
             if topic.state is State.ON or topic.state in _PENDING:
                 carried.append(name)
+                topic.doubt = False
                 self._off(name, topic)
+            elif topic.doubt:
+                carried.append(name)
+                topic.doubt = False
         return carried
 
     # --- what can be seen
@@ -221,6 +252,11 @@ class Subscriptions:
         """Say where a topic is; None for one that nobody wants."""
         topic = self._topics.get(name)
         return None if topic is None else topic.state
+
+    def census(self) -> dict[str, int]:
+        """Count the topics by their state; a state that none is in is left out."""
+        counted = Counter(topic.state.value for topic in self._topics.values())
+        return dict(sorted(counted.items()))
 
     @property
     def settled(self) -> bool:
@@ -260,22 +296,24 @@ class Subscriptions:
         if topic.wanted:
             self._ask[name] = None
         else:
-            self._forget(name)
+            self._forget_or_leave(name, topic)
 
     def _on(self, name: str, topic: _Topic) -> None:
         self._resting.pop(name, None)
-        topic.state, topic.rests = State.ON, 0
+        topic.state, topic.rests, topic.doubt = State.ON, 0, False
         if not topic.wanted:
             self._leave[name] = None
 
     def _back_on(self, name: str, topic: _Topic) -> None:
         """A topic that was not taken off: it is tried again."""
         topic.state = State.ON
+        self._resting.pop(name, None)
         self._leave[name] = None
 
     def _ended(self, name: str, topic: _Topic, now: int) -> None:
         """A topic is off: as it was asked to be, or because the venue ended it, which is not asked for at once."""
-        was, topic.state = topic.state, State.OFF
+        was, topic.state, topic.doubt = topic.state, State.OFF, False
+        topic.rests = topic.rests if was is State.ON else 0
         self._leave.pop(name, None)
         if was is State.ON:
             self._rest(name, topic, now)
@@ -284,11 +322,33 @@ class Subscriptions:
 
     def _rest(self, name: str, topic: _Topic, now: int) -> None:
         if not topic.wanted:
-            self._forget(name)
+            self._forget_or_leave(name, topic)
             return
         topic.state = State.RESTING
+        self._pause(name, topic, now)
+
+    def _pause(self, name: str, topic: _Topic, now: int) -> None:
         self._resting[name] = now + min(FIRST_REST_NS << min(topic.rests, 32), MAX_REST_NS)
         topic.rests += 1
+
+    def _late(self, name: str, topic: _Topic, now: int) -> None:
+        """A request was not answered for this topic: ask again, but not for ever where it shall go."""
+        if topic.state is State.ASKED:
+            self._rest(name, topic, now)
+        elif topic.rests < MAX_REFUSED:
+            topic.rests += 1
+            self._back_on(name, topic)
+        else:
+            self._ended(name, topic, now)
+
+    def _forget_or_leave(self, name: str, topic: _Topic) -> None:
+        """Let an unwanted topic go: where it is in doubt the venue is told so, as if it were on."""
+        if not topic.doubt:
+            self._forget(name)
+            return
+        self._resting.pop(name, None)
+        self._ask.pop(name, None)
+        self._back_on(name, topic)
 
     def _forget(self, name: str) -> None:
         self._topics.pop(name, None)

@@ -15,6 +15,9 @@ MIN_HOLD_NS: Final = 100_000_000
 MAX_HOLD_NS: Final = 600_000_000_000
 """A venue bans for minutes at most; a longer wish is nonsense."""
 
+MAX_DEBT_NS: Final = 30_000_000_000
+"""A venue that floods us with heartbeats must not keep us from asking for long after it has stopped."""
+
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
@@ -47,8 +50,9 @@ class Throttle:
         return True
 
     def spend(self, now: int, weight: int = 1) -> None:
-        """Pay for what goes out at once, budget or not."""
-        self._bucket.spend(now, weight)
+        """Pay for what goes out at once, budget or not; what is owed is bounded by MAX_DEBT_NS."""
+        if self._bucket.ready_at() < now + MAX_DEBT_NS:
+            self._bucket.spend(now, weight)
         self._urgent += 1
         self._weight += weight
 

@@ -17,6 +17,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -29,6 +30,10 @@ _OWN: Final = "/proc/thread-self/ns/net"
 _SIOCETHTOOL: Final = 0x8946
 _OFFLOADS: Final = (0x17, 0x1F, 0x24, 0x2C)
 """ETHTOOL_STXCSUM, STSO, SGSO and SGRO of <linux/ethtool.h>."""
+_NODAD: Final = 0x02
+_TENTATIVE: Final = 0x40
+"""IFA_F_NODAD and IFA_F_TENTATIVE of <linux/if_addr.h>."""
+_SETTLED_S: Final = 10.0
 
 
 class NamespaceError(NetfeedError):
@@ -82,10 +87,20 @@ class Namespace:
                 namespace.up(name)
 
     def address(self, interface: str, address: str) -> None:
-        """Give an interface an address, as 10.9.0.1/24."""
+        """Give an interface an address, as 10.9.0.1/24, and return when it can be used.
+
+        Nobody else is here, so IPv6 need not ask whether it is taken; the kernel still settles it a moment later.
+        """
         host, _, length = address.partition("/")
+        flags = {"flags": _NODAD} if ":" in host else {}
         with self.entered(), _netlink() as ip:
-            ip.addr("add", index=_index(ip, interface), address=host, prefixlen=int(length))
+            index = _index(ip, interface)
+            ip.addr("add", index=index, address=host, prefixlen=int(length), **flags)
+            until = time.monotonic() + _SETTLED_S
+            while any(one["flags"] & _TENTATIVE for one in ip.get_addr(index=index, address=host)):
+                if time.monotonic() > until:
+                    raise NamespaceError(f"the kernel does not settle the address {host} of {interface}")
+                time.sleep(0.001)
 
     def route(self, destination: str, interface: str) -> None:
         """Send what goes to a network, as 233.252.0.0/24, out of an interface."""

@@ -22,6 +22,10 @@ READS: Final = (h11.IDLE, h11.SEND_RESPONSE, h11.SEND_BODY)
 """States of the peer in which more of it is read."""
 MAX_WHAT: Final = 100
 """What is repeated of an error. h11 quotes the peer after a colon, which may be a secret: that part is left out."""
+FIRST_LINE: Final = frozenset(
+    {"illegal request line", "illegal status line", "no request line received", "no response line received"}
+)
+"""One fault, which h11 names by how much of the line had come when it was seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,4 +166,5 @@ class Body:
 
 def malformed(error: h11.RemoteProtocolError) -> Malformed:
     """Say what h11 found wrong, without the bytes that it quotes."""
-    return Malformed(str(error).split(":")[0][:MAX_WHAT], error.error_status_hint)
+    what = str(error).split(":")[0][:MAX_WHAT]
+    return Malformed("illegal first line" if what in FIRST_LINE else what, error.error_status_hint)

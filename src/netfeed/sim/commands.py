@@ -9,6 +9,9 @@
     rate 5000                              transactions a second; 0 stops the flow
     switch A | B | both                    one switch sends alone, as to bonded interfaces; a fail-over; both again
     session end | restart | restart 15s    the end of the session; another one, after a time of silence
+    stream FAULTS [for 2s] | ok            all JSON-RPC connections from now on, or for a time: see `stream_faults`
+    stream once skip | torn | ...          something happens once, to all of them; `stream 2 once skip`: to the second
+    stream close 1012 | 1006               they end with this WebSocket code, or without a word
 
 Lines: A, B, SNAPSHOT_A, SNAPSHOT_B. Faults: ok, silent, loss RATE, burst RATE [PACKETS], duplicate RATE,
 reorder RATE [TIME], delay TIME, jitter TIME, corrupt RATE, chain WORSEN MEND [BAD [GOOD]] (four rates, see `faults`).
@@ -21,10 +24,11 @@ from typing import Final, TypeVar
 
 from netfeed.errors import ConfigurationError, MisuseError
 from netfeed.feed.ports import Port
-from netfeed.sim.faults import NONE, RATE, Chain, Faults
+from netfeed.sim.faults import NONE, RATE, Chain, Faults, parse_rate
+from netfeed.sim.stream_commands import Streams, stream
 from netfeed.sim.venue_ports import GLIMPSE, RETRANSMITS
 from netfeed.sim.wired_venue import WiredVenue
-from netfeed.units import parse_decimal, parse_duration
+from netfeed.units import parse_duration
 
 LINES: Final = {
     "A": Port.LINE_A, "B": Port.LINE_B, "SNAPSHOT_A": Port.SNAPSHOT_A, "SNAPSHOT_B": Port.SNAPSHOT_B,
@@ -34,38 +38,27 @@ _T = TypeVar("_T")
 _FAULTS: Final = "ok, silent, loss, burst, chain, duplicate, reorder, delay, jitter, corrupt"
 
 
-def command(wired: WiredVenue, text: str, now: int) -> None:
-    """Do what a command says.
+def command(wired: WiredVenue, text: str, now: int, streams: Streams | None = None) -> None:
+    """Do what a command says. `streams`: the JSON-RPC connections of the venue, where it has some.
 
     Raises: ConfigurationError that says what was not understood, and what would be; nothing has changed then.
     """
     words = text.split()
     subject = words[0].lower() if words else ""
     act = _SUBJECTS.get(subject)
-    if act is None:
-        raise ConfigurationError(f"{text!r} begins with none of {', '.join(_SUBJECTS)}")
+    if act is None and subject != "stream":
+        raise ConfigurationError(f"{text!r} begins with none of {', '.join(_SUBJECTS)}, stream")
     try:
-        act(wired, words[1:], now)
+        if act is None:
+            stream(streams, words[1:], now)
+        else:
+            act(wired, words[1:], now)
     except (IndexError, ValueError, MisuseError) as error:
         said = str(error) if not isinstance(error, IndexError) else "something is missing at its end"
         raise ConfigurationError(f"{text!r}: {said}") from None
     wired.flush(now)
-
-
-def parse_rate(text: str) -> int:
-    """Read a percentage, exactly. Units: out of RATE.
-
-    Raises: ValueError.
-
-    >>> parse_rate("10%"), parse_rate("0.05%")
-    (100000, 500)
-    """
-    if not text.endswith("%"):
-        raise ValueError(f"not a percentage such as 10% or 0.1%: {text!r}")
-    rate = parse_decimal(text[:-1], -4)
-    if not 0 <= rate <= RATE:
-        raise ValueError(f"a rate is from 0% to 100%, not {text}")
-    return rate
+    if streams is not None:
+        streams.flush(now)
 
 
 def parse_faults(words: Sequence[str]) -> Faults:

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 from netfeed.errors import MisuseError
 from netfeed.sim.draws import Draws
+from netfeed.units import parse_decimal
 
 RATE: Final = 1_000_000
 """Rates are out of so many packets: 10,000 is one percent."""
@@ -79,6 +80,22 @@ class Faults:
 
 NONE: Final = Faults()
 """A line that does what it should."""
+
+
+def parse_rate(text: str) -> int:
+    """Read a percentage, exactly. Units: out of RATE.
+
+    Raises: ValueError.
+
+    >>> parse_rate("10%"), parse_rate("0.05%")
+    (100000, 500)
+    """
+    if not text.endswith("%"):
+        raise ValueError(f"not a percentage such as 10% or 0.1%: {text!r}")
+    rate = parse_decimal(text[:-1], -4)
+    if not 0 <= rate <= RATE:
+        raise ValueError(f"a rate is from 0% to 100%, not {text}")
+    return rate
 
 
 class Window(NamedTuple):

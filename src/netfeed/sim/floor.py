@@ -3,17 +3,21 @@
 A floor knows its instruments and their books. It neither numbers messages nor sends them, and time is told to it.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from netfeed.book.digest import Row
 
 
 class Transaction(NamedTuple):
-    """What is told of one action: its messages, and the instruments whose books it touched."""
+    """What is told of one action: its messages, and the instruments whose books it touched.
+
+    `told`: the messages before they were encoded, for a venue that says the same in another language.
+    """
 
     messages: Sequence[bytes]
     touched: Sequence[int]
+    told: Sequence[tuple[int, Mapping[str, Any]]] = ()
 
 
 class BookFacts(NamedTuple):
@@ -23,6 +27,14 @@ class BookFacts(NamedTuple):
     bids: Sequence[Row]
     asks: Sequence[Row]
     exponents: tuple[int, int]
+
+
+class Watched(NamedTuple):
+    """A transaction as it happened, with each book that it touched as it was right after it. Units: monotonic ns."""
+
+    at_ns: int
+    transaction: Transaction
+    books: Mapping[int, BookFacts]
 
 
 class Floor(Protocol):

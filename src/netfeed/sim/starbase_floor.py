@@ -94,4 +94,4 @@ class StarbaseFloor:
 
     def _told(self, told: Sequence[Told], wall_ns: int) -> Transaction:
         touched = dict.fromkeys(int(fields["instrumentId"]) for template, fields in told if template in _BOOK)
-        return Transaction(transaction(told, wall_ns), list(touched))
+        return Transaction(transaction(told, wall_ns), list(touched), told)

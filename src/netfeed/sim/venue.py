@@ -16,6 +16,7 @@ that is late makes the flow late, and is told so (`late_ns`): actions are never 
 Leaves out: faults of the lines (`link`), which stand between this machine and the world; other protocols.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,7 +25,7 @@ from netfeed.book.digest import digest
 from netfeed.errors import MisuseError
 from netfeed.feed.ports import Port
 from netfeed.machine import NEVER, Buffer
-from netfeed.sim.floor import Floor, Transaction
+from netfeed.sim.floor import Floor, Transaction, Watched
 from netfeed.sim.gateway import Gateway, Limits
 from netfeed.sim.glimpse_server import GlimpseServer
 from netfeed.sim.history import RETAIN
@@ -42,6 +43,8 @@ from netfeed.wire.starbase import PacketType
 LINGER_NS: Final = 50_000
 MAX_STEPS: Final = 4096
 """So many actions in one turn; a driver that is later than that makes the flow late."""
+MAX_WATCHED: Final = 65_536
+"""So many transactions are kept for who watches; one who looks after each call never misses one."""
 DOWN_NS: Final = {"starbase": 13_000_000_000, "itch50": 1_000_000_000}
 """How long a restart takes. Starbase does not name its sessions: only a silence tells a new count from old packets."""
 _S: Final = 10**9
@@ -159,6 +162,7 @@ class Venue:
         self._told: list[Event] = []
         self._told_ns = 0
         self._last_ns = settings.begin_ns
+        self._watched: deque[Watched] | None = None
 
     # -- the contract
 
@@ -272,6 +276,11 @@ class Venue:
             self._tell(event, now)
         self.lines.flush(now, self.wall(now))
 
+    def watch(self) -> list[Watched]:
+        """Give the transactions since the last call; the first call begins, and gives none."""
+        watched, self._watched = self._watched or (), deque(maxlen=MAX_WATCHED)
+        return list(watched)
+
     @property
     def is_up(self) -> bool:
         """Say whether the venue is open, or has ended its session and still answers."""
@@ -331,6 +340,9 @@ class Venue:
         first = self.lines.next
         for message in transaction.messages:
             self.lines.add(message)
+        if self._watched is not None:
+            books = {instrument: self.floor.facts(instrument) for instrument in transaction.touched}
+            self._watched.append(Watched(now, transaction, books))
         if self.settings.truth:
             events += [self.truth(instrument, first, self.wall(now)) for instrument in transaction.touched]
 

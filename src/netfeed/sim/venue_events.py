@@ -112,6 +112,48 @@ class SessionEnded:
     next_sequence: int
 
 
+@dataclass(frozen=True, slots=True)
+class StreamTruth:
+    """A book as it is after the change `change_id` of what a stream tells: levels only, no orders.
+
+    `digest` is that of `book.digest` with prices and quantities in 1e-9 and no counts of orders. Units: as in `Truth`.
+    """
+
+    instrument: str
+    change_id: int
+    bid: Row | None
+    ask: Row | None
+    digest: int
+    exponents: tuple[int, int]
+    ts_event_ns: int
+
+    def record(self) -> dict[str, Any]:
+        """Give it as one record of a truth file: decimal texts, absent is None."""
+        return {
+            "change_id": self.change_id, "instrument": self.instrument, "bid": self._level(self.bid),
+            "ask": self._level(self.ask), "digest": self.digest, "ts_event_ns": self.ts_event_ns,
+        }  # fmt: skip
+
+    def _level(self, row: Row | None) -> dict[str, Any] | None:
+        if row is None:
+            return None
+        price, quantity = (decimal_text(value, exponent) for value, exponent in zip(row, self.exponents, strict=False))
+        return {"price": price, "quantity": quantity}
+
+
+@dataclass(frozen=True, slots=True)
+class HungUp:
+    """The venue ends a JSON-RPC connection with this WebSocket code, after what it has said already.
+
+    `code` 1006: without any word. The driver drains the port, and closes it.
+    """
+
+    port: int
+    code: int
+    reason: str
+
+
 Event = (
     Truth | Answered | Refused | Malformed | SnapshotServed | Connected | Disconnected | SessionBegan | SessionEnded
+    | StreamTruth | HungUp
 )  # fmt: skip

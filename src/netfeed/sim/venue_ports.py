@@ -2,7 +2,8 @@
 
 On the lines and snapshots a venue only speaks. On the retransmit ports it is asked, and answers whoever asked: its
 output on such a port, right after `receive`, belongs to that peer. From GLIMPSE on, every port is one connection of a
-stream: its number is chosen by the driver, and lives from the first bytes to the end.
+stream: its number is chosen by the driver, and lives from the first bytes to the end. From STREAM on, every port is one
+connection of a client that talks JSON-RPC.
 """
 
 from typing import Final
@@ -16,3 +17,9 @@ MAX_CONNECTIONS: Final = 32
 RETRANSMITS: Final = (Port.RETRANSMIT, 5, 6, 7)
 """The ports of the servers that send lost messages again."""
 CONNECTIONS: Final = range(GLIMPSE, GLIMPSE + MAX_CONNECTIONS)
+STREAM: Final = 1000
+"""The first JSON-RPC connection; the next ones count up."""
+MAX_STREAMS: Final = 256
+"""More clients at once are turned away; the venue itself lets 32 of one address in."""
+STREAMS: Final = range(STREAM, STREAM + MAX_STREAMS)
+"""The JSON-RPC connections."""

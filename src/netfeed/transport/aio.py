@@ -19,8 +19,8 @@ from typing import Final, Self
 
 from netfeed.machine import NEVER, Machine
 from netfeed.transport.endpoint import Endpoint
-from netfeed.transport.loop import Events, Task, nothing
 from netfeed.transport.network import NetworkError
+from netfeed.transport.task import Events, Task, nothing
 
 MAX_WAIT_S: Final = 3600.0
 """The longest timer: an event loop adds it to its clock as a float."""
@@ -69,6 +69,11 @@ class Driver:
         self._task.kick()
         self._arm()
 
+    def finish(self) -> None:
+        """End sending behind all that waits; the driver is finished when the peer has closed too, or after a while."""
+        self._task.finish()
+        self._arm()
+
     def close(self) -> None:
         """Take the machine off the event loop and close its endpoints."""
         self.remove(self._task)
@@ -77,7 +82,11 @@ class Driver:
     def interest(self, endpoint: Endpoint) -> None:
         """Wait for room to write only while something waits to be written."""
         fd = endpoint.fileno()
-        if self._aio is None or fd < 0 or endpoint.wants_write == (fd in self._writing):
+        if self._aio is None or fd < 0:
+            return
+        if endpoint.ended:  # an end would be readable for ever
+            self._aio.remove_reader(fd)
+        if endpoint.wants_write == (fd in self._writing):
             return
         port = next((port for port, one in self._task.ports.items() if one is endpoint), None)
         if endpoint.wants_write and port is not None:
@@ -101,9 +110,7 @@ class Driver:
             self._timer.cancel()
             self._timer = None
         for port in list(task.ports):
-            endpoint = task.ports.pop(port)
-            self.release(endpoint)
-            endpoint.close()
+            task.drop(port)
 
     def _receive(self, port: int) -> None:
         if port in self._task.ports:
@@ -113,6 +120,7 @@ class Driver:
     def _flush(self, port: int) -> None:
         if port in self._task.ports:
             self._task.flush(port)
+            self._arm()
 
     def _wake(self) -> None:
         self._timer = None

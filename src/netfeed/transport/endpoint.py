@@ -9,9 +9,11 @@
 Whoever wants to see or change the datagrams (to record them, to lose some) wraps an endpoint in another one.
 """
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Final, Protocol
 
+from netfeed.machine import Buffer
 from netfeed.transport.send import Sender
 from netfeed.transport.udp import UdpSocket
 
@@ -45,8 +47,8 @@ class Endpoint(Protocol):
     def fileno(self) -> int:
         """Give the descriptor, -1 when it is closed."""
 
-    def receive(self) -> list[bytes]:
-        """Take what has come. Raises: NetworkError when nothing can come any more."""
+    def receive(self) -> Sequence[Buffer]:
+        """Take what has come; it may be overwritten by the next call. Raises: NetworkError when nothing can come."""
 
     def send(self, out: list[bytes]) -> None:
         """Send, or keep until `flush`. Raises: NetworkError when the peer is gone."""

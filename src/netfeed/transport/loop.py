@@ -22,22 +22,24 @@ import os
 import select
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Final
 
 from netfeed.errors import MisuseError
 from netfeed.machine import NEVER, Machine
 from netfeed.transport.endpoint import Endpoint
 from netfeed.transport.network import NetworkError
+from netfeed.transport.task import Driving, Events, Task, nothing, raise_error
+
+__all__ = ["Driving", "Events", "Loop", "LoopStatistics", "Task", "nothing", "raise_error"]
 
 MAX_READY: Final = 64
 """Descriptors that are looked at in a turn."""
 PRECISE_NS: Final = 10_000_000
+READS, WRITES = select.EPOLLIN, select.EPOLLOUT
 _FD_SETSIZE: Final = 1024
-
-Events = Callable[[Sequence[Any], int], None]
-"""Who takes a machine's events, with the time at which they happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,111 +50,6 @@ class LoopStatistics:
     longest_turn_ns: int
     late_wakes: int
     worst_lateness_ns: int
-
-
-def nothing(events: Sequence[Any], now: int) -> None:
-    """Take events and do nothing with them."""
-
-
-def raise_error(endpoint: Endpoint, error: NetworkError) -> None:
-    """Let the error of an endpoint end the loop: for those who did not say what else to do."""
-    raise error
-
-
-class Driving(Protocol):
-    """What a task needs of the loop that it is on."""
-
-    @property
-    def clock(self) -> Callable[[], int]:
-        """Give the clock."""
-
-    def interest(self, endpoint: Endpoint) -> None:
-        """Wait for room to write only while something waits to be written."""
-
-    def release(self, endpoint: Endpoint) -> None:
-        """Wait for an endpoint no more."""
-
-    def remove(self, task: "Task") -> None:
-        """Take a machine off and close its endpoints."""
-
-
-class Task:
-    """A machine on a loop, and the driver's law. Made by `Loop.add`."""
-
-    def __init__(
-        self, loop: Driving, machine: Machine, ports: Mapping[int, Endpoint], events: Events,
-        failed: Callable[[Endpoint, NetworkError], None],
-    ) -> None:  # fmt: skip
-        self.machine = machine
-        self.ports = dict(ports)
-        self.deadline = NEVER
-        self._loop, self._events, self._failed = loop, events, failed
-
-    def receive(self, port: int, now: int) -> None:
-        """Take what waits at an endpoint, one input after the other."""
-        endpoint = self.ports[port]
-        try:
-            inputs = endpoint.receive()
-        except NetworkError as error:
-            self._end(port, error)
-            return
-        for data in inputs:
-            if self.ports.get(port) is not endpoint:  # whoever took the events closed it
-                return
-            self.take(self.machine.receive(data, now, port), now)
-        if endpoint.ended and self.ports.get(port) is endpoint:
-            self._finish(port, endpoint, now)
-
-    def wake(self, now: int) -> None:
-        """Tell the machine that its deadline has passed."""
-        self.take(self.machine.wake(now), now)
-
-    def kick(self) -> None:
-        """Drain and read the deadline, after a command to the machine."""
-        self.take((), self._loop.clock())
-
-    def take(self, events: Sequence[Any], now: int) -> None:
-        """Hand over events, drain every port, read the deadline."""
-        if events:
-            self._events(events, now)
-        for port, endpoint in list(self.ports.items()):
-            out = self.machine.transmit(port)
-            if out:
-                try:
-                    endpoint.send(out)
-                except NetworkError as error:
-                    self._end(port, error)
-                self._loop.interest(endpoint)
-        self.deadline = self.machine.deadline
-
-    def close(self) -> None:
-        """Take the machine off the loop and close its endpoints."""
-        self._loop.remove(self)
-
-    def flush(self, port: int) -> None:
-        """Send on what an endpoint could not send before."""
-        endpoint = self.ports[port]
-        try:
-            endpoint.flush()
-        except NetworkError as error:
-            self._end(port, error)
-        self._loop.interest(endpoint)
-
-    def _finish(self, port: int, endpoint: Endpoint, now: int) -> None:
-        """The peer closed."""
-        self._loop.release(endpoint)
-        self.ports.pop(port, None)
-        end = getattr(self.machine, "end", None)
-        if end is not None:
-            self.take(end(now), now)
-        endpoint.close()
-
-    def _end(self, port: int, error: NetworkError) -> None:
-        endpoint = self.ports.pop(port, None)
-        if endpoint is not None:
-            self._loop.release(endpoint)
-            endpoint.close()
-            self._failed(endpoint, error)
 
 
 class Loop:
@@ -173,7 +70,7 @@ class Loop:
         self._endpoints: dict[int, Endpoint] = {}
         self._timers: list[_Timer] = []
         self._posted: deque[Callable[[], None]] = deque()
-        self._stopped = False
+        self._stopped = self._was_busy = False
         self._turns = self._longest = self._late = self._worst = 0
 
     def add(
@@ -198,10 +95,7 @@ class Loop:
 
     def close_port(self, task: Task, port: int) -> None:
         """Close one endpoint of a machine."""
-        endpoint = task.ports.pop(port, None)
-        if endpoint is not None:
-            self.release(endpoint)
-            endpoint.close()
+        task.drop(port)
 
     def remove(self, task: Task) -> None:
         """Take a machine off and close its endpoints."""
@@ -237,6 +131,10 @@ class Loop:
         self._posted.append(call)
         self._ring()
 
+    def fileno(self) -> int:
+        """Give a descriptor that is readable when a turn has something to do, for a loop inside another one."""
+        return self._poll.fileno()
+
     def stop(self) -> None:
         """End `run`, from any thread or a signal handler."""
         self._stopped = True
@@ -246,29 +144,43 @@ class Loop:
         """Turn until `stop`, or until a moment. Units: monotonic ns."""
         if self._cpu is not None:
             os.sched_setaffinity(0, {self._cpu})
-        while not self._stopped and self.clock() < until_ns:
+        while not self._stopped and (until_ns == NEVER or self.clock() < until_ns):
             self.turn(until_ns)
         self._stopped = False
 
     def turn(self, until_ns: int = NEVER) -> None:
         """Wait once and handle what is ready; returns at `until_ns` at the latest."""
-        deadline = min(self.deadline, until_ns)
-        ready = self._poll.poll(0, MAX_READY) if self._spin else self._wait(deadline)
+        # Who has just been answered often answers at once: before anything is computed for a sleep, it is asked for.
+        ready = self._poll.poll(0, MAX_READY) if self._spin or self._was_busy else ()
+        if not ready and not self._spin:
+            ready = self._wait(min(self.deadline, until_ns))
+        self._was_busy = bool(ready)
         now = begun = self.clock()
         self._turns += 1
         for fd, mask in ready:
-            self._handle(fd, mask, now)
+            if mask == READS and fd in self._ready:  # what is usual
+                self._ready[fd][0](now)
+            else:
+                self._handle(fd, mask, now)
         while self._posted:
             self._posted.popleft()()
         now = self.clock()
-        self._wake(now)
-        self._longest = max(self._longest, self.clock() - begun)
+        if self.deadline <= now:
+            self._wake(now)
+            now = self.clock()
+        if now - begun > self._longest:
+            self._longest = now - begun
 
     @property
     def deadline(self) -> int:
         """Give the earliest deadline of all machines and timers. Units: monotonic ns; NEVER."""
-        tasks = min((task.deadline for task in self.tasks), default=NEVER)
-        return min(tasks, min((timer.deadline for timer in self._timers), default=NEVER))
+        due = NEVER
+        for (
+            one
+        ) in self.tasks:  # a loop, for it runs twice a turn: a generator would cost a round trip half a microsecond
+            if one.deadline < due:
+                due = one.deadline
+        return min(due, min(timer.deadline for timer in self._timers)) if self._timers else due
 
     def statistics(self) -> LoopStatistics:
         """Give the account."""
@@ -285,7 +197,7 @@ class Loop:
         """Wait for room to write only while something waits to be written."""
         fd = endpoint.fileno()
         mask = self._mask(endpoint)
-        if fd >= 0 and self._endpoints.get(fd) is endpoint and self._masks.get(fd) != mask:
+        if self._masks.get(fd, mask) != mask and self._endpoints.get(fd) is endpoint:
             self._poll.modify(fd, mask)
             self._masks[fd] = mask
 
@@ -303,20 +215,21 @@ class Loop:
         mask = self._mask(endpoint)
         self._poll.register(fd, mask)
         self._masks[fd], self._endpoints[fd] = mask, endpoint
-        self._ready[fd] = (lambda now: task.receive(port, now), lambda: task.flush(port))
+        self._ready[fd] = (partial(task.receive, port), partial(task.flush, port))
 
     @staticmethod
     def _mask(endpoint: Endpoint) -> int:
-        return select.EPOLLIN | (select.EPOLLOUT if endpoint.wants_write else 0)
+        reads = 0 if endpoint.ended else READS  # an end would be readable for ever
+        return reads | WRITES if endpoint.wants_write else reads
 
     def _handle(self, fd: int, mask: int, now: int) -> None:
         if fd == self._bell:
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._bell)
             return
-        if mask & select.EPOLLOUT and fd in self._ready:
+        if mask & WRITES and fd in self._ready:
             self._ready[fd][1]()
-        if mask & ~select.EPOLLOUT and fd in self._ready:  # an endpoint that another one's events closed is gone
+        if mask & ~WRITES and fd in self._ready:  # an endpoint that another one's events closed is gone
             self._ready[fd][0](now)
 
     def _wake(self, now: int) -> None:

@@ -44,6 +44,9 @@ cdef class Batch:
     cdef uint8_t *names
     cdef uint8_t *controls
 
-    # Receive what waits, without waiting. Returns the count, or minus the errno.
-    cdef int fill(self, int fd, const Local *local) noexcept nogil
+    cdef bint named             # the kernel was given room for the senders' names
+
+    # Receive what waits, without waiting. Returns the count, or minus the errno. Senders are zeros unless they are `named`.
+    cdef int fill(self, int fd, const Local *local, bint named) noexcept nogil
+    cdef void name(self, bint named) noexcept nogil
     cdef void describe(self, int k, const Local *local) noexcept nogil

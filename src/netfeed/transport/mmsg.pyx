@@ -150,9 +150,7 @@ cdef class Batch:
             self.vectors[k].iov_len = size
             self.heads[k].msg_hdr.msg_iov = &self.vectors[k]
             self.heads[k].msg_hdr.msg_iovlen = 1
-            self.heads[k].msg_hdr.msg_name = self.names + <size_t>k * NF_NAME
             self.heads[k].msg_hdr.msg_control = self.controls + <size_t>k * NF_CONTROL
-            self.heads[k].msg_hdr.msg_namelen = NF_NAME
             self.heads[k].msg_hdr.msg_controllen = NF_CONTROL
             self.rows[k].payload_offset = <int64_t>k * stride
             self.rows[k].vlan = 0xFFFF
@@ -177,13 +175,25 @@ cdef class Batch:
         with nogil:
             count = local_of(fd, &local)
             if count == 0:
-                count = self.fill(fd, &local)
+                count = self.fill(fd, &local, True)
         if count < 0:
             raise OSError(-count, os.strerror(-count))
         return count
 
-    cdef int fill(self, int fd, const Local *local) noexcept nogil:
+    cdef void name(self, bint named) noexcept nogil:
+        """Have the kernel say who sent a datagram, or not: it costs as much as all else that is done here."""
+        cdef int k
+        for k in range(self.capacity):
+            self.heads[k].msg_hdr.msg_name = self.names + <size_t>k * NF_NAME if named else NULL
+            self.heads[k].msg_hdr.msg_namelen = NF_NAME if named else 0
+            memset(self.rows[k].source, 0, 16)
+            self.rows[k].source_port = 0
+        self.named = named
+
+    cdef int fill(self, int fd, const Local *local, bint named) noexcept nogil:
         cdef int count, k
+        if named != self.named:
+            self.name(named)
         while True:
             count = recvmmsg(fd, self.heads, self.capacity, MSG_DONTWAIT | MSG_TRUNC, NULL)
             if count >= 0:
@@ -213,8 +223,10 @@ cdef class Batch:
         row.payload_length = row.captured_length = length
         row.destination_port = local.port
         memcpy(row.destination, local.address, 16)
-        row.source_port = address_of(head.msg_name, row.source, &row.ip_version)
+        row.ip_version = local.ip_version
+        if self.named:
+            row.source_port = address_of(head.msg_name, row.source, &row.ip_version)
+            head.msg_namelen = NF_NAME
         read_control(head, self.hardware, &row.ts_ns, &self.drops, row.destination, &row.interface)
-        head.msg_namelen = NF_NAME
         head.msg_controllen = NF_CONTROL
         head.msg_flags = 0

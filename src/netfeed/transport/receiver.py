@@ -357,12 +357,17 @@ class Receiver:
         if whole and self._accepts(one, payload, ts_ns):
             one.taken += 1
             return True
-        packet = Diverted(number, ts_ns, bytes(payload), row["source"].tobytes(), int(row["source_port"]), bool(whole))
-        self._divert(one, packet)
+        source, port = row["source"].tobytes(), int(row["source_port"])
+        if not one.sources and not self._journal_room and self._is_armed(one):
+            source, port = bytes(16), 0
+        self._divert(one, Diverted(number, ts_ns, bytes(payload), source, port, bool(whole)))
         return False
 
+    def _is_armed(self, one: _Socket) -> bool:
+        return one.channel != NO_CHANNEL and self._holds[one.channel].state is Owner.ARMED
+
     def _accepts(self, one: _Socket, payload: memoryview, ts_ns: int) -> bool:
-        if one.channel == NO_CHANNEL or self._holds[one.channel].state is not Owner.ARMED:
+        if not self._is_armed(one):
             return False
         return bool(self.path.accept(one.channel, one.line, payload, ts_ns) == _END)
 

@@ -15,7 +15,11 @@ class Owner(IntEnum):
 
 
 class Diverted(NamedTuple):
-    """A packet for plain Python. `source` has 16 bytes, IPv4 as ::ffff:a.b.c.d; one that was cut is not `whole`."""
+    """A packet for plain Python. `source` has 16 bytes, IPv4 as ::ffff:a.b.c.d; one that was cut is not `whole`.
+
+    While the receiver has the channel, it asks the kernel who sent a packet only where the socket has `sources` or
+    there is a journal: without, `source` and `source_port` are zeros.
+    """
 
     socket: int
     ts_ns: int

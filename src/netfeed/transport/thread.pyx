@@ -641,10 +641,12 @@ cdef class Receiver:
         cdef Socket *one = &self.sockets[number]
         cdef int count, round
         cdef uint32_t drops
+        cdef bint named
         for round in range(ROUNDS):
             if not get_ordered(&one.live):
                 return round != 0
-            count = self.batch.fill(one.fd, &one.local)
+            named = one.source_count != 0 or self.has_journal or one.hold == NULL or not one.hold.mine
+            count = self.batch.fill(one.fd, &one.local, named)
             if count < 0:
                 one.errors += 1
                 one.error = -count

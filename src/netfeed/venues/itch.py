@@ -7,6 +7,9 @@ the queue at its end; P, Q and B do not touch the book. Prices are integers of 1
 Every message is a transaction of its own. A book is only judged crossed while its stock trades (H with state T, or
 no H yet): in a halt and before an auction orders may stand across each other.
 
+A book belongs to a stock, not to a locate code: where a session that is over had a book of the stock, the new one goes
+on with it, so that a stream has as many books after a hundred sessions as it has stocks.
+
 Left out: sequence and loss (`feed`); broken trades (counted by type, nothing is undone).
 """
 
@@ -24,7 +27,8 @@ from netfeed.machine import Buffer
 from netfeed.wire import itch
 
 MAX_BOOKS: Final = 1 << 16
-"""A locate code has 16 bits."""
+"""A locate code has 16 bits: no session has more. Stocks keep their books from session to session, so that a run of a
+handler ends at 65,536 different ones: what is more is refused."""
 ROOM: Final = 65_000
 """Changes that a feed holds before they must be taken: some thousands of messages. Just below 4 MiB, where NumPy begins
 to ask for huge pages: a feed of a few changes should cost a few pages."""
@@ -36,7 +40,7 @@ Since = Callable[[int], list[tuple[int, bytes]] | None]
 
 _SIDES: Final = {"B": Side.BID, "S": Side.ASK}
 _UNSURE: Final = frozenset({BookState.SYNCING, BookState.SUSPECT})
-"""An EMPTY book is one of a session that is over: the new one opens books of its own."""
+"""An EMPTY book is one of a session that is over, whose stock the new one has not named yet."""
 _ADDS: Final = frozenset("AF")
 _NAMES: Final = frozenset("EXDCU")
 """The messages that add an order, and those that name one, all in the same place."""
@@ -54,10 +58,17 @@ class ItchBooks:
         self.by_type: dict[str, int] = {}
         self.names: list[str] = []
         self._by_locate: dict[int, int] = {}
+        self._ended: dict[str, list[int]] = {}
 
     def forget_locates(self) -> None:
-        """Forget which locate code is which book: a new session deals them anew."""
+        """Forget which locate code is which book: a new session deals them anew, and a stock gets its old book back.
+
+        Of a stock that had several, those opened first are given first.
+        """
         self._by_locate.clear()
+        self._ended.clear()
+        for book in reversed(range(len(self.names))):
+            self._ended.setdefault(self.names[book], []).append(book)
 
     def run(self, data: Buffer, offset: int, sequence: int) -> tuple[int, int, int]:
         """Apply the length-prefixed records from `offset` on; the first one has the number `sequence`.
@@ -157,12 +168,24 @@ class ItchBooks:
         """Find the book of a locate code, or open it under the stock that the message names; refuse it at the bound."""
         book = self._by_locate.get(m.stock_locate)
         if book is None:
-            book = self.books.add_book(self.fresh_state)
+            book = self._reopen(m.stock) if self._ended.get(m.stock) else self._open(m.stock)
             if book == NO_BOOK:
                 self.books.refuse(NO_BOOK, Refusal.FULL)
                 return NO_BOOK
             self._by_locate[m.stock_locate] = book
-            self.names += [""] * (book - len(self.names)) + [m.stock]  # others may have opened books, without a name
+        return book
+
+    def _open(self, stock: str) -> int:
+        book = self.books.add_book(self.fresh_state)
+        if book != NO_BOOK:
+            self.names += [""] * (book - len(self.names)) + [stock]  # others may have opened books, without a name
+        return book
+
+    def _reopen(self, stock: str) -> int:
+        """Give the book that a session before had of a stock, which begins as a new one does."""
+        book = self._ended[stock].pop()
+        self.books.to(book, self.fresh_state)
+        self.books.judge(book, True)
         return book
 
 
@@ -174,7 +197,7 @@ class ItchFeed:
     def __init__(self) -> None:
         self.stream: ItchBooks = select("itch", __name__, "ItchBooks")()
         self.stream.books.reserve(ROOM)
-        self.snapshots_adopted = self.snapshots_refused = 0
+        self.snapshots_adopted = 0
         self._again: Counter[str] = Counter()  # messages of snapshots, and those that were applied once more behind one
         self._handles: list[OrderBook] = []
         self._names: list[str] = []
@@ -226,9 +249,12 @@ class ItchFeed:
         return self.stream.run(data, offset, sequence)
 
     def gap(self, first: int, last: int, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
-        """Take note of a loss. What was lost could have touched any book, those included that are not open yet."""
+        """Take note of a loss. What was lost could have touched any book, those included that are not open yet.
+
+        Not one of a session before, which is no book of this stream until its stock is named again.
+        """
         self.stream.books.at(first, NO_TIME, ts_recv_ns, channel)
-        self.stream.books.suspect_all(first, last)
+        self.stream.books.suspect_all(first, last, but_empty=True)
         self.stream.fresh_state = BookState.SUSPECT
 
     def doubt(self, first: int, last: int, ts_recv_ns: int = NO_TIME, channel: int = 0) -> None:
@@ -244,7 +270,7 @@ class ItchFeed:
         """Give the book of the order that a message adds, or that it names while the order rests."""
         kind = chr(message[0]) if len(message) >= _ORDER_SIZE else ""
         if kind in _ADDS:
-            stock = bytes(message[24:32]).decode("latin-1").rstrip()
+            stock = bytes(message[24:32]).decode("latin-1").rstrip(" ")
             return [self.names.index(stock)] if stock in self.names else []
         found = self.stream.books.order(int.from_bytes(message[11:19], "big")) if kind in _NAMES else None
         return [] if found is None else [found[0]]
@@ -259,9 +285,7 @@ class ItchFeed:
         """Try a snapshot on books of its own: it is sound when it is whole and nothing of it is refused."""
         trial = select("itch", __name__, "ItchBooks")()
         trial.books.reserve(ROOM)
-        sound = _load(trial, records, 0) and not trial.books.statistics().refused
-        self.snapshots_refused += not sound
-        return sound
+        return _load(trial, records, 0) and not trial.books.statistics().refused
 
     def adopt(
         self, records: Buffer, sequence: int, later: Sequence[tuple[int, bytes]], ts_recv_ns: int = NO_TIME,

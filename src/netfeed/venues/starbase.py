@@ -142,6 +142,7 @@ class StarbaseFeed:
         self.stream: StarbaseBooks = select("starbase", __name__, "StarbaseBooks")()
         self.stream.books.reserve(ROOM)
         self.snapshots_adopted = 0
+        self.snapshot_faults: Counter[str] = Counter()  # snapshots that contradict themselves, by how
         self._names: list[str] = []
         self._exponents: list[tuple[int, int]] = []
         self._handles: list[OrderBook] = []
@@ -238,8 +239,11 @@ class StarbaseFeed:
         try:
             body = starbase.decode(message)[1]
         except WireError:
-            self.snapshot_broken()
+            self._refuse_snapshot("a message does not decode")
+            self._cycle = None
             return
+        if template in (TemplateId.SNAPSHOT_HEADER, TemplateId.END_OF_CYCLE) and self._snapshot is not None:
+            self._refuse_snapshot("it has no trailer")
         if template == TemplateId.SNAPSHOT_HEADER:
             self._snapshot = _Snapshot(body.instrumentId, body.incrementalSeqNum, [])
         elif template == TemplateId.INSTRUMENT_DEFINITION:
@@ -248,7 +252,9 @@ class StarbaseFeed:
             self._collect(body, Side(template & 1))
         elif template == TemplateId.SNAPSHOT_TRAILER and self._snapshot is not None:
             complete, self._snapshot = self._snapshot, None
-            if (body.instrumentId, body.incrementSeqNum) == (complete.instrument, complete.sequence):
+            if (body.instrumentId, body.incrementSeqNum) != (complete.instrument, complete.sequence):
+                self._refuse_snapshot("its trailer contradicts its header")
+            else:
                 self._adopt(complete, ts_recv_ns, channel, since)
                 if self._cycle is not None:
                     self._cycle.add(complete.instrument)
@@ -308,10 +314,19 @@ class StarbaseFeed:
 
     def _collect(self, body: Any, side: Side) -> None:
         snapshot = self._snapshot
-        if snapshot is None or body.instrumentId != snapshot.instrument or len(snapshot.orders) >= MAX_SNAPSHOT_ORDERS:
-            self._snapshot = None
+        if snapshot is None:
+            return
+        if body.instrumentId != snapshot.instrument:
+            self._refuse_snapshot("an order is of another instrument")
+            return
+        if len(snapshot.orders) >= MAX_SNAPSHOT_ORDERS:
+            self._refuse_snapshot("it has too many orders")
             return
         snapshot.orders.append((body.orderId % 2**64, side, body.price, body.quantity, body.sortOrderId))
+
+    def _refuse_snapshot(self, why: str) -> None:
+        self.snapshot_faults[why] += 1
+        self._snapshot = None
 
     def _adopt_ripe(self) -> None:
         ripe, self._ripe = self._ripe, {}
@@ -350,6 +365,7 @@ class StarbaseFeed:
             self.snapshots_adopted += 1
         else:
             books.to(book, BookState.SUSPECT)
+            self.snapshot_faults["its orders are refused"] += 1
 
 
 @dataclass(frozen=True, slots=True)

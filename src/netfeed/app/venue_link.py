@@ -1,0 +1,197 @@
+"""One venue of a run on real sockets: its instruments are asked for, then a gateway carries its topics.
+
+    asking      a connection of its own, tried again with pauses, until the venue has said what it lists
+    running     `feed.gateway`, on the loop by `venue_drive`
+    closed      every connection was told so
+
+What is heard goes to the books at once; what an operator should know is told in a line, and into the stream.
+
+Leaves out: what a venue says (`venue_kinds`), who drives the loop (`venue_driver`).
+"""
+
+import os
+import random
+import ssl
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from netfeed.app import venue_log
+from netfeed.app import venue_words as words
+from netfeed.app.configuration import Venue as Config
+from netfeed.app.discovery import Attempt, Found, Nothing
+from netfeed.app.trust import system_trust
+from netfeed.app.venue_drive import VenueDrive
+from netfeed.app.venue_feed import VenueFeed
+from netfeed.app.venue_kinds import KINDS, Made, endpoints, wanted
+from netfeed.errors import ConfigurationError, MisuseError
+from netfeed.feed.gateway import Gateway
+from netfeed.feed.gateway_words import Disconnected, VenueStatistics
+from netfeed.feed.talk import Talk
+from netfeed.feed.venue import Venue
+from netfeed.feed.websocket_talk import WebSockets
+from netfeed.proto import tls, websocket
+from netfeed.proto.backoff import Backoff, Pauses
+from netfeed.proto.bucket import TokenBucket
+from netfeed.transport.loop import Loop
+from netfeed.transport.task import Task
+
+MAX_REASONS: Final = 64
+"""Reasons of lost connections that are counted one by one, for each endpoint."""
+Wrap = Callable[[Talk, str, str], Talk]
+"""Gives the talk that is held instead, for a recorder: (talk, venue, endpoint)."""
+
+
+class VenueLink:
+    """One venue. `tell` is given what an operator should know, `stream` lines of the JSON stream."""
+
+    def __init__(
+        self, config: Config, index: int, loop: Loop, *, budget: TokenBucket, tell: Callable[[str], None],
+        stream: Callable[[list[dict[str, Any]]], None], wrap: Wrap | None = None,
+        listed: Callable[[str, bytes], None] = lambda venue, answer: None,
+    ) -> None:  # fmt: skip
+        """Read certificates. Raises: ConfigurationError."""
+        self.config, self.name, self.index = config, config.name, index
+        self.feed = VenueFeed(index)
+        self.gateway: Gateway | None = None
+        self.reconnects: dict[str, Counter[str]] = {}
+        self.listed = 0
+        self._kind = KINDS[config.venue]
+        self._loop, self._budget, self._tell, self._stream = loop, budget, tell, stream
+        self._listed = listed
+        self._wrap: Wrap = wrap or (lambda talk, venue, endpoint: talk)
+        self._talks = websockets(config)
+        self._made: Made | None = None
+        self._book_topics: tuple[str, ...] = ()
+        self._drive: VenueDrive | None = None
+        self._attempt: Attempt | None = None
+        self._pauses = Pauses(config.reconnect.first, config.reconnect.cap, config.reconnect.healthy)
+        self._backoff = Backoff(random.random, pauses=self._pauses, budget=budget)
+        self._asking: Task | None = None
+        self._closed = False
+
+    @property
+    def skew_ns(self) -> int:
+        """Give what stamps are ahead of monotonic time."""
+        return 0 if self.gateway is None else self.gateway.skew_ns
+
+    @property
+    def is_ready(self) -> bool:
+        """Say whether every book is LIVE, over connections that are heard."""
+        return self.gateway is not None and self.feed.is_live
+
+    def topic_of(self, number: int) -> str | None:
+        """Name the topic of a book by its number in the feed."""
+        return self._book_topics[number] if number < len(self._book_topics) else None
+
+    def statistics(self) -> VenueStatistics | None:
+        """Give the account of the gateway, None before there is one."""
+        return None if self.gateway is None else self.gateway.statistics().venues[0]
+
+    def open(self) -> None:
+        """Begin to ask."""
+        self._backoff.begin(self._loop.clock())
+        self._asking = self._loop.add(self._backoff, {}, events=lambda events, now: self._ask(now))
+
+    def events(self) -> list[Any]:
+        """Drain trades and tickers."""
+        return [] if self._made is None or self._made.events is None else self._made.events.drain()
+
+    def close(self) -> None:
+        """Close every connection with a word; the books stay as they are."""
+        if self._closed:
+            return
+        self._closed = self.feed.closing = True
+        if self._attempt is not None:
+            self._attempt.give_up()
+        if self._drive is not None:
+            self._drive.close()
+        if self._asking is not None:
+            self._asking.close()
+
+    # -- the instruments
+
+    def _ask(self, now: int) -> None:
+        """Ask the venue for its instruments, at one endpoint after the other."""
+        places = endpoints(self.config)
+        place = places[self._backoff.statistics().failures_in_a_row % len(places)]
+        self._attempt = Attempt(
+            self._loop, place, self._talk, self._kind.question(self.config), self._kind.instruments,
+            opened=self._backoff.opened, told=self._answered,
+        )  # fmt: skip
+
+    def _answered(self, told: Found | Nothing, now: int) -> None:
+        self._attempt = None
+        if isinstance(told, Nothing):
+            self._unanswered(told.reason, now)
+            return
+        found = wanted(self.config, told.instruments)
+        self.listed = len(told.instruments)
+        if not found:
+            self._unanswered(f"none of its {self.listed} instruments is named", now)
+            return
+        self._backoff.stop()
+        self._listed(self.name, told.answer)
+        self._run(found, now)
+
+    def _unanswered(self, reason: str, now: int) -> None:
+        self._tell(f"{self.name}: no instruments: {reason}")
+        self._backoff.failed(now)
+        if self._asking is not None:
+            self._asking.kick()
+
+    def _run(self, instruments: Sequence[Any], now: int) -> None:
+        made = self._made = self._kind.made(self.config, instruments)
+        self.feed.made(made.market)
+        self._book_topics = made.books
+        venue = Venue(
+            self.name, endpoints(self.config), made.dialect, self.feed, self._talk, topics=made.topics,
+            lines=self.config.lines, pauses=self._pauses,
+        )  # fmt: skip
+        self._tell(f"{self.name}: {len(instruments)} of {self.listed} instruments, {len(made.topics)} topics")
+        try:
+            self.gateway = Gateway([venue], random.random, now, budget=self._budget)
+        except MisuseError as error:
+            raise ConfigurationError(f"venues.{self.name}: {error}") from None
+        self._drive = VenueDrive(self._loop, self.gateway, events=self._take)
+
+    def _talk(self, endpoint: str, now: int) -> Talk:
+        return self._wrap(self._talks(endpoint, now), self.name, endpoint)
+
+    # -- what the gateway tells
+
+    def _take(self, events: Sequence[Any], now: int) -> None:
+        lines = []
+        for event in events:
+            if isinstance(event, Disconnected) and not event.planned:
+                self._count(event)
+            text = venue_log.words(event, now)
+            if text is not None:
+                self._tell(f"{self.name}: {text}")
+            lines += words.records(event, self.skew_ns)
+        if lines:
+            self._stream(lines)
+
+    def _count(self, event: Disconnected) -> None:
+        reasons = self.reconnects.setdefault(event.endpoint, Counter())
+        reason = words.reason(event)
+        reasons[reason if reason in reasons or len(reasons) < MAX_REASONS else "other"] += 1
+
+
+def websockets(config: Config) -> WebSockets:
+    """Make what talks to a venue. Raises: ConfigurationError for certificates that cannot be read."""
+    limits = replace(websocket.Limits(), frame_bytes=config.max_message, message_bytes=config.max_message)
+    secure = any(one.startswith("wss") for one in endpoints(config))
+    context = context_of(config) if secure else None
+    return WebSockets(os.urandom, context=context, limits=limits, compression=config.compression)
+
+
+def context_of(config: Config) -> ssl.SSLContext:
+    """Make the context of TLS. Raises: ConfigurationError."""
+    said = config.tls
+    trust = None
+    if said.verify:
+        trust = system_trust() if said.ca is None else tls.Trust(file=said.ca)
+    identity = None if said.certificate is None else tls.Identity(said.certificate, said.key)
+    return tls.client_context(trust, identity=identity, alpn=["http/1.1"])

@@ -1,0 +1,115 @@
+"""A day on real sockets, recorded through faults, replayed to the same books, served again to two kinds of client."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.sync.client import connect
+
+from netfeed.app.recording_replay import RecordingReplay, report
+from netfeed.app.serve import Serving
+from netfeed.cli.main import main
+from tests.app.stream_sockets import PATIENCE_S, Venue, running
+from tests.sim.jsonrpc_driver import Reader, S
+from tests.sim.recordings import NAMES, usual
+
+pytestmark = pytest.mark.net
+
+
+def written(venue: Venue, folder: Path) -> str:
+    listener = venue.sim.stream_listener
+    assert listener is not None
+    path = folder / "run.toml"
+    path.write_text(f"""
+schema_version = 1
+[[venues]]
+name = "sim"
+venue = "deribit"
+endpoints = ["{listener.url}"]
+instruments = ["BTC-PERPETUAL", "BTC-27MAR26*"]
+trades = true
+tls = {{ ca = "{venue.ca}" }}
+reconnect = {{ first = "50ms" }}
+[endpoints]
+listen = ""
+""")
+    return str(path)
+
+
+def test_what_was_recorded_through_faults_makes_the_books_that_were(tmp_path: Path) -> None:
+    file = str(tmp_path / "day.jsonl.zst")
+    schedule = [{"at": "1500ms", "do": "stream close 1012"}, {"at": "2s", "do": "stream once skip"},
+                {"at": "2500ms", "do": "stream once torn"}]  # fmt: skip
+    with running(tmp_path, rate=400, schedule=schedule) as venue:
+        assert main(["record", written(venue, tmp_path), "-w", file, "--duration", "4s", "-q"]) == 0
+        replay = RecordingReplay([file])
+        replay.run()
+        told = report(replay)
+        assert told["errors"] == []
+        assert told["venues"][0]["lines"]["+"] == 4
+        assert len(told["books"]) == 12
+        for book in told["books"]:
+            truth = venue.truth[book["sequence"]]
+            assert (book["instrument"], book["state"]) == (truth.instrument, "LIVE")
+            expected = truth.record()
+            for side in ("bid", "ask"):
+                for what in ("price", "quantity"):
+                    assert Decimal(book[side][what]) == Decimal(expected[side][what])
+
+
+@contextmanager
+def serving(folder: Path, **options: Any) -> Iterator[Serving]:
+    file = usual(3 * S).write(folder / "day.jsonl")
+    over = threading.Event()
+    one = Serving([file], "ws://127.0.0.1:0", stop=over.is_set, **options)
+    thread = threading.Thread(target=one.run)
+    thread.start()
+    try:
+        yield one
+    finally:
+        over.set()
+        thread.join()
+        one.close()
+
+
+def test_a_client_of_another_make_reads_the_past_as_it_was(tmp_path: Path) -> None:
+    with serving(tmp_path, speed=20.0) as one, connect(one.url, open_timeout=PATIENCE_S) as client:
+        channel = f"book.{NAMES[0]}.100ms"
+        request = {"jsonrpc": "2.0", "id": 7, "method": "public/subscribe", "params": {"channels": [channel]}}
+        client.send(json.dumps(request))
+        assert json.loads(client.recv(timeout=PATIENCE_S))["result"] == [channel]
+        places = one._past.channels[channel]
+        reader = Reader()
+        for place in places:
+            assert client.recv(timeout=PATIENCE_S) == one._past.frames[place].payload.decode()
+            reader.read(json.loads(one._past.frames[place].payload, parse_float=Decimal)["params"]["data"])
+        assert reader.breaks == 0
+    assert one.report()["said"] == len(places)
+
+
+def test_our_own_handler_keeps_the_same_books_of_it(tmp_path: Path) -> None:
+    with serving(tmp_path, speed=None) as one:
+        config, left = tmp_path / "run.toml", tmp_path / "report.json"
+        config.write_text(
+            f'schema_version = 1\n[[venues]]\nname = "past"\nvenue = "deribit"\nendpoints = ["{one.url}"]\n'
+            'instruments = ["*"]\n[endpoints]\nlisten = ""\n'
+        )
+        assert main(["run", str(config), "--duration", "3s", "--report", str(left), "-q", "--no-view"]) == 0
+        live = {book["instrument"]: book["digest"] for book in json.loads(left.read_text())["final_books"]}
+    replay = RecordingReplay([str(tmp_path / "day.jsonl")])
+    replay.run()
+    assert live == {book["instrument"]: book["digest"] for book in report(replay)["books"]}
+    assert len(live) == len(NAMES)
+
+
+def test_what_is_no_configuration_to_record_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text('schema_version = 1\n[[channels]]\nname = "a"\nprotocol = "itch50"\ninterface = "lo"\n'
+                      'lines = [{ group = "233.252.0.1:26400" }]\n')  # fmt: skip
+    assert main(["record", str(config), "-w", str(tmp_path / "x.jsonl")]) == 2
+    assert "no venue over connections" in capsys.readouterr().err
