@@ -99,6 +99,7 @@ class _Request(msgspec.Struct):
 
 
 _REQUEST: Final = msgspec.json.Decoder(_Request)
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _ON: Final = {
     "public/subscribe": True, "private/subscribe": True, "subscribe": True, "SUBSCRIBE": True,
     "public/unsubscribe": False, "private/unsubscribe": False, "unsubscribe": False, "UNSUBSCRIBE": False,
@@ -113,7 +114,7 @@ def _asking(topics: Callable[[_Request], list[str]]) -> Callable[[Buffer], Asked
             request = _REQUEST.decode(message)
             on = _ON.get(request.method or request.op or request.type)
             found = [] if on is None else topics(request)
-        except (msgspec.MsgspecError, KeyError, TypeError):
+        except (*_UNREADABLE, KeyError, TypeError):
             return None
         return (on, found) if on is not None and found else None
 
@@ -140,7 +141,7 @@ def _deribit_instruments(message: Buffer) -> list[Instrument] | None:
     try:
         if _ID.decode(message).id != QUESTION:
             return None
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         return None
     return deribit_json.instruments(message)
 
@@ -171,7 +172,7 @@ def _kraken_instruments(message: Buffer) -> list[Instrument] | None:
     try:
         if _CHANNEL.decode(message).channel != "instrument":
             return None
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         return None
     return kraken.instruments(message)
 

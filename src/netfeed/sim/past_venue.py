@@ -18,7 +18,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -65,6 +65,22 @@ class _Listed(msgspec.Struct):
     instrument_name: str
 
 
+class _Changes(msgspec.Struct):
+    type: Literal["snapshot", "change"]
+    bids: list[tuple[str, float, float]]
+    asks: list[tuple[str, float, float]]
+
+
+class _Data(msgspec.Struct):
+    data: _Changes
+
+
+class _Book(msgspec.Struct):
+    params: _Data
+
+
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_BOOK: Final = msgspec.json.Decoder(_Book)
 _MESSAGE: Final = msgspec.json.Decoder(_Message)
 _LISTING: Final = msgspec.json.Decoder(list[_Listed])
 
@@ -88,7 +104,7 @@ class Past:
         """Take a message; what is of no channel, and no list of instruments, is passed over."""
         try:
             told = _MESSAGE.decode(message)
-        except msgspec.MsgspecError:
+        except _UNREADABLE:
             self.passed_over += 1
             return
         if told.method == "subscription" and told.params is not None and len(self.frames) < MAX_FRAMES:
@@ -106,22 +122,29 @@ class Past:
         try:
             if _LISTING.decode(result):
                 self.instruments = result
-        except msgspec.MsgspecError:
+        except _UNREADABLE:
             pass
 
     def snapshot(self, channel: str, until: int) -> bytes | None:
-        """Put together the snapshot of a book's channel as of a place; None where it was not told by then."""
-        places = [place for place in self._by_channel[channel] if place < until]
-        if not channel.startswith("book.") or not places:
+        """Put together the snapshot of a book's channel as of a place; None where it was not told by then.
+
+        What is no book's change (a channel whose messages are whole each, or garbage) adds nothing.
+        """
+        if not channel.startswith("book."):
             return None
         sides: dict[str, dict[str, str]] = {"bids": {}, "asks": {}}
         data: dict[str, Any] = {}
-        for place in places:
-            data = json.loads(self.frames[place].payload, parse_float=str)["params"]["data"]
+        for place in self._by_channel[channel]:
+            changes = _changes(self.frames[place].payload) if place < until else None
+            if changes is None:
+                continue
+            data = changes
             for name, levels in sides.items():
                 if data["type"] == "snapshot":
                     levels.clear()
                 _set(levels, data[name])
+        if not data:
+            return None
         told = {name: [["new", _raw(price), _raw(amount)] for price, amount in levels.items()]
                 for name, levels in sides.items()}  # fmt: skip
         data.pop("prev_change_id", None)
@@ -332,6 +355,16 @@ def _names(request: Request) -> list[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise RefusedError(-32602, "channels", "must be a list of strings")
     return names
+
+
+def _changes(payload: bytes) -> dict[str, Any] | None:
+    """Read what a book's message changes, numbers as their text; None for any other message."""
+    try:
+        _BOOK.decode(payload)
+        told: dict[str, Any] = json.loads(payload, parse_float=str)["params"]["data"]
+    except (*_UNREADABLE, ValueError):
+        return None
+    return told
 
 
 def _set(levels: dict[str, str], changes: Iterable[Sequence[Any]]) -> None:
