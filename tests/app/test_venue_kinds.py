@@ -15,9 +15,9 @@ from websockets.sync.server import ServerConnection, serve
 from netfeed.app.config import parse
 from netfeed.app.configuration import Venue
 from netfeed.app.recording_replay import RecordingReplay, report
-from netfeed.app.venue_kinds import KINDS, endpoints, fetch_endpoint, listing, misfits
+from netfeed.app.venue_kinds import KINDS, credentials_of, endpoints, fetch_endpoint, listing, misfits
 from netfeed.cli.main import main
-from netfeed.errors import ConfigurationFileError
+from netfeed.errors import ConfigurationError, ConfigurationFileError
 from netfeed.venues import binance, bybit, coinbase, deribit_json, kraken, okx
 from tests.venues.crypto_recordings import answer, frames, put
 
@@ -75,6 +75,9 @@ def test_categories_are_other_places() -> None:
         ({"venue": "kraken", "depth": 7}, "depth"),
         ({"venue": "okx", "trades": True}, "books only"),
         ({"venue": "okx", "interval": "agg2"}, "interval"),
+        ({"venue": "deribit", "interval": "raw"}, "for who logs in"),
+        ({"venue": "deribit", "client_id": "me"}, "go together"),
+        ({"venue": "okx", "client_id": "me", "client_secret_env": "X"}, "nobody logs in"),
         ({"venue": "kraken", "listing": "https://x/y"}, "listing"),
         ({"venue": "okx", "fetch": "https://x"}, "fetch"),
     ],
@@ -82,6 +85,15 @@ def test_categories_are_other_places() -> None:
 def test_what_a_venue_has_not_is_named(given: dict[str, Any], what: str) -> None:
     (found,) = misfits(venue(**given))
     assert what in found
+
+
+def test_a_secret_comes_from_the_environment() -> None:
+    config = venue(venue="deribit", interval="raw", client_id="me", client_secret_env="VENUE_SECRET")
+    assert misfits(config) == []
+    assert credentials_of(config, {"VENUE_SECRET": "hush"}) == ("me", "hush")
+    with pytest.raises(ConfigurationError, match="VENUE_SECRET is not set"):
+        credentials_of(config, {"VENUE_SECRET": ""})
+    assert credentials_of(venue(venue="deribit"), {}) is None
 
 
 @pytest.mark.parametrize(

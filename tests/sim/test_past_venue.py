@@ -187,3 +187,20 @@ def test_the_past_cannot_be_changed() -> None:
         run.venue.once("skip", [STREAM], run.now)
     run.venue.close(1012, [STREAM], run.now)
     assert run.run(1).events == [HungUp(STREAM, 1012, "as commanded")]
+
+
+def test_a_snapshot_is_made_of_what_is_a_books_message_alone() -> None:
+    made = Past()
+    for data in (
+        '{"type":"snapshot","change_id":1,"bids":[["new",5.50,10]],"asks":[["new",6.0,1]]}', '{"type":"change"}', "[]",
+        '{"type":"change","change_id":2,"bids":[["new",7,"x"]],"asks":[]}', '{"bids":[[1.0,2.0]],"asks":[]}',
+        '{"type":"change","change_id":3,"prev_change_id":1,"bids":[["delete",5.50,0]],"asks":[["new",7,1e3]]}',
+    ):  # fmt: skip
+        made.add(1, b'{"method":"subscription","params":{"channel":"book.A.raw","data":%s}}' % data.encode())
+    made.add(1, b'{"method":"subscription","params":{"channel":"book.A.none.1.100ms","data":{"bids":[[1.0,2.0]]}}}')
+    found = made.snapshot("book.A.raw", len(made.frames))
+    told = {"type": "snapshot", "change_id": 3, "bids": [], "asks": [["new", 6.0, 1], ["new", 7, 1e3]]}
+    assert found is not None
+    assert json.loads(found)["params"]["data"] == told
+    assert made.snapshot("book.A.raw", 0) is None
+    assert made.snapshot("book.A.none.1.100ms", len(made.frames)) is None

@@ -11,6 +11,7 @@
 Leaves out: what each venue says (`netfeed.venues`), and connections (`venue_link`).
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -19,6 +20,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from netfeed.app.configuration import Venue, VenueLimits
+from netfeed.errors import ConfigurationError
 from netfeed.feed.dialect import Dialect, Limits, Market
 from netfeed.machine import Buffer
 from netfeed.venues import binance, bybit, coinbase, deribit_json, kraken, okx
@@ -151,7 +153,8 @@ def _deribit(config: Venue, instruments: Sequence[Instrument]) -> Made:
     kinds = [kind for kind, on in (("book", True), ("trades", config.trades), ("ticker", config.tickers)) if on]
     topics = tuple(f"{kind}.{one.name}.{config.interval}" for one in instruments for kind in kinds)
     books = tuple(deribit_json.topic(one.name, config.interval) for one in instruments)
-    return Made(limited(deribit_json.Dialect(), config.limits), market, topics, books, events)
+    dialect = deribit_json.Dialect(credentials_of(config, os.environ))
+    return Made(limited(dialect, config.limits), market, topics, books, events)
 
 
 def _channels(request: _Request) -> list[str]:
@@ -290,6 +293,16 @@ def fetch_endpoint(config: Venue) -> str | None:
     return None if known is None else config.fetch or known(config)
 
 
+def credentials_of(config: Venue, environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """Give id and secret of who logs in, None where nobody does. Raises: ConfigurationError."""
+    if config.client_id is None or config.client_secret_env is None:
+        return None
+    secret = environment.get(config.client_secret_env)
+    if not secret:
+        raise ConfigurationError(f"venues.{config.name}: the variable {config.client_secret_env} is not set")
+    return config.client_id, secret
+
+
 def misfits(config: Venue) -> list[str]:
     """Name what a venue has not."""
     kind = KINDS[config.venue]
@@ -302,6 +315,12 @@ def misfits(config: Venue) -> list[str]:
         found.append(f"trades, tickers: books only of {config.venue} so far")
     if config.interval != "100ms" and config.venue != "deribit":
         found.append(f"interval: only deribit has {config.interval}")
+    if (config.client_id is None) != (config.client_secret_env is None):
+        found.append("client_id and client_secret_env go together")
+    if config.client_id is not None and config.venue != "deribit":
+        found.append(f"client_id: nobody logs in to {config.venue} so far")
+    if config.client_id is None and config.venue == "deribit" and config.interval == "raw":
+        found.append("interval: raw is for who logs in: client_id and client_secret_env")
     if config.listing is not None and kind.listing is None:
         found.append(f"listing: {config.venue} lists its instruments over WebSocket")
     if config.fetch is not None and kind.fetched is None:
