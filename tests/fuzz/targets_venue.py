@@ -11,7 +11,7 @@ from netfeed.app.recording_replay import RecordingReplay, report
 from netfeed.app.venue_kinds import KINDS
 from netfeed.errors import WireError
 from netfeed.sim.jsonrpc_venue import JsonRpcVenue, StreamSettings
-from netfeed.sim.past_venue import Past
+from netfeed.sim.past import Past
 from netfeed.sim.stream_venue import StreamVenue
 from netfeed.sim.venue import Settings, starbase_venue
 from netfeed.sim.venue_ports import STREAM

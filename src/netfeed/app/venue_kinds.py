@@ -73,6 +73,16 @@ def wanted(config: Venue, instruments: Sequence[Instrument]) -> list[Instrument]
     return [one for one in instruments if any(fnmatchcase(one.name, glob) for glob in config.instruments)]
 
 
+def credentials_of(config: Venue, environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """Give id and secret of who logs in, None where nobody does. Raises: ConfigurationError."""
+    if config.client_id is None or config.client_secret_env is None:
+        return None
+    secret = environment.get(config.client_secret_env)
+    if not secret:
+        raise ConfigurationError(f"venues.{config.name}: the variable {config.client_secret_env} is not set")
+    return config.client_id, secret
+
+
 def limited(dialect: Dialect, limits: VenueLimits) -> Dialect:
     """Put what the configuration says over what the venue publishes."""
     said = {name: getattr(limits, name) for name in limits.__struct_fields__}
@@ -274,55 +284,3 @@ KINDS: Final[Mapping[str, Kind]] = {
     ),
 }  # fmt: skip
 """By the name that the configuration gives them."""
-
-
-def endpoints(config: Venue) -> tuple[str, ...]:
-    """Give where a venue is, as configured or as it is known."""
-    return tuple(config.endpoints) or (KINDS[config.venue].endpoint(config),)
-
-
-def listing(config: Venue) -> str | None:
-    """Give the address of the list of instruments over HTTP, None where it is asked for over WebSocket."""
-    known = KINDS[config.venue].listing
-    return None if known is None else config.listing or known(config)
-
-
-def fetch_endpoint(config: Venue) -> str | None:
-    """Give where snapshots are had over HTTP, None where no book wants such."""
-    known = KINDS[config.venue].fetched
-    return None if known is None else config.fetch or known(config)
-
-
-def credentials_of(config: Venue, environment: Mapping[str, str]) -> tuple[str, str] | None:
-    """Give id and secret of who logs in, None where nobody does. Raises: ConfigurationError."""
-    if config.client_id is None or config.client_secret_env is None:
-        return None
-    secret = environment.get(config.client_secret_env)
-    if not secret:
-        raise ConfigurationError(f"venues.{config.name}: the variable {config.client_secret_env} is not set")
-    return config.client_id, secret
-
-
-def misfits(config: Venue) -> list[str]:
-    """Name what a venue has not."""
-    kind = KINDS[config.venue]
-    found = []
-    if config.category and config.category not in kind.categories:
-        found.append(f"category: {config.venue} has {', '.join(kind.categories) or 'none'}")
-    if config.depth is not None and config.depth not in kind.depths:
-        found.append(f"depth: {config.venue} has {', '.join(map(str, kind.depths)) or 'none to choose'}")
-    if config.venue != "deribit" and (config.trades or config.tickers):
-        found.append(f"trades, tickers: books only of {config.venue} so far")
-    if config.interval != "100ms" and config.venue != "deribit":
-        found.append(f"interval: only deribit has {config.interval}")
-    if (config.client_id is None) != (config.client_secret_env is None):
-        found.append("client_id and client_secret_env go together")
-    if config.client_id is not None and config.venue != "deribit":
-        found.append(f"client_id: nobody logs in to {config.venue} so far")
-    if config.client_id is None and config.venue == "deribit" and config.interval == "raw":
-        found.append("interval: raw is for who logs in: client_id and client_secret_env")
-    if config.listing is not None and kind.listing is None:
-        found.append(f"listing: {config.venue} lists its instruments over WebSocket")
-    if config.fetch is not None and kind.fetched is None:
-        found.append(f"fetch: {config.venue} has its snapshots over WebSocket")
-    return found

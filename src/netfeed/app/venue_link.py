@@ -26,7 +26,8 @@ from netfeed.app.discovery import Attempt, Discovery, Found, Listing, Nothing
 from netfeed.app.trust import system_trust
 from netfeed.app.venue_drive import VenueDrive
 from netfeed.app.venue_feed import VenueFeed
-from netfeed.app.venue_kinds import KINDS, Made, credentials_of, endpoints, fetch_endpoint, listing, wanted
+from netfeed.app.venue_kinds import KINDS, Made, credentials_of, wanted
+from netfeed.app.venue_places import endpoints, fetch_endpoint, listing
 from netfeed.errors import ConfigurationError, MisuseError
 from netfeed.feed.exchange import Exchanges
 from netfeed.feed.gateway import Gateway
