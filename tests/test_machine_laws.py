@@ -41,7 +41,7 @@ from netfeed.sim.past_venue import PastVenue
 from netfeed.sim.stream_faults import StreamFaults
 from netfeed.sim.stream_venue import StreamVenue
 from netfeed.sim.venue import Settings, Venue, itch_venue, starbase_venue
-from netfeed.sim.venue_ports import STREAM
+from netfeed.sim.venue_ports import GLIMPSE, INWARD, STREAM
 from netfeed.sim.wired_venue import WiredVenue
 from netfeed.transport.race import Race, outcome
 from netfeed.wire import moldudp64, starbase
@@ -346,7 +346,10 @@ def venue(make: Callable[[Settings], Venue]) -> Law:
 
     def wired() -> WiredVenue:
         faults = Faults(duplicate=RATE // 10, reorder=RATE // 10, jitter_ns=10_000)
-        return WiredVenue(make(settings), faults=dict.fromkeys([0, 1, 2, 3, 4], faults))
+        ways = [0, 1, 2, 3, 4, INWARD + 4, INWARD + 5]
+        return WiredVenue(
+            make(settings), faults=dict.fromkeys(ways, faults) | {INWARD + GLIMPSE: Faults(loss=RATE // 3)}
+        )
 
     return Law(make.__name__, wired, packet, (0, 4, 4, 5, 7, 100, 101), bound=5_000_000)
 

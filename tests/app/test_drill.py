@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from netfeed.app.drill import Outcome, play, reasons, recoveries, spread
-from netfeed.app.drill_scenarios import SCENARIOS
+from netfeed.app.drill_scenarios import SCENARIOS, playable
 from netfeed.app.drill_verdict import Verdict
+from netfeed.cli.main import main
 from netfeed.host.namespace import permitted
 
 HOLES = SCENARIOS["loss-identical"].acts[:3]
@@ -14,6 +15,13 @@ HOLES = SCENARIOS["loss-identical"].acts[:3]
 
 def report(**more):
     return {"recovered": {"line": 0, "retransmit": 1, "snapshot": 0}, "kernel_drops": 0, "channels": [], **more}
+
+
+def test_a_venue_plays_the_scenarios_that_it_can(capsys: pytest.CaptureFixture[str]) -> None:
+    assert set(SCENARIOS) - set(playable("starbase")) == {"logins-lost"}
+    assert playable("itch50") == list(SCENARIOS)
+    assert main(["drill", "logins-lost"]) == 2
+    assert "no scenario 'logins-lost' of starbase" in capsys.readouterr().err
 
 
 def test_a_drill_that_did_not_bite_has_not_passed():

@@ -3,6 +3,7 @@
 import io
 import json
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from netfeed.app.sim import Simulation
 from netfeed.app.sim_config import addressed, load
 from netfeed.proto import soupbintcp
+from netfeed.sim.venue_ports import MAX_CONNECTIONS
 from netfeed.transport.network import NetworkError
 from netfeed.transport.tcp import connect
 from netfeed.transport.udp import UdpSocket, open_multicast, open_unicast
@@ -84,6 +86,30 @@ def test_both_lines_are_heard_and_the_gateway_sends_again_what_was_asked(starbas
         one.close()
 
 
+def test_a_flood_of_requests_is_refused_and_counted_while_the_lines_go_on(starbase_sim: Simulation) -> None:
+    host, port = starbase_sim.config.retransmit[0].split(":")
+    request = starbase.encode(TemplateId.RETRANSMIT_REQUEST, beginSeqNum=1, messageCount=1)
+    one = starbase.encode_packet(1, [request], type=0)
+    turn_until(starbase_sim, lambda: starbase_sim.venue.lines.next > 1)
+    begun = starbase_sim.venue.lines.next
+    with open_unicast("127.0.0.1", peer=(host, int(port))) as asker:
+
+        def flooded() -> bool:
+            flood(2)
+            told = starbase_sim.report()
+            return told["refused"] > 10 and told["requests_dropped"] > 1_000 and told["events"]["Malformed"] > 10
+
+        def flood(times: int) -> None:
+            for _ in range(times):
+                asker.send(one)
+                asker.send(b"nonsense")
+
+        flood(2_000)
+        turn_until(starbase_sim, flooded)
+    turn_until(starbase_sim, lambda: starbase_sim.venue.lines.next > begun + 100)
+    assert starbase_sim.report()["answered"] > 0
+
+
 def test_it_is_commanded_while_it_runs(starbase_sim: Simulation) -> None:
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(starbase_sim.config.control))
@@ -115,6 +141,70 @@ def test_the_truth_is_written_line_by_line(starbase_sim: Simulation) -> None:
         records[0]
     )
     assert [one["sequence"] for one in records] == sorted(one["sequence"] for one in records)
+
+
+def fetched(one: Simulation, port: int) -> list[bytes]:
+    """Fetch a snapshot over a connection of one's own."""
+    told: list[Any] = []
+    client = soupbintcp.Client()
+    client.login("user", "secret", one.loop.clock())
+    task = one.loop.add(
+        client, {0: connect("127.0.0.1", port)}, events=lambda events, now: told.extend(events),
+        failed=lambda endpoint, error: told.append(soupbintcp.Closed(str(error))),
+    )  # fmt: skip
+    turn_until(one, lambda: any(isinstance(event, soupbintcp.SessionEnded | soupbintcp.Closed) for event in told))
+    task.close()
+    return [event.message for event in told if isinstance(event, soupbintcp.Sequenced)]
+
+
+def closed(one: socket.socket) -> bool:
+    try:
+        return one.recv(65_536) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def test_half_open_connections_are_turned_away_when_there_are_too_many_and_give_up_their_place_in_time() -> None:
+    port = free_port(socket.SOCK_STREAM)
+    one = simulation("itch50", glimpse=f"127.0.0.1:{port}", rate=1, live_orders=50, instruments=3)
+    silent = []
+    for _ in range(MAX_CONNECTIONS + 8):
+        silent.append(socket.create_connection(("127.0.0.1", port)))
+        silent[-1].setblocking(False)
+        one.loop.turn(one.loop.clock())
+    try:
+        turn_until(one, lambda: one.events["connection turned away"] == 8)
+        assert fetched(one, port) == [], "all places are taken"
+        clock = one.loop.clock
+        one.loop.clock = lambda: clock() + 31 * 10**9
+        left = set(silent)
+        turn_until(one, lambda: not left.difference_update([peer for peer in left if closed(peer)]) and not left)
+        assert one.events["Disconnected"] == MAX_CONNECTIONS
+        assert fetched(one, port)[-1][:1] == b"G"
+    finally:
+        for peer in silent:
+            peer.close()
+        one.close()
+
+
+def test_a_client_that_breaks_off_leaves_nothing_to_the_next_one() -> None:
+    port = free_port(socket.SOCK_STREAM)
+    one = simulation("itch50", glimpse=f"127.0.0.1:{port}", rate=1, live_orders=2_000, instruments=3)
+    client = soupbintcp.Client()
+    client.login("user", "secret", 0)
+    try:
+        for _ in range(3):
+            peer = socket.create_connection(("127.0.0.1", port))
+            peer.sendall(b"".join(client.transmit()) or b"\0\1H")
+            turn_until(one, lambda: bool(one._clients))
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer.close()  # a reset, not an end
+            turn_until(one, lambda: not one._clients)
+        assert fetched(one, port)[-1][:1] == b"G"
+    finally:
+        one.close()
 
 
 def test_a_glimpse_client_gets_its_snapshot_and_leaves() -> None:

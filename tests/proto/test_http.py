@@ -227,6 +227,13 @@ def test_a_body_that_is_too_big_is_refused(head: bytes) -> None:
     assert told == [Malformed("the body is too big", 413), Closed("the body is too big", 1)]
 
 
+@pytest.mark.parametrize("cut", range(1, 9))
+def test_how_a_bad_first_line_was_cut_up_does_not_show(cut: int) -> None:
+    line, client = b"\x01\x02 no\r\n\r\n", asked()
+    told = [*client.receive(line[:cut], 1), *client.receive(line[cut:], 1)]
+    assert told == list(asked().receive(line, 1))
+
+
 def test_a_gzip_bomb_is_not_inflated() -> None:
     bomb = gzip.compress(bytes(50_000_000))
     client = asked(limits=Limits(body_bytes=100_000))

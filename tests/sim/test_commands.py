@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from netfeed.errors import ConfigurationError
+from netfeed.proto import soupbintcp
 from netfeed.sim.commands import command, parse_faults
 from netfeed.sim.faults import Chain, Faults
 from netfeed.sim.venue import Settings, itch_venue, starbase_venue
@@ -104,6 +105,54 @@ def test_a_gateway_dies_is_slow_and_comes_back() -> None:
     assert len(run.ask(request)[1]) == 1
 
 
+def test_requests_are_lost_on_their_way_as_they_are_told_to() -> None:
+    run = itch().run(S)
+    tell(run, "requests loss 50%")
+    request = moldudp64.encode_request(b"NETFEED001", 1, 1)
+    answers = sum(len(run.ask(request)[1]) for _ in range(40))
+    way = run.venue.inward[4]
+    assert answers == run.venue.venue.gateways[0].requests == 40 - way.counts.lost
+    assert 5 < answers < 35
+    tell(run, "requests 1 slow 100ms")
+    assert run.ask(request)[1] == []
+    assert len(run.run(run.now + 100_000_000).sent[4]) == 1
+    tell(run, "requests dead for 1s")
+    assert run.ask(request)[1] == []
+    tell(run.run(run.now + S), "requests ok")
+    assert len(run.ask(request)[1]) == 1
+
+
+def logged_in(run: Driven, port: int) -> list[bytes]:
+    client = soupbintcp.Client()
+    client.login("user", "word", run.now, sequence=1)
+    return run.ask(b"".join(client.transmit()), port)[1]
+
+
+def test_logins_are_lost_each_with_its_whole_connection() -> None:
+    run = itch().run(S)
+    tell(run, "logins loss 50%")
+    heard = [bool(logged_in(run, GLIMPSE + k)) for k in range(20)]
+    assert 3 < sum(heard) < 17
+    assert run.venue.venue.glimpse.served == sum(heard)
+    tell(run, "logins ok")
+    deaf = GLIMPSE + heard.index(False)
+    assert not logged_in(run, deaf), "a stream of which something was swallowed is torn"
+    run.venue.end(run.now, deaf)
+    assert logged_in(run, deaf)
+
+
+def test_logins_are_late_or_not_heard_for_a_time() -> None:
+    run = itch().run(S)
+    tell(run, "logins slow 100ms")
+    assert not logged_in(run, GLIMPSE)
+    run.run(run.now + 100_000_000)
+    assert run.venue.transmit(GLIMPSE)
+    tell(run, "logins ok")
+    tell(run, "logins dead for 1s")
+    assert not logged_in(run, GLIMPSE + 1)
+    assert logged_in(run.run(run.now + S), GLIMPSE + 2)
+
+
 def test_a_snapshot_server_is_told_to_misbehave() -> None:
     run = itch()
     for text in ("glimpse dead for 1s", "glimpse slow 5ms", "glimpse torn", "glimpse refusing"):
@@ -164,11 +213,11 @@ def test_snapshots_are_told_to_contradict_themselves() -> None:
         "line A loss x%", "line A wet", "line A loss 1% for", "line A silent for ever", "gateway", "gateway 3 dead",
         "gateway sleepy", "glimpse dead", "snapshots", "snapshots spoilt", "snapshots good", "rate", "rate fast",
         "rate -1", "switch", "switch C", "switch A B", "session", "session pause", "session restart soon",
-        "line A delay -1ms", "line A chain 1%",
+        "line A delay -1ms", "line A chain 1%", "requests", "requests 3 loss 1%", "requests wet", "logins loss 1%",
     ],
 )  # fmt: skip
 def test_what_is_not_understood_changes_nothing(text: str) -> None:
     run = starbase()
     with pytest.raises(ConfigurationError):
         tell(run, text)
-    assert all(link.faults == Faults() for link in run.venue.links.values())
+    assert all(link.faults == Faults() for link in (*run.venue.links.values(), *run.venue.inward.values()))

@@ -48,6 +48,50 @@ def snapshot(run: Driven, port: int = GLIMPSE, sequence: int = 1) -> tuple[list[
     return events, told
 
 
+def disconnected(run: Driven) -> list[str]:
+    return [event.reason for event in run.told(Disconnected)]
+
+
+def test_who_connects_and_says_nothing_is_given_up_like_one_who_never_ends_to_log_in() -> None:
+    run = driven().run(S)
+    login = b"".join(logged_in(run))
+    for port in (GLIMPSE, GLIMPSE + 1):
+        run.venue.open(run.now, port)
+    for k in range(40):
+        run.venue.receive(login[k : k + 1], run.now, GLIMPSE + 1)
+        run.run(run.now + S)
+    assert disconnected(run) == ["no login", "no login"]
+    assert isinstance(snapshot(run)[0][1], SnapshotServed)
+
+
+def logged_in(run: Driven) -> list[bytes]:
+    client = soupbintcp.Client()
+    client.login("user", "secret", run.now)
+    return client.transmit()
+
+
+def test_who_stays_after_the_snapshot_is_sent_away() -> None:
+    run = driven().run(S)
+    client = soupbintcp.Client()
+    client.login("user", "secret", run.now)
+    for _ in range(20):
+        for data in client.transmit():
+            run.events += run.venue.receive(data, run.now, GLIMPSE)
+        for data in run.venue.transmit(GLIMPSE):
+            client.receive(data, run.now)
+        client.wake(run.now)
+        run.run(run.now + S)
+    assert disconnected(run) == ["the client did not leave"]
+
+
+def test_a_connection_anew_on_a_port_has_nothing_of_the_one_before() -> None:
+    run = driven().run(S)
+    snapshot(run)
+    run.venue.open(run.now, GLIMPSE)
+    assert run.venue.transmit(GLIMPSE) == []
+    assert isinstance(snapshot(run)[0][1], SnapshotServed)
+
+
 def test_every_truth_is_the_book_of_the_messages_so_far() -> None:
     run = driven().run_out()
     stream, ledger, done = messages(run.sent[0]), Ledger(), 0

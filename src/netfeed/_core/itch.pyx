@@ -1,11 +1,12 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """TotalView-ITCH 5.0 messages to order books, compiled. The plain twin `netfeed.venues.itch.ItchBooks` defines it.
 
-A batch of messages is known before it is applied, so what each will touch is fetched ahead, in three steps because one
-tells where the next is: first the order's young slot and the book; then the slot where the order lies when it is not
-young, or where the one that it displaces will go; then the rung of its level. The fetches are what makes a book
-builder fast once the books are larger than the cache. They take no branch on the type of a message, which nothing
-predicts, and what they found out is only ever a guess: a message that is applied looks at it again.
+A batch of messages is known before it is applied, so what each will touch is fetched ahead, in two steps because one
+tells where the next is: first the slots where the order may lie and the book; then the rung of its level, and the slot
+where an order that it displaces will go. The fetches are what makes a book builder fast once the books are larger than
+the cache. Here and below no branch depends on the side, and the fetches take none on the type of a message: nothing
+predicts them, and a wrong guess costs as much as twenty instructions or more. What they look at may have changed when
+the message is applied, which looks at it again.
 """
 
 cimport cython

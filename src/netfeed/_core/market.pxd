@@ -174,6 +174,7 @@ cdef struct Market:
     uint32_t dirty_count
     uint16_t channel
     uint8_t busy                # it was warmed, or has grown: huge pages are worth it
+    uint8_t warm                # it was warmed: no message should pay for the first use of a page
     int64_t arrivals
     uint64_t wide_rungs         # of ladders that have more than at first
     uint64_t refused[16]

@@ -14,6 +14,7 @@ cdef extern from "sys/mman.h" nogil:
 
 cdef enum:
     POPULATE_WRITE = 23         # MADV_POPULATE_WRITE, which older headers do not have
+    AT_ONCE = 1 << 26           # a table of no more bytes is there as a whole again after it was emptied: some 10 ms
 
 cdef extern from *:
     int64_t HIGHEST "INT64_MAX"
@@ -37,7 +38,7 @@ cdef void touch_pages(void *memory, size_t size) noexcept nogil:
 cdef void market_warm(Market *m) noexcept nogil:
     """Have all memory of the orders there, in huge pages: this market is going to be a busy one."""
     cdef uint64_t slots = NURSERY + m.old_mask + 1
-    m.busy = 1
+    m.busy = m.warm = 1
     madvise(m.orders, slots * sizeof(Order), MADV_HUGEPAGE)
     madvise(m.priorities, slots * sizeof(int64_t), MADV_HUGEPAGE)
     touch_pages(m.orders, slots * sizeof(Order))
@@ -213,6 +214,8 @@ cdef int64_t clear_books(Market *m) noexcept nogil:
         return -1
     unmap(m.orders, slots * sizeof(Order))
     m.orders = orders
+    if m.warm and slots * sizeof(Order) <= AT_ONCE:
+        touch_pages(m.orders, slots * sizeof(Order))
     m.order_count = m.old_count = 0
     for book in range(m.book_count):
         empty_book(m, book)

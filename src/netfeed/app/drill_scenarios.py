@@ -67,6 +67,11 @@ SCENARIOS: Final = {row.name: row for row in (
     Scenario("gateway-slow", "the retransmit server takes 200 ms", ((0, "gateway slow 200ms"), *_HOLES[:4])),
     Scenario("gateway-refusing", "the retransmit server refuses what it is asked",
              ((0, "gateway refusing"), *_HOLES[:3]), frozenset({"snapshot"})),
+    Scenario("requests-lost", "packets are lost on both lines, and half of the requests for them, too",
+             ((0, "requests loss 50%"), *_HOLES), frozenset({"retransmit"})),
+    Scenario("logins-lost", "the retransmit server is dead, and half of the logins to the snapshot server get lost",
+             ((0, "gateway dead"), (0, "logins loss 50%"), *_HOLES[:3]), frozenset({"snapshot"}),
+             protocols=("itch50",)),
     Scenario("late-join", "the handler starts in the middle of the session", late_ms=2_000),
     Scenario("reset", "the venue restarts and counts anew", ((1_000, "session restart"),), frozenset({"reset"}),
              flow_ms=17_000, rate=300),
@@ -83,3 +88,8 @@ SCENARIOS: Final = {row.name: row for row in (
              ((500, "halve 5000"),), frozenset({"drops"}), flow_ms=7_000, rate=4_000, handler=_SMALL),
 )}  # fmt: skip
 """The scenarios by name, in the order in which `all` plays them."""
+
+
+def playable(protocol: str) -> list[str]:
+    """Name the scenarios that a venue of a protocol can play, in order."""
+    return [row.name for row in SCENARIOS.values() if protocol in row.protocols]

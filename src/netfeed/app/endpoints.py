@@ -5,8 +5,9 @@
     GET /readyz     every channel is heard, in order, and its books are LIVE: 200, else 503 and why not
     GET /account    the account as JSON                    200
 
-One request at a time for each connection, MAX_CONNECTIONS of them; the oldest makes room for one more. A request that
-is longer than MAX_REQUEST is refused, a peer that does not read its answer is closed by the next who comes.
+One request at a time for each connection, MAX_CONNECTIONS of them; the oldest makes room for one more. What is asked
+before the answer to the last request has been taken waits. A request that is longer than MAX_REQUEST is refused, as is
+more of them at once; a peer that does not read its answer is closed by the next who comes.
 Loopback by default: nothing here asks who is there.
 """
 
@@ -28,7 +29,6 @@ from netfeed.errors import NetfeedError
 
 MAX_CONNECTIONS: Final = 16
 MAX_REQUEST: Final = 16_384
-_CHUNK: Final = 65_536
 
 Answer = tuple[int, str, bytes]
 
@@ -46,11 +46,18 @@ class Exchange:
         self.closed = False
 
     def receive(self, data: bytes) -> bytes:
-        """Take bytes (none at the end of the stream) and give what is to be sent."""
-        out = b""
+        """Take bytes (none at the end of the stream) and give the answer to one request, if there is one."""
         try:
             self._h11.receive_data(data)
-            while not self.closed:
+        except h11.RemoteProtocolError as error:
+            return self._refuse(error.error_status_hint)
+        return self.more()
+
+    def more(self) -> bytes:
+        """Give the answer to the next request that has come; none at the end."""
+        out = b""
+        try:
+            while not self.closed and not out:
                 event = self._h11.next_event()
                 if isinstance(event, h11.Request):
                     out += self._respond(event)
@@ -155,9 +162,14 @@ class Endpoints:
 
     def _serve(self, one: socket.socket) -> None:
         exchange, waiting = self._open[one]
+        more = bool(waiting)
         try:
             if not waiting:
-                waiting += exchange.receive(one.recv(_CHUNK))
+                waiting += exchange.more()
+                more = bool(waiting)  # another request may have come with this one: its turn is the next
+            if not waiting:
+                waiting += exchange.receive(one.recv(MAX_REQUEST))
+                more = bool(waiting)
             while waiting:
                 del waiting[: one.send(waiting)]
         except BlockingIOError:
@@ -169,7 +181,7 @@ class Endpoints:
             self._hang_up(one)
             return
         self._live.watch(
-            one.fileno(), lambda: self._serve(one), select.EPOLLOUT if waiting else select.EPOLLIN
+            one.fileno(), lambda: self._serve(one), select.EPOLLOUT if waiting or more else select.EPOLLIN
         )  # fmt: skip
 
     def _hang_up(self, one: socket.socket) -> None:

@@ -7,7 +7,7 @@ fails is told once for each reason in a row, and counted by reason.
 import select
 import time
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
 from netfeed.app.slots import Slot
 from netfeed.errors import NetfeedError
@@ -15,8 +15,10 @@ from netfeed.feed.glimpse import Glimpse, Snapshot, SnapshotFailed
 from netfeed.transport.network import NetworkError
 from netfeed.transport.tcp import Stream, connect
 
-LOOK_NS = 50_000_000
+LOOK_NS: Final = 50_000_000
 """How often the books are asked whether they need a snapshot."""
+CONNECT_NS: Final = 5_000_000_000
+"""How long a connection may take to stand; the kernel would wait for minutes for a host that does not answer."""
 
 
 class GlimpseLink:
@@ -26,7 +28,7 @@ class GlimpseLink:
         self.reconnects: Counter[str] = Counter()
         self._slot, self._machine, self._address, self._live = slot, machine, address, live
         self._stream: Stream | None = None
-        self._look = 0
+        self._look = self._began = 0
         self._said = ""
 
     @property
@@ -42,6 +44,8 @@ class GlimpseLink:
         self._hear(self._machine.wake(now), now)
         if self._machine.connect and self._stream is None:
             self._connect(now)
+        if self._stream is not None and not self._stream.connected and now - self._began >= CONNECT_NS:
+            self._failed(f"{self._stream.peer} did not accept a connection within {CONNECT_NS // 10**9} s", now)
         self._pump(now)
 
     def close(self) -> None:
@@ -57,6 +61,7 @@ class GlimpseLink:
         except NetfeedError as error:
             self._failed(str(error), now)
             return
+        self._began = now
         self._watch()
 
     def _ready(self) -> None:

@@ -31,6 +31,7 @@ from netfeed.app.signals import Signals
 from netfeed.app.slots import Slot
 from netfeed.app.snapshot_join import SnapshotJoin
 from netfeed.app.stream import JsonStream
+from netfeed.app.warm import MOST, RESERVE, reserve
 from netfeed.errors import ConfigurationError, ConfigurationFileError, NetfeedError
 from netfeed.feed.events import Event, GapClosed
 from netfeed.feed.glimpse import Glimpse
@@ -73,6 +74,7 @@ class Run:
         self._closing: list[Callable[[], Any]] = []
         self._stream: JsonStream | None = None
         self.recorder: Recorder | None = None
+        self._reserved: list[bytes] = []
         self._closed: list[tuple[Slot, GapClosed]] = []  # in this turn: their messages are still on their way
 
     def run(self) -> None:
@@ -154,6 +156,7 @@ class Run:
 
     def _open(self) -> None:
         config, live = self.config, self.live
+        self._reserved = reserve(min(RESERVE * len(live.slots), MOST))
         self._place(config.receive)
         if config.journal.path is not None:
             journal = JournalWriter(

@@ -22,9 +22,9 @@ from netfeed.machine import NEVER, Buffer
 from netfeed.sim.commands import command
 from netfeed.sim.stream_venue import StreamVenue
 from netfeed.sim.venue_events import Disconnected, StreamTruth, Truth
-from netfeed.sim.venue_ports import CONNECTIONS, GLIMPSE, RETRANSMITS
+from netfeed.sim.venue_ports import CONNECTIONS, RETRANSMITS
 from netfeed.sim.wired_venue import WiredVenue
-from netfeed.transport.endpoint import Endpoint, Outgoing, service
+from netfeed.transport.endpoint import Endpoint, Outgoing, UdpEndpoint, service
 from netfeed.transport.loop import Loop
 from netfeed.transport.network import NetworkError
 from netfeed.transport.send import Sender
@@ -42,8 +42,8 @@ class Client:
     ended: Final = False
     receives: Final = True
 
-    def __init__(self, stream: Stream, gone: Callable[[], None]) -> None:
-        self._stream, self.gone = stream, gone
+    def __init__(self, stream: Stream, gone: Callable[["Client"], None]) -> None:
+        self._stream, self._gone = stream, gone
 
     @property
     def wants_write(self) -> bool:
@@ -58,8 +58,12 @@ class Client:
         """Take what has come. Raises: NetworkError."""
         data = self._stream.receive()
         if self._stream.ended:
-            self.gone()
+            self.leave()
         return data
+
+    def leave(self) -> None:
+        """Say that the connection is over."""
+        self._gone(self)
 
     def send(self, out: list[bytes]) -> None:
         """Send, or keep. Raises: NetworkError."""
@@ -93,6 +97,8 @@ class Simulation:
         self.streams: StreamVenue | None = None
         self.stream_listener: StreamListener | None = None
         self._schedule = commands(config)
+        self._clients: dict[int, Client] = {}
+        self._services: list[UdpEndpoint] = []
         self._listener: Listener | None = None
         self._control: Control | None = None
         try:
@@ -139,6 +145,9 @@ class Simulation:
             "session": venue.lines.wire.session, "next_sequence": venue.lines.next,
             "transactions": venue.transactions, "lines": lines,
             "requests": sum(one.requests for one in venue.gateways),
+            "requests_dropped": sum(one.socket.drops() for one in self._services),
+            "requests_lost": sum(one.counts.lost + one.counts.silenced for one in self.wired.inward.values()),
+            "logins_lost": self.wired.logins.counts.lost + self.wired.logins.counts.silenced,
             "answered": sum(one.answered for one in venue.gateways),
             "refused": sum(one.refused for one in venue.gateways),
             "snapshot_cycles": venue.cycle.cycles if venue.cycle else None,
@@ -162,7 +171,8 @@ class Simulation:
                 host, number = split_endpoint(group)
                 found[port] = Outgoing(Sender(host, number, interface=config.interface, ttl=config.ttl))
         for place, server in zip(RETRANSMITS, config.retransmit, strict=False):
-            found[place] = service(open_unicast(*split_endpoint(server)))
+            self._services.append(service(open_unicast(*split_endpoint(server))))
+            found[place] = self._services[-1]
         return found
 
     def _open_servers(self) -> None:
@@ -175,17 +185,24 @@ class Simulation:
             self._control = Control(self.config.control, self.loop, self.do)
 
     def _accept(self, stream: Stream, now: int) -> None:
-        port = next((port for port in CONNECTIONS if port not in self._task.ports), None)
+        port = next((port for port in CONNECTIONS if port not in self._clients), None)
         if port is None:
+            self.events["connection turned away"] += 1
             stream.close()
             return
         self.loop.open_port(self._task, port, self._client(stream, port))
+        self._task.take(self.wired.open(now, port), now)
 
     def _client(self, stream: Stream, port: int) -> Client:
-        return Client(stream, lambda: self.loop.post(lambda: self._gone(port)))
+        client = Client(stream, lambda one: self.loop.post(lambda: self._gone(port, one)))
+        self._clients[port] = client
+        return client
 
-    def _gone(self, port: int) -> None:
-        """A client closed, or was closed."""
+    def _gone(self, port: int, client: Client) -> None:
+        """A client closed, was closed, or failed; who came to its port since is another one."""
+        if self._clients.get(port) is not client:
+            return
+        del self._clients[port]
         now = self.loop.clock()
         self._task.take((self.streams or self.wired).end(now, port), now)
         self.loop.close_port(self._task, port)
@@ -196,9 +213,8 @@ class Simulation:
                 self._write(event)
                 continue
             self.events[type(event).__name__] += 1
-            if isinstance(event, Disconnected) and event.port >= GLIMPSE:
-                port = event.port
-                self.loop.post(lambda port=port: self._gone(port))  # type: ignore[misc]
+            if isinstance(event, Disconnected) and event.port in self._clients:
+                self._clients[event.port].leave()
 
     def _write(self, truth: Truth | StreamTruth) -> None:
         self.truths += 1
@@ -207,9 +223,9 @@ class Simulation:
 
     def _failed(self, endpoint: Endpoint, error: NetworkError) -> None:
         self.events["connection failed" if isinstance(endpoint, Client) else "socket failed"] += 1
-        self._note(str(error))
         if isinstance(endpoint, Client):
-            endpoint.gone()
+            endpoint.leave()
+        self._note(str(error))
 
     def _glance(self, now: int) -> None:
         if self._stop():

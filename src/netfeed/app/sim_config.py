@@ -5,7 +5,7 @@
     rate = 2000                    # transactions a second
     [stream]                       # JSON-RPC over TLS and WebSocket, beside the multicast of starbase
     listen = "127.0.0.1:8022"
-    [faults]                       # by line: A, B, SNAPSHOT_A, SNAPSHOT_B; gateway, glimpse, stream
+    [faults]                       # by line: A, B, SNAPSHOT_A, SNAPSHOT_B; gateway, glimpse, requests, logins, stream
     A = "loss 1%"
     [[schedule]]
     at = "5s"
@@ -46,6 +46,7 @@ _GROUPS: Final = {
 }
 _SERVERS: Final = {"starbase": 7003, "itch50": 26499}
 GLIMPSE_PORT: Final = 26498
+_SERVICES: Final = ("gateway", "glimpse", "requests", "logins", "stream")
 _NUMBERED: Final = re.compile(r"^stream \d+ ", re.IGNORECASE)
 """A command for one connection of those that are open then, which are none yet."""
 
@@ -183,8 +184,7 @@ def run_config(config: SimConfig) -> str:
 def commands(config: SimConfig) -> list[tuple[int, str]]:
     """Give the commands with their times, those of `faults` at the start. Units: ns from the start."""
     now = [
-        (0, f"{name} {words}" if name in ("gateway", "glimpse", "stream") else f"line {name} {words}")
-        for name, words in config.faults.items()
+        (0, f"{name} {words}" if name in _SERVICES else f"line {name} {words}") for name, words in config.faults.items()
     ]
     return now + sorted((parse_duration(step.at), step.do) for step in config.schedule)
 
@@ -203,8 +203,8 @@ def _unknown(table: Mapping[str, Any]) -> Iterable[str]:
 
 def _wrong(config: SimConfig) -> Iterable[str]:
     for name in config.faults:
-        if name not in (*LINES, "gateway", "glimpse", "stream"):
-            yield f"faults.{name}: there is no such line; there are {', '.join(LINES)}, gateway, glimpse, stream"
+        if name not in (*LINES, *_SERVICES):
+            yield f"faults.{name}: there is no such line; there are {', '.join((*LINES, *_SERVICES))}"
     if len(config.lines) > 2 or len(config.snapshots) > 2 or len(config.retransmit) > len(RETRANSMITS):
         yield f"at most two lines, two snapshot lines and {len(RETRANSMITS)} retransmit servers"
     if config.snapshots and config.protocol != "starbase":

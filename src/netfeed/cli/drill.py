@@ -43,18 +43,19 @@ def add(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the verb."""
     from netfeed.app.drill import Outcome, play
-    from netfeed.app.drill_scenarios import SCENARIOS
+    from netfeed.app.drill_scenarios import SCENARIOS, playable
     from netfeed.cli.stopping import Stop
 
     if arguments.list:
         for one in SCENARIOS.values():
-            print(f"{one.name:17} {one.what}")
+            print(f"{one.name:17} {one.what}{'' if len(one.protocols) > 1 else f' ({one.protocols[0]} only)'}")
         return 0
-    names = list(SCENARIOS) if "all" in arguments.scenarios else arguments.scenarios
-    unknown = [name for name in names if name not in SCENARIOS]
+    known = playable(arguments.protocol)
+    names = known if "all" in arguments.scenarios else arguments.scenarios
+    unknown = [name for name in names if name not in known]
     if unknown or not names:
-        said = f"no scenario {unknown[0]!r}" if unknown else "which scenario?"
-        print(f"netfeed drill: {said}; there are all, {', '.join(SCENARIOS)}", file=sys.stderr)
+        said = f"no scenario {unknown[0]!r} of {arguments.protocol}" if unknown else "which scenario?"
+        print(f"netfeed drill: {said}; there are all, {', '.join(known)}", file=sys.stderr)
         return 2
     rootless = _is_rootless(arguments)
     outcomes: list[Outcome] = []

@@ -5,6 +5,8 @@
     line A,B ok                            no faults
     gateway dead | slow 200ms | refusing | wrong | ok       all retransmit servers; `gateway 2` is the second
     glimpse dead | slow 1s | refusing | torn | ok           the snapshot server of ITCH
+    requests loss 10%                      faults of the way to the retransmit servers; `requests 2`: to the second
+    logins loss 50% | slow 1s | dead       ... to the snapshot server: a login that is lost is heard by nobody
     snapshots spoilt 10%                   snapshots that contradict themselves
     rate 5000                              transactions a second; 0 stops the flow
     switch A | B | both                    one switch sends alone, as to bonded interfaces; a fail-over; both again
@@ -26,7 +28,7 @@ from netfeed.errors import ConfigurationError, MisuseError
 from netfeed.feed.ports import Port
 from netfeed.sim.faults import NONE, RATE, Chain, Faults, parse_rate
 from netfeed.sim.stream_commands import Streams, stream
-from netfeed.sim.venue_ports import GLIMPSE, RETRANSMITS
+from netfeed.sim.venue_ports import GLIMPSE, INWARD, RETRANSMITS
 from netfeed.sim.wired_venue import WiredVenue
 from netfeed.units import parse_duration
 
@@ -137,12 +139,8 @@ def _set(wired: WiredVenue, ports: Sequence[int], words: Sequence[str], now: int
 
 
 def _gateway(wired: WiredVenue, words: Sequence[str], now: int) -> None:
-    gateways, chosen = wired.venue.gateways, list(range(len(wired.venue.gateways)))
-    if words[0].isdigit():
-        number, words = int(words[0]), words[1:]
-        if not 1 <= number <= len(gateways):
-            raise ValueError(f"there are {len(gateways)} gateways")
-        chosen = [number - 1]
+    gateways = wired.venue.gateways
+    chosen, words = _chosen(wired, words)
     ports = [RETRANSMITS[place] for place in chosen]
     how = words[0].lower()
     if how in ("refusing", "wrong") and len(words) == 1:
@@ -153,6 +151,27 @@ def _gateway(wired: WiredVenue, words: Sequence[str], now: int) -> None:
     if how == "ok":
         for place in chosen:
             gateways[place].refusing = gateways[place].wrong = False
+
+
+def _chosen(wired: WiredVenue, words: Sequence[str]) -> tuple[list[int], Sequence[str]]:
+    """Read which servers are meant: a number, or all."""
+    count = len(wired.venue.gateways)
+    if not words[0].isdigit():
+        return list(range(count)), words
+    if not 1 <= int(words[0]) <= count:
+        raise ValueError(f"there are {count} gateways")
+    return [int(words[0]) - 1], words[1:]
+
+
+def _requests(wired: WiredVenue, words: Sequence[str], now: int) -> None:
+    chosen, words = _chosen(wired, words)
+    _reach(wired, [INWARD + RETRANSMITS[place] for place in chosen], words, now)
+
+
+def _logins(wired: WiredVenue, words: Sequence[str], now: int) -> None:
+    if wired.venue.glimpse is None:
+        raise ValueError("this venue has no GLIMPSE server")
+    _reach(wired, [INWARD + GLIMPSE], words, now)
 
 
 def _glimpse(wired: WiredVenue, words: Sequence[str], now: int) -> None:
@@ -208,5 +227,5 @@ def _session(wired: WiredVenue, words: Sequence[str], now: int) -> None:
 
 _SUBJECTS: Final[dict[str, Callable[[WiredVenue, Sequence[str], int], None]]] = {
     "line": _line, "gateway": _gateway, "glimpse": _glimpse, "snapshots": _snapshots, "rate": _rate,
-    "session": _session, "switch": _switch,
+    "session": _session, "switch": _switch, "requests": _requests, "logins": _logins,
 }  # fmt: skip

@@ -3,8 +3,9 @@
 Source: Nasdaq GLIMPSE 5.0; SoupBinTCP 3.00. A client that logs in and asks for sequence 1 gets the whole state as ITCH
 messages, then the number of the next real-time message; then the session ends. Any other sequence is refused.
 
-A connection is a port of the venue. `password`: None to let everybody in. Bounded: MAX_CONNECTIONS clients; the
-messages of a snapshot are handed over as they are drained.
+A connection is a port of the venue, from `open` on. Bounded: MAX_CONNECTIONS clients; the messages of a snapshot are
+handed over as they are drained; who does not log in is given up by the conversation, and who stays when the session has
+ended after LINGER_NS.
 
 Faults: `refusing` turns every login away, `torn` ends each snapshot in its middle.
 """
@@ -25,6 +26,8 @@ from netfeed.wire import glimpse
 AT_ONCE: Final = 20_000
 """So many messages of a snapshot are handed over at a time: less than a conversation may keep."""
 NEXT_NS: Final = 1_000_000
+LINGER_NS: Final = 15_000_000_000
+"""So long a client may stay after the end of the session: it should close, and is in the way of others."""
 _NOT_AUTHORISED, _NOT_AVAILABLE = "A", "S"
 
 
@@ -33,7 +36,7 @@ class _Client:
     talk: soupbintcp.Server
     left: list[bytes] = field(default_factory=list)
     due: int = NEVER
-    closed: bool = False
+    leave: int = NEVER
 
 
 class GlimpseServer:
@@ -57,16 +60,23 @@ class GlimpseServer:
     @property
     def deadline(self) -> int:
         """Say when a heartbeat, a verdict on a client or the rest of a snapshot is due. Units: monotonic ns."""
-        return min((min(one.talk.deadline, one.due) for one in self._clients.values()), default=NEVER)
+        return min((min(one.talk.deadline, one.due, one.leave) for one in self._clients.values()), default=NEVER)
 
-    def receive(self, data: Buffer, now: int, port: int) -> Sequence[Event]:
-        """Take bytes of a connection; the first ones open it."""
+    def open(self, now: int, port: int) -> Sequence[Event]:
+        """Take note that a client has connected: it has so long to log in."""
         if port not in CONNECTIONS:
             return [Malformed(port, "no such port")]
-        client = self._clients.get(port)
-        if client is None:
-            self._last_words.pop(port, None)
-            client = self._clients[port] = _Client(soupbintcp.Server(now))
+        self._last_words.pop(port, None)
+        self._clients[port] = _Client(soupbintcp.Server(now))
+        return []
+
+    def receive(self, data: Buffer, now: int, port: int) -> Sequence[Event]:
+        """Take bytes of a connection; the first ones open one that was not."""
+        if port not in CONNECTIONS:
+            return [Malformed(port, "no such port")]
+        if port not in self._clients:
+            self.open(now, port)
+        client = self._clients[port]
         return self._heard(port, client, client.talk.receive(data, now), now)
 
     def end(self, now: int, port: int) -> Sequence[Event]:
@@ -81,6 +91,8 @@ class GlimpseServer:
             if client.due <= now:
                 self._send(client, now)
             events += self._heard(port, client, client.talk.wake(now), now)
+            if client.leave <= now and self._clients.get(port) is client:
+                events.append(self._gone(port, "the client did not leave"))
         return events
 
     def transmit(self, port: int) -> list[bytes]:
@@ -134,6 +146,7 @@ class GlimpseServer:
         client.due = now + NEXT_NS if client.left else NEVER
         if not client.left and client.talk.state is soupbintcp.State.ACTIVE:
             client.talk.finish(now)
+            client.leave = now + LINGER_NS
 
     def _gone(self, port: int, reason: str) -> Disconnected:
         client = self._clients.pop(port)

@@ -187,6 +187,10 @@ class Venue:
             return [Refused(port, 0, 0, "the venue is down")]
         return self._server.answer(data, now, self.wall(now), port, self.gateways[port - RETRANSMITS[0]])
 
+    def open(self, now: int, port: int = GLIMPSE) -> Sequence[Event]:
+        """Take note that a GLIMPSE client has connected."""
+        return self.glimpse.open(now, port) if self.glimpse is not None else []
+
     def end(self, now: int, port: int = GLIMPSE) -> Sequence[Event]:
         """Take note that a GLIMPSE client closed its connection."""
         return self.glimpse.end(now, port) if self.glimpse is not None else []

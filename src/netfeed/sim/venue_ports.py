@@ -16,6 +16,8 @@ MAX_CONNECTIONS: Final = 32
 """More clients at once are turned away."""
 RETRANSMITS: Final = (Port.RETRANSMIT, 5, 6, 7)
 """The ports of the servers that send lost messages again."""
+INWARD: Final = 1 << 16
+"""Added to the port of a server, it names the way there: what requests and logins go through."""
 CONNECTIONS: Final = range(GLIMPSE, GLIMPSE + MAX_CONNECTIONS)
 STREAM: Final = 1000
 """The first JSON-RPC connection; the next ones count up."""

@@ -1,4 +1,4 @@
-"""A simulated venue with the lines that lead away from it: each of its ports speaks through a `Link` with its faults.
+"""A simulated venue with the lines that lead from it and to it: each port speaks and hears through a `Link`.
 
 It is a machine like the venue inside: whoever drives it sees packets when the lines let them through. So a venue on
 real sockets and one in a simulated world misbehave in the same way, from the same seed.
@@ -7,8 +7,10 @@ real sockets and one in a simulated world misbehave in the same way, from the sa
     LINE_A, LINE_B, SNAPSHOT_*   multicast as the receivers hear it
     RETRANSMIT and the next      the answers of a server; silent is a dead server, delay a slow one
     GLIMPSE and the next         a stream, so that only delay and silence are possible
-
-Leaves out: loss of requests on their way here, which looks the same to whoever asked.
+    INWARD + RETRANSMIT ...      requests on their way to a server
+    INWARD + GLIMPSE             what clients of the snapshot server send: delay, silence, and loss of a whole
+                                 connection, which is a login that nobody hears. A stream of which something was
+                                 swallowed is never heard again: it would be torn
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,12 +19,12 @@ from typing import Final
 
 from netfeed.feed.ports import Port
 from netfeed.machine import Buffer
-from netfeed.sim.faults import NONE, Faults, Window
+from netfeed.sim.faults import NONE, Faults, Model, Window
 from netfeed.sim.link import Link
 from netfeed.sim.outbox import Outbox
 from netfeed.sim.venue import Venue
 from netfeed.sim.venue_events import Event
-from netfeed.sim.venue_ports import CONNECTIONS, GLIMPSE, RETRANSMITS
+from netfeed.sim.venue_ports import CONNECTIONS, GLIMPSE, INWARD, RETRANSMITS
 
 DATAGRAMS: Final = (Port.LINE_A, Port.LINE_B, Port.SNAPSHOT_A, Port.SNAPSHOT_B, *RETRANSMITS)
 
@@ -36,7 +38,10 @@ class WiredVenue:
     def __init__(self, venue: Venue, *, seed: int = 0, faults: Mapping[int, Faults] | None = None) -> None:
         self.venue = venue
         self.links = {port: Link(seed=seed * 1_000_003 + port) for port in DATAGRAMS}
+        self.inward = {port: Link(seed=seed * 1_000_003 + INWARD + port) for port in RETRANSMITS}
+        self.logins = Model(seed=seed * 1_000_003 + INWARD + GLIMPSE)
         self._streams: dict[int, Link] = {}
+        self._coming: dict[int, Link | None] = {}  # what clients send; None: it is not heard
         self._arrived = Outbox(MAX_ARRIVED)
         self._glimpse = NONE
         self._glimpse_windows: list[Window] = []
@@ -47,18 +52,36 @@ class WiredVenue:
     @property
     def deadline(self) -> int:
         """Say when the venue acts or a packet arrives. Units: monotonic ns."""
-        return min(self.venue.deadline, min(link.deadline for link in (*self.links.values(), *self._streams.values())))
+        coming = [way for way in self._coming.values() if way is not None]
+        ways = (*self.links.values(), *self._streams.values(), *self.inward.values(), *coming)
+        return min(self.venue.deadline, min(way.deadline for way in ways))
 
     def receive(self, data: Buffer, now: int, port: int = 0) -> Sequence[Event]:
         """Take what came in on a port of the venue."""
-        if port in CONNECTIONS and port not in self._streams:
-            self._streams[port] = Link(self._glimpse, windows=self._glimpse_windows)
-        return self._moved(self.venue.receive(data, now, port), now)
+        if port in CONNECTIONS:
+            self._connect(port, now)
+            if self.logins.at(now).silent:
+                self._coming[port] = None
+            way = self._coming[port]
+        else:
+            way = self.inward.get(port)
+            if way is None:
+                return self._moved(self.venue.receive(data, now, port), now)
+        if way is not None:
+            way.send(data, now)
+        return self._moved((), now)
+
+    def open(self, now: int, port: int = GLIMPSE) -> Sequence[Event]:
+        """Take note that a GLIMPSE client has connected."""
+        if port in CONNECTIONS:
+            self._connect(port, now)
+        return self._moved(self.venue.open(now, port), now)
 
     def end(self, now: int, port: int = GLIMPSE) -> Sequence[Event]:
         """Take note that a GLIMPSE client closed its connection."""
         events = self._moved(self.venue.end(now, port), now)
         self._streams.pop(port, None)
+        self._coming.pop(port, None)
         self._arrived.take(port)
         return events
 
@@ -79,6 +102,8 @@ class WiredVenue:
     def change(self, ports: Iterable[int], faults: Faults) -> None:
         """Let these faults hold on lines from now on."""
         for port in ports:
+            if port == INWARD + GLIMPSE:
+                self.logins.faults, self.logins.windows = faults, []
             if port == GLIMPSE:
                 self._glimpse = _for_streams(faults)
                 self._glimpse_windows = []
@@ -88,6 +113,9 @@ class WiredVenue:
     def during(self, ports: Iterable[int], begin_ns: int, end_ns: int, faults: Faults) -> None:
         """Let these faults hold on lines for a time. Raises: MisuseError when there are too many such times."""
         for port in ports:
+            if port == INWARD + GLIMPSE:
+                self.logins.forget(self._now)
+                self.logins.during(begin_ns, end_ns, faults)
             if port == GLIMPSE:
                 faults = _for_streams(faults)
                 self._glimpse_windows = [one for one in self._glimpse_windows if one.end_ns > self._now]
@@ -97,14 +125,31 @@ class WiredVenue:
 
     def faults(self, port: int) -> Faults:
         """Give the faults of a line where no time says otherwise."""
-        return self._glimpse if port == GLIMPSE else self.links[port].faults
+        if port == INWARD + GLIMPSE:
+            return self.logins.faults
+        return self._glimpse if port == GLIMPSE else self._on(port)[0].faults
 
     def _on(self, port: int) -> list[Link]:
-        return list(self._streams.values()) if port == GLIMPSE else [self.links[port]]
+        if port == INWARD + GLIMPSE:
+            return []  # connections that stand keep what they began with
+        if port == GLIMPSE:
+            return list(self._streams.values())
+        return [self.links[port] if port < INWARD else self.inward[port - INWARD]]
+
+    def _connect(self, port: int, now: int) -> None:
+        """Lay the two ways of a connection that is not known yet."""
+        if port in self._streams:
+            return
+        self._streams[port] = Link(self._glimpse, windows=self._glimpse_windows)
+        heard = bool(self.logins.judge(now))
+        self._coming[port] = Link(_for_streams(self.logins.at(now))) if heard else None
 
     def _moved(self, events: Sequence[Event], now: int) -> Sequence[Event]:
         """Put what the venue says on its lines."""
         self._now = max(self._now, now)
+        for port, way in (*self.inward.items(), *self._coming.items()):
+            for data in way.deliver(self._now) if way is not None else ():
+                events = [*events, *self.venue.receive(data, self._now, port)]
         for port, link in (*self.links.items(), *self._streams.items()):
             for data in self.venue.transmit(port):
                 link.send(data, self._now)
