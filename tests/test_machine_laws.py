@@ -36,7 +36,8 @@ from netfeed.proto.backoff import Backoff, State
 from netfeed.proto.bucket import TokenBucket
 from netfeed.sim.faults import RATE, Faults
 from netfeed.sim.jsonrpc_venue import JsonRpcVenue, StreamSettings
-from netfeed.sim.past_venue import Past, PastVenue
+from netfeed.sim.past import Past
+from netfeed.sim.past_venue import PastVenue
 from netfeed.sim.stream_faults import StreamFaults
 from netfeed.sim.stream_venue import StreamVenue
 from netfeed.sim.venue import Settings, Venue, itch_venue, starbase_venue

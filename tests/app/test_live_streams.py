@@ -185,6 +185,34 @@ def test_duplicates_and_skips_by_chance_leave_every_live_book_exact(tmp_path: Pa
         assert one.counts == {}
 
 
+RAW = 'interval = "raw"\ntrades = true\nclient_id = "me"\nclient_secret_env = "VENUE_SECRET"'
+KNOWN = {"client_id": "me", "client_secret_env": "VENUE_SECRET", "credits": False}
+
+
+def test_who_logs_in_has_exact_books_after_every_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VENUE_SECRET", "hush-hush")
+    with handled(tmp_path, RAW, stream=KNOWN) as one:
+        one.turn_until(lambda: one.compared > 300)
+        one.venue.tell("stream close 1012")
+        one.turn_until(lambda: bool(one.counts))
+        one.turn_until(one.moved())
+        assert not any("hush" in line for line in one.said)
+
+
+def test_who_does_not_know_the_secret_is_told_why_and_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VENUE_SECRET", "hush-hush")
+    with running(tmp_path, stream=KNOWN) as venue:
+        monkeypatch.setenv("VENUE_SECRET", "guess-guess")
+        one = Handler(venue, RAW)
+        try:
+            one.turn_until(lambda: any("refused its opening: 13004" in line for line in one.said))
+            one.turn_until(lambda: any("13778" in line for line in one.said))
+            assert not one.all_live
+            assert not any("guess" in line for line in one.said)
+        finally:
+            one.run._close()
+
+
 def test_a_throttled_handler_comes_back_when_it_may(tmp_path: Path) -> None:
     with handled(tmp_path) as one:
         one.venue.tell("stream throttle 2s")

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from websockets.sync.server import ServerConnection, serve
 
-from netfeed.app.config import parse
 from netfeed.app.configuration import Venue
 from netfeed.app.recording_replay import RecordingReplay, report
-from netfeed.app.venue_kinds import KINDS, endpoints, fetch_endpoint, listing, misfits
+from netfeed.app.venue_kinds import KINDS, credentials_of
+from netfeed.app.venue_places import endpoints, listing, misfits
 from netfeed.cli.main import main
-from netfeed.errors import ConfigurationFileError
+from netfeed.errors import ConfigurationError
 from netfeed.venues import binance, bybit, coinbase, deribit_json, kraken, okx
 from tests.venues.crypto_recordings import answer, frames, put
 
@@ -58,47 +58,13 @@ def test_every_venue_is_somewhere_and_lists_its_instruments(name: str) -> None:
     assert misfits(config) == []
 
 
-def test_categories_are_other_places() -> None:
-    usdm = venue(category="usdm")
-    assert endpoints(usdm) == ("wss://fstream.binance.com/stream",)
-    assert fetch_endpoint(usdm) == "https://fapi.binance.com"
-    assert listing(venue(venue="bybit", category="linear")) == (
-        "https://api.bybit.com/v5/market/instruments-info?limit=1000&category=linear"
-    )
-
-
-@pytest.mark.parametrize(
-    ("given", "what"),
-    [
-        ({"venue": "deribit", "category": "spot"}, "category"),
-        ({"venue": "binance", "category": "margin"}, "spot, usdm"),
-        ({"venue": "kraken", "depth": 7}, "depth"),
-        ({"venue": "okx", "trades": True}, "books only"),
-        ({"venue": "okx", "interval": "agg2"}, "interval"),
-        ({"venue": "kraken", "listing": "https://x/y"}, "listing"),
-        ({"venue": "okx", "fetch": "https://x"}, "fetch"),
-    ],
-)
-def test_what_a_venue_has_not_is_named(given: dict[str, Any], what: str) -> None:
-    (found,) = misfits(venue(**given))
-    assert what in found
-
-
-@pytest.mark.parametrize(
-    ("line", "what"),
-    [
-        ('endpoints = ["http://venue"]', "endpoints"), ('endpoints = ["wss://me:secret@venue"]', "endpoints"),
-        ("instruments = []", "instruments"), ("lines = 3", "lines"), ("tls = { certificate = 'x' }", "go together"),
-        ('reconnect = { first = "2s", cap = "1s" }', "reconnect"), ("limits = { topics = 5 }", "limits.topics"),
-        ('venue = "nowhere"', "venue"),
-    ],
-)  # fmt: skip
-def test_a_venue_that_makes_no_sense_is_a_mistake_of_the_file(line: str, what: str) -> None:
-    lines = {"name": 'name = "x"', "venue": 'venue = "deribit"', "instruments": 'instruments = ["*"]'}
-    lines[line.split(" = ")[0]] = line
-    text = "schema_version = 1\n[[venues]]\n" + "\n".join(lines.values())
-    with pytest.raises(ConfigurationFileError, match=what.replace(".", r"\.")):
-        parse(text.encode(), "run.toml")
+def test_a_secret_comes_from_the_environment() -> None:
+    config = venue(venue="deribit", interval="raw", client_id="me", client_secret_env="VENUE_SECRET")
+    assert misfits(config) == []
+    assert credentials_of(config, {"VENUE_SECRET": "hush"}) == ("me", "hush")
+    with pytest.raises(ConfigurationError, match="VENUE_SECRET is not set"):
+        credentials_of(config, {"VENUE_SECRET": ""})
+    assert credentials_of(venue(venue="deribit"), {}) is None
 
 
 # -- Binance, as it was recorded, on servers of another make

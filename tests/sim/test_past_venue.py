@@ -8,7 +8,8 @@ import pytest
 
 from netfeed.errors import MisuseError
 from netfeed.machine import NEVER
-from netfeed.sim.past_venue import Past, PastVenue
+from netfeed.sim.past import Past
+from netfeed.sim.past_venue import PastVenue
 from netfeed.sim.venue_events import HungUp, Malformed
 from netfeed.sim.venue_ports import STREAM
 from netfeed.wire import recording
@@ -163,27 +164,14 @@ def test_heartbeats_are_those_of_a_living_venue() -> None:
     assert run.venue.receive(b"{}", run.now, STREAM) == [Malformed(STREAM, "nobody is connected there")]
 
 
-def test_copies_of_a_second_line_are_said_once() -> None:
-    made = past()
-    twice = Past()
-    for frame in made.frames:
-        twice.add(frame.ts_ns, frame.payload)
-        twice.add(frame.ts_ns + 1, frame.payload)
-    assert [frame.payload for frame in twice.frames] == [frame.payload for frame in made.frames]
-
-
-def test_nonsense_is_passed_over_and_an_empty_past_is_none() -> None:
-    made = Past()
-    for message in (b"", b"{", b"[]", b'{"method":"subscription"}', b'{"result":[]}', b'{"result":[5]}'):
-        made.add(1, message)
-    assert made.passed_over == 6
-    with pytest.raises(MisuseError):
-        PastVenue(made)
-
-
 def test_the_past_cannot_be_changed() -> None:
     run = Listening()
     with pytest.raises(MisuseError):
         run.venue.once("skip", [STREAM], run.now)
     run.venue.close(1012, [STREAM], run.now)
     assert run.run(1).events == [HungUp(STREAM, 1012, "as commanded")]
+
+
+def test_a_past_without_a_channel_is_none() -> None:
+    with pytest.raises(MisuseError):
+        PastVenue(Past())

@@ -25,6 +25,14 @@ def test_a_connection_begins_with_heartbeats_and_the_time() -> None:
     assert second["method"] == "public/get_time"
 
 
+def test_who_has_credentials_logs_in_first() -> None:
+    calls = [json.loads(one) for one in deribit_json.Dialect(("me", "hush")).opening(5)]
+    assert [call["method"] for call in calls] == ["public/auth", "public/set_heartbeat", "public/get_time"]
+    assert [call["id"] for call in calls] == [10, 12, 14]
+    grant = {"grant_type": "client_credentials", "client_id": "me", "client_secret": "hush"}
+    assert calls[0]["params"] == grant
+
+
 def test_a_request_and_its_answer_name_the_same_number() -> None:
     for write, on in ((DIALECT.subscribe, True), (DIALECT.unsubscribe, False)):
         asked = json.loads(write(["book.A.raw", "trades.A.raw"], 7))

@@ -149,7 +149,7 @@ def _check_channel(channel: Channel) -> Iterable[str]:
 
 
 def _check_venue(venue: Venue) -> Iterable[str]:
-    from netfeed.app.venue_kinds import misfits
+    from netfeed.app.venue_places import misfits
 
     yield from misfits(venue)
     if (venue.tls.certificate is None) != (venue.tls.key is None):

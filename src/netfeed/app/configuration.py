@@ -121,7 +121,9 @@ class Venue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     category: str = ""
     depth: Count | None = None
     currency: str = "any"
-    interval: Literal["100ms", "agg2"] = "100ms"
+    interval: Literal["100ms", "agg2", "raw"] = "100ms"
+    client_id: str | None = None
+    client_secret_env: str | None = None
     trades: bool = False
     tickers: bool = False
     lines: Annotated[int, Meta(ge=1, le=2)] = 1

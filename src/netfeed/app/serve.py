@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from netfeed.app.config import split_endpoint
 from netfeed.app.recording_replay import RecordingReplay
 from netfeed.errors import ConfigurationError, MisuseError
-from netfeed.sim.past_venue import Past, PastVenue
+from netfeed.sim.past import Past
+from netfeed.sim.past_venue import PastVenue
 from netfeed.sim.stream_venue import TARGET, StreamVenue
 from netfeed.sim.venue_events import Disconnected
 from netfeed.sim.venue_ports import STREAMS

@@ -11,6 +11,7 @@
 Leaves out: what each venue says (`netfeed.venues`), and connections (`venue_link`).
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -19,6 +20,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from netfeed.app.configuration import Venue, VenueLimits
+from netfeed.errors import ConfigurationError
 from netfeed.feed.dialect import Dialect, Limits, Market
 from netfeed.machine import Buffer
 from netfeed.venues import binance, bybit, coinbase, deribit_json, kraken, okx
@@ -71,6 +73,16 @@ def wanted(config: Venue, instruments: Sequence[Instrument]) -> list[Instrument]
     return [one for one in instruments if any(fnmatchcase(one.name, glob) for glob in config.instruments)]
 
 
+def credentials_of(config: Venue, environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """Give id and secret of who logs in, None where nobody does. Raises: ConfigurationError."""
+    if config.client_id is None or config.client_secret_env is None:
+        return None
+    secret = environment.get(config.client_secret_env)
+    if not secret:
+        raise ConfigurationError(f"venues.{config.name}: the variable {config.client_secret_env} is not set")
+    return config.client_id, secret
+
+
 def limited(dialect: Dialect, limits: VenueLimits) -> Dialect:
     """Put what the configuration says over what the venue publishes."""
     said = {name: getattr(limits, name) for name in limits.__struct_fields__}
@@ -99,6 +111,7 @@ class _Request(msgspec.Struct):
 
 
 _REQUEST: Final = msgspec.json.Decoder(_Request)
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _ON: Final = {
     "public/subscribe": True, "private/subscribe": True, "subscribe": True, "SUBSCRIBE": True,
     "public/unsubscribe": False, "private/unsubscribe": False, "unsubscribe": False, "UNSUBSCRIBE": False,
@@ -113,7 +126,7 @@ def _asking(topics: Callable[[_Request], list[str]]) -> Callable[[Buffer], Asked
             request = _REQUEST.decode(message)
             on = _ON.get(request.method or request.op or request.type)
             found = [] if on is None else topics(request)
-        except (msgspec.MsgspecError, KeyError, TypeError):
+        except (*_UNREADABLE, KeyError, TypeError):
             return None
         return (on, found) if on is not None and found else None
 
@@ -140,7 +153,7 @@ def _deribit_instruments(message: Buffer) -> list[Instrument] | None:
     try:
         if _ID.decode(message).id != QUESTION:
             return None
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         return None
     return deribit_json.instruments(message)
 
@@ -150,7 +163,8 @@ def _deribit(config: Venue, instruments: Sequence[Instrument]) -> Made:
     kinds = [kind for kind, on in (("book", True), ("trades", config.trades), ("ticker", config.tickers)) if on]
     topics = tuple(f"{kind}.{one.name}.{config.interval}" for one in instruments for kind in kinds)
     books = tuple(deribit_json.topic(one.name, config.interval) for one in instruments)
-    return Made(limited(deribit_json.Dialect(), config.limits), market, topics, books, events)
+    dialect = deribit_json.Dialect(credentials_of(config, os.environ))
+    return Made(limited(dialect, config.limits), market, topics, books, events)
 
 
 def _channels(request: _Request) -> list[str]:
@@ -171,7 +185,7 @@ def _kraken_instruments(message: Buffer) -> list[Instrument] | None:
     try:
         if _CHANNEL.decode(message).channel != "instrument":
             return None
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         return None
     return kraken.instruments(message)
 
@@ -270,39 +284,3 @@ KINDS: Final[Mapping[str, Kind]] = {
     ),
 }  # fmt: skip
 """By the name that the configuration gives them."""
-
-
-def endpoints(config: Venue) -> tuple[str, ...]:
-    """Give where a venue is, as configured or as it is known."""
-    return tuple(config.endpoints) or (KINDS[config.venue].endpoint(config),)
-
-
-def listing(config: Venue) -> str | None:
-    """Give the address of the list of instruments over HTTP, None where it is asked for over WebSocket."""
-    known = KINDS[config.venue].listing
-    return None if known is None else config.listing or known(config)
-
-
-def fetch_endpoint(config: Venue) -> str | None:
-    """Give where snapshots are had over HTTP, None where no book wants such."""
-    known = KINDS[config.venue].fetched
-    return None if known is None else config.fetch or known(config)
-
-
-def misfits(config: Venue) -> list[str]:
-    """Name what a venue has not."""
-    kind = KINDS[config.venue]
-    found = []
-    if config.category and config.category not in kind.categories:
-        found.append(f"category: {config.venue} has {', '.join(kind.categories) or 'none'}")
-    if config.depth is not None and config.depth not in kind.depths:
-        found.append(f"depth: {config.venue} has {', '.join(map(str, kind.depths)) or 'none to choose'}")
-    if config.venue != "deribit" and (config.trades or config.tickers):
-        found.append(f"trades, tickers: books only of {config.venue} so far")
-    if config.interval != "100ms" and config.venue != "deribit":
-        found.append(f"interval: only deribit has {config.interval}")
-    if config.listing is not None and kind.listing is None:
-        found.append(f"listing: {config.venue} lists its instruments over WebSocket")
-    if config.fetch is not None and kind.fetched is None:
-        found.append(f"fetch: {config.venue} has its snapshots over WebSocket")
-    return found

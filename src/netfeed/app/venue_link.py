@@ -26,7 +26,8 @@ from netfeed.app.discovery import Attempt, Discovery, Found, Listing, Nothing
 from netfeed.app.trust import system_trust
 from netfeed.app.venue_drive import VenueDrive
 from netfeed.app.venue_feed import VenueFeed
-from netfeed.app.venue_kinds import KINDS, Made, endpoints, fetch_endpoint, listing, wanted
+from netfeed.app.venue_kinds import KINDS, Made, credentials_of, wanted
+from netfeed.app.venue_places import endpoints, fetch_endpoint, listing
 from netfeed.errors import ConfigurationError, MisuseError
 from netfeed.feed.exchange import Exchanges
 from netfeed.feed.gateway import Gateway
@@ -58,7 +59,7 @@ class VenueLink:
         listed: Callable[[str, bytes, bool], None] = lambda venue, answer, heard: None,
         fetched: Callable[[str, str, Buffer], None] = lambda venue, topic, body: None,
     ) -> None:  # fmt: skip
-        """Read certificates. Raises: ConfigurationError."""
+        """Read certificates, and look for the secret. Raises: ConfigurationError."""
         self.config, self.name, self.index = config, config.name, index
         self.feed = VenueFeed(index, fetched=partial(fetched, config.name))
         self.gateway: Gateway | None = None
@@ -68,6 +69,7 @@ class VenueLink:
         self._loop, self._budget, self._tell, self._stream = loop, budget, tell, stream
         self._listed = listed
         self._wrap: Wrap = wrap or (lambda talk, venue, endpoint: talk)
+        credentials_of(config, os.environ)
         context = context_of(config)
         self._talks = websockets(config, context)
         self._exchanges = Exchanges(context=context, limits=http.Limits(body_bytes=MAX_LISTING))

@@ -8,17 +8,15 @@ it stands; who joins a book's channel later, or again, is told a snapshot that i
 The instruments are those that were recorded, and so is the time: the venue's clock shows the past.
 
 Answers are made for the questions that every client has to ask (subscribe, heartbeat, test, time, hello, auth,
-instruments); all others are refused. Copies that a second line brought are said once.
+instruments); all others are refused.
 
-Bounds: MAX_FRAMES messages; AT_ONCE of them in one turn. Leaves out: channels that nobody recorded, which are dropped
+Bounds: AT_ONCE messages in one turn. Leaves out: channels that nobody recorded, which are dropped
 in silence, as the venue does.
 """
 
-import json
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -28,104 +26,17 @@ from netfeed.sim import jsonrpc_text as text
 from netfeed.sim.jsonrpc_client import Client
 from netfeed.sim.jsonrpc_text import RefusedError, Request
 from netfeed.sim.outbox import Outbox
+from netfeed.sim.past import Past
 from netfeed.sim.stream_faults import StreamWindows
 from netfeed.sim.venue_events import Event, HungUp, Malformed
 from netfeed.sim.venue_ports import STREAMS
 
-MAX_FRAMES: Final = 5_000_000
 AT_ONCE: Final = 2_000
 AGAIN_NS: Final = 1_000_000
 """How soon the next ones follow when all are due."""
 MAX_QUEUED: Final = 64 * 2**20
 MAX_CLIENTS: Final = 64
-COPIES: Final = 256
-"""Messages of a channel among which copies are looked for."""
 _S: Final = 10**9
-
-
-class Frame(NamedTuple):
-    """One message of a channel. Units: ns since 1970."""
-
-    ts_ns: int
-    channel: str
-    payload: bytes
-
-
-class _Params(msgspec.Struct):
-    channel: str = ""
-
-
-class _Message(msgspec.Struct):
-    method: str = ""
-    params: _Params | None = None
-    result: msgspec.Raw = msgspec.Raw()
-
-
-class _Listed(msgspec.Struct):
-    instrument_name: str
-
-
-_MESSAGE: Final = msgspec.json.Decoder(_Message)
-_LISTING: Final = msgspec.json.Decoder(list[_Listed])
-
-
-class Past:
-    """What a venue said, in the order of time."""
-
-    def __init__(self) -> None:
-        self.frames: list[Frame] = []
-        self.instruments: bytes = b"[]"
-        self.passed_over = 0
-        self._by_channel: dict[str, list[int]] = {}
-        self._recent: dict[str, deque[bytes]] = {}
-
-    @property
-    def channels(self) -> Mapping[str, Sequence[int]]:
-        """Give the places of each channel's messages."""
-        return self._by_channel
-
-    def add(self, ts_ns: int, message: bytes) -> None:
-        """Take a message; what is of no channel, and no list of instruments, is passed over."""
-        try:
-            told = _MESSAGE.decode(message)
-        except msgspec.MsgspecError:
-            self.passed_over += 1
-            return
-        if told.method == "subscription" and told.params is not None and len(self.frames) < MAX_FRAMES:
-            recent = self._recent.setdefault(told.params.channel, deque(maxlen=COPIES))
-            if message not in recent:
-                recent.append(message)
-                self._by_channel.setdefault(told.params.channel, []).append(len(self.frames))
-                self.frames.append(Frame(ts_ns, told.params.channel, message))
-                return
-        self.passed_over += 1
-        if bytes(told.result) and self.instruments == b"[]":
-            self._learn(bytes(told.result))
-
-    def _learn(self, result: bytes) -> None:
-        try:
-            if _LISTING.decode(result):
-                self.instruments = result
-        except msgspec.MsgspecError:
-            pass
-
-    def snapshot(self, channel: str, until: int) -> bytes | None:
-        """Put together the snapshot of a book's channel as of a place; None where it was not told by then."""
-        places = [place for place in self._by_channel[channel] if place < until]
-        if not channel.startswith("book.") or not places:
-            return None
-        sides: dict[str, dict[str, str]] = {"bids": {}, "asks": {}}
-        data: dict[str, Any] = {}
-        for place in places:
-            data = json.loads(self.frames[place].payload, parse_float=str)["params"]["data"]
-            for name, levels in sides.items():
-                if data["type"] == "snapshot":
-                    levels.clear()
-                _set(levels, data[name])
-        told = {name: [["new", _raw(price), _raw(amount)] for price, amount in levels.items()]
-                for name, levels in sides.items()}  # fmt: skip
-        data.pop("prev_change_id", None)
-        return text.notification(channel, data | {"type": "snapshot"} | told)
 
 
 @dataclass(slots=True)
@@ -332,15 +243,3 @@ def _names(request: Request) -> list[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise RefusedError(-32602, "channels", "must be a list of strings")
     return names
-
-
-def _set(levels: dict[str, str], changes: Iterable[Sequence[Any]]) -> None:
-    for action, price, amount in changes:
-        if action == "delete":
-            levels.pop(str(price), None)
-        else:
-            levels[str(price)] = str(amount)
-
-
-def _raw(number: str) -> msgspec.Raw:
-    return msgspec.Raw(number.encode())

@@ -5,14 +5,15 @@
     a hole       unsubscribe and subscribe: a new snapshot comes
     heartbeat    public/set_heartbeat; a `test_request` is answered with public/test, or the connection is closed
 
-`raw` needs an authorised connection; `100ms` and `agg2` do not.
+`raw` needs an authorised connection (public/auth with client credentials, said first); `100ms` and `agg2` do not.
 
 Source: docs.deribit.com (API 2.1.1: subscription-management, book.instrument_name.interval, public/set_heartbeat, rate
 limits: credits of 3,000 a subscription of at most 30,000, refilled by 10,000 a second; error 10028 ends the session).
 Checked against a recording of 2021: 10 snapshots and 36 chained changes. `retry_ns` of 10028 is not documented; one
 second refills three subscriptions.
 
-Leaves out: `book.{instrument}.{group}.{depth}.{interval}` (each push is whole), authorisation, orders.
+Leaves out: `book.{instrument}.{group}.{depth}.{interval}` (each push is whole), signed logins, fresh
+tokens (each connection logs in anew), orders.
 """
 
 from collections.abc import Iterable, Sequence
@@ -95,18 +96,23 @@ class Dialect:
     """What is said to Deribit, and what it answers.
 
     An answer to `unsubscribe` looks like one to `subscribe`: the id on the wire is twice the request's, and one more
-    where something is given up.
+    where something is given up. `credentials`: id and secret of who logs in; None: nobody does.
     """
 
     limits = LIMITS
     liveness = LIVENESS
 
+    def __init__(self, credentials: tuple[str, str] | None = None) -> None:
+        self._calls: list[tuple[str, dict[str, Any]]] = [
+            ("public/set_heartbeat", {"interval": HEARTBEAT_S}), ("public/get_time", {})
+        ]  # fmt: skip
+        if credentials is not None:
+            grant = {"client_id": credentials[0], "client_secret": credentials[1]}
+            self._calls.insert(0, ("public/auth", {"grant_type": "client_credentials"} | grant))
+
     def opening(self, request: int) -> Sequence[bytes]:
-        """Ask for heartbeats, and for the time."""
-        return (
-            _call(2 * request, "public/set_heartbeat", {"interval": HEARTBEAT_S}),
-            _call(2 * request + 2, "public/get_time", {}),
-        )
+        """Log in where there are credentials; ask for heartbeats, and for the time."""
+        return [_call(2 * (request + place), *call) for place, call in enumerate(self._calls)]
 
     def subscribe(self, topics: Sequence[str], request: int) -> bytes:
         """Ask for topics."""
