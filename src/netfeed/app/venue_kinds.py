@@ -59,8 +59,13 @@ class Limited:
 
 
 def wanted(config: Venue, instruments: Sequence[Instrument]) -> list[Instrument]:
-    """Choose the instruments that a configuration names, in the order of the venue."""
-    return [one for one in instruments if any(fnmatchcase(one.name, glob) for glob in config.instruments)]
+    """Choose the instruments that a configuration names, in the order of the venue.
+
+    One that is listed twice is taken once, as it was listed first; a name that no topic can have is passed over.
+    """
+    named = [one for one in instruments if any(fnmatchcase(one.name, glob) for glob in config.instruments)]
+    first = {one.name: one for one in reversed(named) if one.name.isascii() and one.name.isprintable()}
+    return [first.pop(one.name) for one in named if one.name in first]
 
 
 def limited(dialect: Dialect, limits: VenueLimits) -> Dialect:
@@ -88,7 +93,7 @@ def _deribit_instruments(message: Buffer) -> list[Instrument] | None:
     try:
         if _ID.decode(message).id != QUESTION:
             return None
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     return deribit_json.instruments(message)
 
@@ -117,7 +122,7 @@ _SAID: Final = {"public/subscribe": True, "private/subscribe": True, "public/uns
 def _deribit_asked(message: Buffer) -> tuple[bool, list[str]] | None:
     try:
         request = _REQUEST.decode(message)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     on = _SAID.get(request.method)
     return None if on is None or request.params is None else (on, request.params.channels)

@@ -88,7 +88,7 @@ class Past:
         """Take a message; what is of no channel, and no list of instruments, is passed over."""
         try:
             told = _MESSAGE.decode(message)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             self.passed_over += 1
             return
         if told.method == "subscription" and told.params is not None and len(self.frames) < MAX_FRAMES:
@@ -106,7 +106,7 @@ class Past:
         try:
             if _LISTING.decode(result):
                 self.instruments = result
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             pass
 
     def snapshot(self, channel: str, until: int) -> bytes | None:
