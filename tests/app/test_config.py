@@ -151,3 +151,18 @@ def test_an_endpoint_of_a_venue_has_a_port_that_there_is(port: str) -> None:
     venue = f'name = "d"\nvenue = "deribit"\ninstruments = ["*"]\nendpoints = ["ws://127.0.0.1:{port}/"]'
     (mistake,) = mistakes(f"schema_version = 1\n[[venues]]\n{venue}\n")
     assert mistake.endswith(f"ws://127.0.0.1:{port}/ has no port from 0 to 65535")
+
+
+@pytest.mark.parametrize("tls", [
+    'ca = "/nonexistent"', 'certificate = "/nonexistent", key = "/nonexistent", verify = false',
+])  # fmt: skip
+def test_certificates_that_cannot_be_read_are_a_mistake_of_the_file(
+    tls: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "feed.toml"
+    venue = 'name = "d"\nvenue = "deribit"\ninstruments = ["*"]\nendpoints = ["wss://127.0.0.1:1/"]'
+    file.write_text(
+        f"schema_version = 1\n[[venues]]\n{venue}\ntls = {{ {tls} }}\n[endpoints]\nlisten = ''\n", encoding="utf-8"
+    )
+    assert main(["run", str(file), "--duration", "100ms"]) == 4
+    assert "/nonexistent" in capsys.readouterr().err
