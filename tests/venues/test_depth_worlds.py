@@ -219,3 +219,18 @@ def test_a_book_that_is_live_is_what_the_venue_had(venue: str, lines: int) -> No
         life.settle()
         assert life.book.state is BookState.LIVE
         assert life.live > STEPS // 20
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_venue_that_counts_anew_while_nobody_listens_is_followed(venue: str) -> None:
+    life = Life(venue, 1, 1, plain=False)
+    life.faults = 0.0
+    for _ in range(STEPS // 2):
+        life.turn()
+    if life.wires[0].up:
+        life.lose(life.wires[0])
+    life.fetches.clear()
+    life.market.failed(life.topic)
+    life.truth.number -= 100_000
+    life.settle()
+    assert life.book.state is BookState.LIVE
