@@ -69,8 +69,13 @@ class Limited:
 
 
 def wanted(config: Venue, instruments: Sequence[Instrument]) -> list[Instrument]:
-    """Choose the instruments that a configuration names, in the order of the venue."""
-    return [one for one in instruments if any(fnmatchcase(one.name, glob) for glob in config.instruments)]
+    """Choose the instruments that a configuration names, in the order of the venue.
+
+    One that is listed twice is taken once, as it was listed first; a name that no topic can have is passed over.
+    """
+    named = [one for one in instruments if any(fnmatchcase(one.name, glob) for glob in config.instruments)]
+    first = {one.name: one for one in reversed(named) if one.name.isascii() and one.name.isprintable()}
+    return [first.pop(one.name) for one in named if one.name in first]
 
 
 def credentials_of(config: Venue, environment: Mapping[str, str]) -> tuple[str, str] | None:
