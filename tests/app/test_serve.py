@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.sync.client import connect
 
 from netfeed.app.recording_replay import RecordingReplay, report
 from netfeed.app.serve import Serving
 from netfeed.cli.main import main
-from tests.app.stream_sockets import PATIENCE_S, Venue, running
+from tests.app.stream_sockets import Venue, running
+from tests.app.websockets_client import PATIENCE_S, WebsocketsClient
 from tests.sim.jsonrpc_driver import Reader, S
 from tests.sim.recordings import NAMES, usual
 
@@ -98,7 +98,7 @@ def serving(folder: Path, **options: Any) -> Iterator[Serving]:
 
 
 def test_a_client_of_another_make_reads_the_past_as_it_was(tmp_path: Path) -> None:
-    with serving(tmp_path, speed=20.0) as one, connect(one.url, open_timeout=PATIENCE_S) as client:
+    with serving(tmp_path, speed=20.0) as one, WebsocketsClient(one.url) as client:
         channel = f"book.{NAMES[0]}.100ms"
         request = {"jsonrpc": "2.0", "id": 7, "method": "public/subscribe", "params": {"channels": [channel]}}
         client.send(json.dumps(request))
