@@ -21,7 +21,7 @@ from tests.sim.recordings import NAMES, usual
 pytestmark = pytest.mark.net
 
 
-def written(venue: Venue, folder: Path) -> str:
+def written(venue: Venue, folder: Path, more: str = "") -> str:
     listener = venue.sim.stream_listener
     assert listener is not None
     path = folder / "run.toml"
@@ -35,6 +35,7 @@ instruments = ["BTC-PERPETUAL", "BTC-27MAR26*"]
 trades = true
 tls = {{ ca = "{venue.ca}" }}
 reconnect = {{ first = "50ms" }}
+{more}
 [endpoints]
 listen = ""
 """)
@@ -60,6 +61,25 @@ def test_what_was_recorded_through_faults_makes_the_books_that_were(tmp_path: Pa
             for side in ("bid", "ask"):
                 for what in ("price", "quantity"):
                     assert Decimal(book[side][what]) == Decimal(expected[side][what])
+
+
+def test_who_logged_in_is_not_in_the_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VENUE_SECRET", "hush-hush")
+    who = {"client_id": "me-myself", "client_secret_env": "VENUE_SECRET"}
+    more = "\n".join(['interval = "raw"', *(f'{name} = "{value}"' for name, value in who.items())])
+    file = tmp_path / "day.jsonl"
+    with running(tmp_path, stream=who) as venue:
+        config = written(venue, tmp_path, more)
+        assert main(["record", config, "-w", str(file), "--duration", "2s", "-q"]) == 0
+        replay = RecordingReplay([str(file)])
+        replay.run()
+        books = report(replay)["books"]
+        assert len(books) == 12
+        assert all(Decimal(one["bid"]["price"]) == Decimal(venue.truth[one["sequence"]].record()["bid"]["price"])
+                   for one in books)  # fmt: skip
+    text = file.read_text()
+    assert "public/auth" in text
+    assert not any(secret in text for secret in ("hush-hush", "me-myself", "VENUE_SECRET"))
 
 
 @contextmanager
