@@ -287,7 +287,7 @@ class DepthBooks:
         """Ask for a snapshot, unless that has been done."""
         if track.asked:
             return
-        track.asked = True
+        track.asked, track.asked_of, track.deserted = True, line, False
         if self.rules.fetch is None:
             self.wants.append(Resync(track.topic, line, why))
         else:
