@@ -31,6 +31,7 @@ KINDS: Final = frozenset({OPENED, ENDED, IN, IN_BYTES, OUT, LOST, FETCHED})
 
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Time = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """What 64 bits hold: all that stands here goes on to the core."""
 
 
@@ -38,7 +39,7 @@ class Header(msgspec.Struct):
     """The first line. `venues` are what the configuration says of each, without secrets. Units: ns since 1970."""
 
     netfeed_recording: int
-    began_ns: Count
+    began_ns: Time
     venues: list[dict[str, Any]]
 
 
@@ -63,7 +64,7 @@ class Record(NamedTuple):
 
 
 _HEADER: Final = msgspec.json.Decoder(Header)
-_RECORD: Final = msgspec.json.Decoder(tuple[Count, Count, Count, str, str])
+_RECORD: Final = msgspec.json.Decoder(tuple[Time, Count, Count, str, str])
 
 
 def encode_header(began_ns: int, venues: Sequence[dict[str, Any]]) -> bytes:
