@@ -16,7 +16,7 @@ def venue(**given: Any) -> Venue:
 
 def test_categories_are_other_places() -> None:
     usdm = venue(category="usdm")
-    assert endpoints(usdm) == ("wss://fstream.binance.com/stream",)
+    assert endpoints(usdm) == ("wss://fstream.binance.com/public/stream",)
     assert fetch_endpoint(usdm) == "https://fapi.binance.com"
     assert listing(venue(venue="bybit", category="linear")) == (
         "https://api.bybit.com/v5/market/instruments-info?limit=1000&category=linear"

@@ -37,7 +37,15 @@ def opened() -> DepthMarket:
         (b'{"success":true,"ret_msg":"","conn_id":"a","req_id":"s7","op":"subscribe"}', [Acknowledged(7, None)]),
         (b'{"success":true,"ret_msg":"","req_id":"u8","op":"unsubscribe"}', [Acknowledged(8, None, on=False)]),
         (b'{"success":false,"ret_msg":"error:handler not found,topic:x","req_id":"s7","op":"subscribe"}',
-         [Refused(7, None, "error:handler not found,topic:x", "error:handler not found,topic:x", final=True)]),
+         [Refused(7, ("x",), "error:handler not found,topic:x", "error:handler not found,topic:x", final=True),
+          Refused(7, None, "error:handler not found,topic:x", "error:handler not found,topic:x")]),
+        (b'{"success":false,"ret_msg":"error:already subscribed,topic:x","req_id":"s7","op":"subscribe"}',
+         [Acknowledged(7, ("x",)),
+          Refused(7, None, "error:already subscribed,topic:x", "error:already subscribed,topic:x")]),
+        (b'{"success":false,"ret_msg":"error:not subscribed,topic:x","req_id":"u7","op":"unsubscribe"}',
+         [Refused(7, ("x",), "error:not subscribed,topic:x", "error:not subscribed,topic:x", final=True),
+          Refused(7, None, "error:not subscribed,topic:x", "error:not subscribed,topic:x")]),
+        (b'{"success":false,"ret_msg":"already subscribed","req_id":"s7","op":"subscribe"}', [Acknowledged(7, None)]),
         (b'{"success":false,"ret_msg":"Too many requests","req_id":"s7","op":"subscribe"}',
          [Throttled(10**9, "Too many requests", 7)]),
         (b'{"success":true,"ret_msg":"pong","conn_id":"a","req_id":"","op":"ping"}', [Beat()]),
@@ -112,6 +120,15 @@ def test_two_lines_make_one_book() -> None:
 
 def listing(category: str, one: dict[str, object]) -> bytes:
     return json.dumps({"retCode": 0, "result": {"category": category, "list": [one]}}).encode()
+
+
+def test_a_page_names_the_next_one_and_an_error_is_none() -> None:
+    page = {"retCode": 0, "result": {"category": "spot", "list": [], "nextPageCursor": "first%3DA%26last%3DB"}}
+    assert bybit.next_cursor(json.dumps(page).encode()) == "first%3DA%26last%3DB"
+    assert bybit.instruments(json.dumps(page).encode()) == []
+    assert bybit.next_cursor(b'{"retCode":0,"result":{"category":"spot","list":[],"nextPageCursor":""}}') == ""
+    with pytest.raises(WireError, match="10001 params error"):
+        bybit.instruments(b'{"retCode":10001,"retMsg":"params error: category","result":{}}')
 
 
 def test_an_option_a_future_and_a_spot_pair() -> None:
