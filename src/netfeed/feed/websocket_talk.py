@@ -142,7 +142,7 @@ WHY: Final[dict[type, Callable[[Any], str]]] = {
     Malformed: lambda event: event.what,
     TimedOut: lambda event: f"waited in vain for {event.waiting_for}",
     tls.Unverified: lambda event: (
-        f"its certificate is not believed: {event.what} ({event.certificate}); `tls.ca` names whom to believe"
+        f"its certificate is not believed (`tls.ca` names whom to believe): {event.what} ({event.certificate})"
     ),
     tls.AlertReceived: lambda event: f"TLS alert {event.alert}",
     tls.Malformed: lambda event: f"no TLS: {event.what}",
