@@ -157,6 +157,17 @@ def test_what_one_of_two_lines_loses_is_missing_nowhere(name: str) -> None:
         assert one.told().gaps_opened == 0
 
 
+@pytest.mark.parametrize("name", sorted(name for name, words in VENUES.items() if not words.doubles))
+def test_where_nothing_is_numbered_one_line_is_followed_and_the_other_takes_over(name: str) -> None:
+    with serving(VENUES[name]) as venue, handled(section(venue, "lines = 2")) as one:
+        one.turn_until(lambda: one.links[0].is_ready and len(venue.do(venue.carrying)) == 2)
+        for count in (1, 2):
+            venue.do(venue.drop)
+            one.turn_until(lambda: one.told().disconnected == count)  # noqa: B023
+            one.turn_until_moved(venue)
+            one.turn_until_equal(venue)
+
+
 def test_a_list_of_several_pages_is_read_to_its_end_at_the_venues_own_address() -> None:
     with serving(VENUES["bybit"]) as venue, handled(section(venue)) as one:
         one.turn_until(lambda: one.links[0].is_ready)

@@ -110,8 +110,10 @@ class Listing:
             if target in self._targets or len(self._targets) == MAX_PAGES:
                 return Nothing(f"its list does not end: page {len(self._pages)} leads to {target[-TOLD:]}")
             self._ask(target, now)
-        except (WireError, MisuseError) as error:
+        except WireError as error:
             return Nothing(str(error))
+        except MisuseError:
+            return Nothing(f"it ends the connection after page {len(self._pages)}, before its list ends")
         return None
 
     def _end(self, told: Found | Nothing) -> list[Found | Nothing]:
