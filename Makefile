@@ -6,7 +6,7 @@
 
 PYTHON ?= python3
 JOBS   ?= 2
-FUZZ   ?= 60
+FUZZ   ?= 30
 DEMO   ?= $(BIN)/netfeed replay --watch pcaps/itch-ab.pcap
 
 VENV := .venv

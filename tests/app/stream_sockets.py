@@ -7,14 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from websockets.sync.client import connect
-
 from netfeed.app.sim import Simulation
 from netfeed.app.sim_config import addressed, load
 from netfeed.sim.venue_events import StreamTruth
-
-PATIENCE_S = 20.0
-"""How long is waited for what must come; nothing is asserted of how long it took."""
+from tests.app.websockets_client import PATIENCE_S, WebsocketsClient
 
 
 class Venue:
@@ -45,11 +41,11 @@ class Venue:
         self.sim.loop.post(lambda: (self.sim.do(text), done.set()))  # type: ignore[func-returns-value]
         assert done.wait(PATIENCE_S)
 
-    def client(self, **options: Any) -> Any:
+    def client(self, **options: Any) -> WebsocketsClient:
         listener = self.sim.stream_listener
         assert listener is not None
         trust = ssl.create_default_context(cafile=self.ca) if listener.url.startswith("wss") else None
-        return connect(listener.url, ssl=trust, open_timeout=PATIENCE_S, close_timeout=2, **options)
+        return WebsocketsClient(listener.url, trust, **options)
 
 
 @contextmanager

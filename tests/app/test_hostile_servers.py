@@ -1,4 +1,4 @@
-"""Servers that misbehave on real sockets: what they say is counted and named, never believed, and ends nothing."""
+"""Servers, and somebody on the group, that lie on real sockets: it is counted and named, and ends nothing."""
 
 import random
 import socket
@@ -16,7 +16,7 @@ from netfeed.sim.venue_ports import GLIMPSE
 from netfeed.wire import glimpse, moldudp64, soupbintcp, starbase
 from tests.app.live_venue import opened
 from tests.app.test_live_venue import MS, bad_lines, both_lose
-from tests.app.venue_sockets import VenueOnSockets, differences, run_until_equal
+from tests.app.venue_sockets import GROUPS, VenueOnSockets, differences, run_until_equal
 
 pytestmark = pytest.mark.net
 
@@ -167,3 +167,36 @@ def test_a_snapshot_server_that_does_not_accept_is_given_up_and_named(how: str) 
             one.close()
     assert link.reconnects == {"connection": 1}
     assert any("did not accept a connection within 5 s" in text for text in told)
+
+
+class Forger(VenueOnSockets):
+    """Somebody on the group sends single packets of noise a little ahead of the stream."""
+
+    forged = 0
+
+    def step(self) -> None:
+        super().step()
+        if self.venue.transactions > 300 * (self.forged + 1) and self.forged < 4:
+            self.forged += 1
+            ahead = self.venue.lines.next + 7_000
+            if self.venue.protocol == "starbase":
+                message = starbase.encode(21, flags=3, orderId=1, instrumentId=1, quantity=1, price=1, sortOrderId=1)
+                lie = starbase.encode_packet(ahead, [message], channel_id=3, type=1, sending_time=1)
+            else:
+                lie = moldudp64.encode(self.venue.lines.wire.session.encode(), ahead, [b"A" + bytes(35)])
+            self._lines.sendto(lie, (GROUPS[Port.LINE_A], self.port))
+
+
+@pytest.mark.parametrize("venue", ["itch", "starbase"])
+def test_single_packets_a_little_ahead_cost_no_message_and_no_book(how: str, venue: str) -> None:
+    settings = Settings(seed=4, rate=2000, transactions=1800, instruments=6, cycle_ns=200 * MS)
+    sim = Forger(itch_venue(settings) if venue == "itch" else starbase_venue(settings), 5, lambda port, draw: False)
+    run = opened(sim.configured(how, venue == "starbase"))
+    run_until_equal(sim, run.live)
+    told = account(run.live)
+    run._close()
+    sim.close()
+    assert sim.forged == 4
+    assert told["gaps"] >= 1
+    assert told["messages_lost"] == 0
+    assert told["channels"][0]["resets"] == 0

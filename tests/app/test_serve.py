@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.sync.client import connect
 
 from netfeed.app.recording_replay import RecordingReplay, report
 from netfeed.app.serve import Serving
 from netfeed.cli.main import main
-from tests.app.stream_sockets import PATIENCE_S, Venue, running
+from tests.app.stream_sockets import Venue, running
+from tests.app.websockets_client import PATIENCE_S, WebsocketsClient
 from tests.sim.jsonrpc_driver import Reader, S
 from tests.sim.recordings import NAMES, usual
 
 pytestmark = pytest.mark.net
 
 
-def written(venue: Venue, folder: Path) -> str:
+def written(venue: Venue, folder: Path, more: str = "") -> str:
     listener = venue.sim.stream_listener
     assert listener is not None
     path = folder / "run.toml"
@@ -35,6 +35,7 @@ instruments = ["BTC-PERPETUAL", "BTC-27MAR26*"]
 trades = true
 tls = {{ ca = "{venue.ca}" }}
 reconnect = {{ first = "50ms" }}
+{more}
 [endpoints]
 listen = ""
 """)
@@ -62,6 +63,25 @@ def test_what_was_recorded_through_faults_makes_the_books_that_were(tmp_path: Pa
                     assert Decimal(book[side][what]) == Decimal(expected[side][what])
 
 
+def test_who_logged_in_is_not_in_the_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VENUE_SECRET", "hush-hush")
+    who = {"client_id": "me-myself", "client_secret_env": "VENUE_SECRET"}
+    more = "\n".join(['interval = "raw"', *(f'{name} = "{value}"' for name, value in who.items())])
+    file = tmp_path / "day.jsonl"
+    with running(tmp_path, stream=who) as venue:
+        config = written(venue, tmp_path, more)
+        assert main(["record", config, "-w", str(file), "--duration", "2s", "-q"]) == 0
+        replay = RecordingReplay([str(file)])
+        replay.run()
+        books = report(replay)["books"]
+        assert len(books) == 12
+        assert all(Decimal(one["bid"]["price"]) == Decimal(venue.truth[one["sequence"]].record()["bid"]["price"])
+                   for one in books)  # fmt: skip
+    text = file.read_text()
+    assert "public/auth" in text
+    assert not any(secret in text for secret in ("hush-hush", "me-myself", "VENUE_SECRET"))
+
+
 @contextmanager
 def serving(folder: Path, **options: Any) -> Iterator[Serving]:
     file = usual(3 * S).write(folder / "day.jsonl")
@@ -78,7 +98,7 @@ def serving(folder: Path, **options: Any) -> Iterator[Serving]:
 
 
 def test_a_client_of_another_make_reads_the_past_as_it_was(tmp_path: Path) -> None:
-    with serving(tmp_path, speed=20.0) as one, connect(one.url, open_timeout=PATIENCE_S) as client:
+    with serving(tmp_path, speed=20.0) as one, WebsocketsClient(one.url) as client:
         channel = f"book.{NAMES[0]}.100ms"
         request = {"jsonrpc": "2.0", "id": 7, "method": "public/subscribe", "params": {"channels": [channel]}}
         client.send(json.dumps(request))

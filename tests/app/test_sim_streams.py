@@ -12,20 +12,20 @@ from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 
-from tests.app.stream_sockets import PATIENCE_S, running
+from tests.app.stream_sockets import running
+from tests.app.websockets_client import PATIENCE_S, WebsocketsClient
 from tests.sim.jsonrpc_driver import Reader
 
 pytestmark = pytest.mark.net
 BOOK, TRADES, TICKER = "book.BTC-PERPETUAL.raw", "trades.BTC-PERPETUAL.raw", "ticker.BTC-27MAR26-80000-C.100ms"
 
 
-def told(client: ClientConnection) -> Any:
+def told(client: WebsocketsClient) -> Any:
     return json.loads(client.recv(timeout=PATIENCE_S), parse_float=Decimal)
 
 
-def ask(client: ClientConnection, method: str, **params: Any) -> Any:
+def ask(client: WebsocketsClient, method: str, **params: Any) -> Any:
     client.send(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
     while True:
         answer = told(client)
@@ -33,12 +33,12 @@ def ask(client: ClientConnection, method: str, **params: Any) -> Any:
             return answer["result"] if "result" in answer else answer["error"]
 
 
-def listening(client: ClientConnection, *channels: str) -> None:
+def listening(client: WebsocketsClient, *channels: str) -> None:
     ask(client, "public/auth", grant_type="client_credentials", client_id="me", client_secret="mine")
     assert ask(client, "public/subscribe", channels=list(channels)) == list(channels)
 
 
-def changes(client: ClientConnection, count: int) -> list[Any]:
+def changes(client: WebsocketsClient, count: int) -> list[Any]:
     """Read so many messages of books."""
     found: list[Any] = []
     while len(found) < count:
@@ -73,7 +73,7 @@ def test_who_does_not_trust_the_authority_is_not_fooled(tmp_path: Path) -> None:
         listener = venue.sim.stream_listener
         assert listener is not None
         with pytest.raises(ssl.SSLCertVerificationError):
-            connect(listener.url, ssl=ssl.create_default_context(), open_timeout=PATIENCE_S)
+            WebsocketsClient(listener.url, ssl.create_default_context())
 
 
 def test_certificates_stay_as_long_as_they_are_good(tmp_path: Path) -> None:
@@ -196,6 +196,6 @@ def test_a_client_without_tls_is_hung_up(tmp_path: Path) -> None:
         listener = venue.sim.stream_listener
         assert listener is not None
         with pytest.raises((InvalidMessage, ConnectionClosed, OSError)):
-            connect(listener.url.replace("wss", "ws"), open_timeout=PATIENCE_S)
+            WebsocketsClient(listener.url.replace("wss", "ws"))
         with venue.client() as client:
             assert ask(client, "public/test")["version"]

@@ -448,7 +448,7 @@ def test_a_side_that_is_not_there_cannot_be_read(books: OrderBooks, side: int) -
             getattr(books, name)(0, side, *arguments)
 
 
-@pytest.mark.parametrize("reason", [0, 11, 16, -1])
+@pytest.mark.parametrize("reason", [0, max(Refusal) + 1, 16, -1])
 def test_what_is_no_refusal_cannot_be_noted(books: OrderBooks, reason: int) -> None:
     with pytest.raises(MisuseError, match="refusal"):
         books.refuse(0, reason)

@@ -197,4 +197,4 @@ def test_messages_are_echoed_under_every_agreement(number: int, row: int, side: 
 @pytest.mark.parametrize("kind", DATA, ids=lambda kind: f"12.{kind}")
 def test_many_messages_of_every_size_and_kind_are_echoed(kind: int, row: int, side: str) -> None:
     size, fragment = ROWS[row - 1]
-    exchange(opened(side, BITS, "permessage-deflate"), *DATA[kind], size, fragment, max(20, min(1000, 2**21 // size)))
+    exchange(opened(side, BITS, "permessage-deflate"), *DATA[kind], size, fragment, max(20, min(1000, 2**19 // size)))

@@ -1,8 +1,11 @@
 """permessage-deflate: what is agreed to and what is not, the examples of RFC 7692, the bound on what is inflated."""
 
 import zlib
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from netfeed.proto.websocket_deflate import (
     MAX_ENDS,
@@ -15,6 +18,20 @@ from netfeed.proto.websocket_deflate import (
     answer,
     extensions,
 )
+from netfeed.proto.websocket_reader import Reader
+from netfeed.proto.websocket_words import Limits, Messages
+from netfeed.wire.websocket import BINARY, COMPRESSED, FINAL, TEXT, encode
+
+PAYLOADS = [
+    b"",
+    b"abc" * 30,
+    "\u20ac".encode() * 9,
+    b"\xff\xfe",
+    bytes(4999),
+    bytes(5000),
+    bytes(5001),
+    bytes(range(256)),
+]
 
 
 @pytest.mark.parametrize(
@@ -161,3 +178,37 @@ def test_a_kept_window_makes_the_second_message_smaller() -> None:
     payload = bytes(at * 7919 % 256 for at in range(200))
     assert len(kept.deflate(payload)) == len(new.deflate(payload))
     assert len(kept.deflate(payload)) < len(new.deflate(payload))
+
+
+# --- a compressed message in one frame does not go by wsproto, and means what it means by wsproto
+
+
+@given(
+    messages=st.lists(st.tuples(st.sampled_from([TEXT, BINARY]), st.sampled_from(PAYLOADS)), min_size=1, max_size=6),
+    damage=st.none() | st.tuples(st.integers(0, 200), st.integers(0, 255)),
+    masked=st.booleans(),
+    takeover=st.booleans(),
+    step=st.sampled_from([1, 3, 1000]),
+)
+def test_one_frame_and_two_frames_mean_the_same(
+    messages: list[tuple[int, bytes]], damage: tuple[int, int] | None, masked: bool, takeover: bool, step: int
+) -> None:
+    deflater, key = Deflater(15, takeover=takeover), b"mask" if masked else None
+    one, two = bytearray(), bytearray()
+    for opcode, payload in messages:
+        data = bytearray(deflater.deflate(payload))
+        if damage is not None and damage[0] < len(data):
+            data[damage[0]] = damage[1]
+        one += encode(FINAL | COMPRESSED | opcode, bytes(data), key)
+        two += encode(COMPRESSED | opcode, bytes(data), key) + encode(FINAL, b"", key)
+    told = []
+    for stream in (one, two):
+        reader = Reader(Limits(frame_bytes=5000, message_bytes=5000), is_client=not masked)
+        reader.inflate_with(Inflater(takeover=takeover))
+        pieces = [bytes(stream[at : at + step]) for at in range(0, len(stream), step)]
+        told.append([read(event) for piece in pieces for event in reader.read(piece)])
+    assert told[0] == told[1]
+
+
+def read(event: Any) -> Any:
+    return (event.is_text, bytes(event[0])) if isinstance(event, Messages) else event

@@ -121,7 +121,8 @@ class StreamListener:
         self._listener.close()
 
     def _accept(self, stream: Stream, now: int) -> None:
-        port = next((port for port in STREAMS if port not in self._task.ports), None)
+        # A client that failed keeps its port until the venue has heard of it, which is at the end of this turn.
+        port = next((port for port in STREAMS if port not in self._task.ports and port not in self.venue.clients), None)
         if port is None:
             self.turned_away += 1
             stream.close()

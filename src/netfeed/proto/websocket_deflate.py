@@ -129,9 +129,9 @@ class Inflater:
                 raise zlib.error("the stream ends too often")
             self._inflate = zlib.decompressobj(-15, zdict=bytes(out[-WINDOW:]))
 
-    def end(self, room: int) -> bytes:
-        """End a message, and give what was left in it."""
-        out = self.add(TAIL, room)
+    def end(self, room: int, data: bytes = b"") -> bytes:
+        """End a message with its last part, and give what was left in it."""
+        out = self.add(data + TAIL, room)
         self._ends = 0
         if not self._takeover:
             self._inflate = zlib.decompressobj(-15)

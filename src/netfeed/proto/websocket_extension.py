@@ -50,6 +50,11 @@ class Bounds:
             return self._refuse("a message is too big", CloseReason.MESSAGE_TOO_BIG)
         return FIRST if self.inflater is not None and opcode is not Opcode.CONTINUATION else NONE
 
+    def whole(self, payload: bytes) -> bytes | CloseReason:
+        """Inflate a message that came as one frame."""
+        self.size = 0
+        return self._inflate(payload, end=True)
+
     def frame_inbound_payload_data(self, proto: Any, data: bytes) -> bytes | CloseReason:
         """Inflate what is compressed."""
         if self._is_control or not self.is_compressed:
@@ -66,7 +71,7 @@ class Bounds:
         assert self.inflater is not None
         room = self._limits.message_bytes - self.size
         try:
-            out = self.inflater.end(room) if end else self.inflater.add(data, room)
+            out = self.inflater.end(room, data) if end else self.inflater.add(data, room)
         except zlib.error:
             return self._refuse("a message does not inflate", CloseReason.INVALID_FRAME_PAYLOAD_DATA)
         self.size += len(out)
