@@ -99,7 +99,7 @@ def test_what_is_wrong_is_said(old: str, new: str, part: str) -> None:
 def test_names_of_channels_are_used_once() -> None:
     second = GOOD.split("[[channels]]")[1].split("[receive]")[0].replace("233.252", "233.253")
     found = mistakes(GOOD + "\n[[channels]]" + second)
-    assert found == ["feed.toml: channels: the name 'equities' stands twice"]
+    assert found == ["feed.toml: channels, venues: the name 'equities' stands twice"]
 
 
 def test_every_key_of_a_section_can_be_set_and_none_of_a_channel() -> None:
@@ -144,3 +144,25 @@ def test_a_file_that_is_no_text_is_refused(tmp_path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigurationFileError, match="decode"):
         load(str(path))
+
+
+@pytest.mark.parametrize("port", ["99999", "x", "-1"])
+def test_an_endpoint_of_a_venue_has_a_port_that_there_is(port: str) -> None:
+    venue = f'name = "d"\nvenue = "deribit"\ninstruments = ["*"]\nendpoints = ["ws://127.0.0.1:{port}/"]'
+    (mistake,) = mistakes(f"schema_version = 1\n[[venues]]\n{venue}\n")
+    assert mistake.endswith(f"ws://127.0.0.1:{port}/ has no port from 0 to 65535")
+
+
+@pytest.mark.parametrize("tls", [
+    'ca = "/nonexistent"', 'certificate = "/nonexistent", key = "/nonexistent", verify = false',
+])  # fmt: skip
+def test_certificates_that_cannot_be_read_are_a_mistake_of_the_file(
+    tls: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "feed.toml"
+    venue = 'name = "d"\nvenue = "deribit"\ninstruments = ["*"]\nendpoints = ["wss://127.0.0.1:1/"]'
+    file.write_text(
+        f"schema_version = 1\n[[venues]]\n{venue}\ntls = {{ {tls} }}\n[endpoints]\nlisten = ''\n", encoding="utf-8"
+    )
+    assert main(["run", str(file), "--duration", "100ms"]) == 4
+    assert "/nonexistent" in capsys.readouterr().err

@@ -158,3 +158,20 @@ def test_a_policy_of_halt_ends_the_run(tmp_path: Path) -> None:
     with pytest.raises(NetfeedError, match="halt"):
         for number in range(10_000):
             list(talk.receive([Heard([bytes(5_000)])], number))  # type: ignore[arg-type]
+
+
+def test_a_file_that_nobody_ended_has_what_was_said_before_the_last_second(tmp_path: Path) -> None:
+    one = recorder(tmp_path / "day.jsonl")
+    (part,) = tmp_path.iterdir()
+    assert lines(part)[0]["netfeed_recording"] == 1
+    one._flush_at = 0.0  # the second is over
+    one.put((5, 0, 0, "<", b"{}"))
+    assert one.queue.close()
+    assert lines(part)[1] == [5, 0, 0, "<", "{}"]
+    one.close()
+
+
+def test_a_secret_is_found_under_a_name_with_escapes_and_other_text_stays_as_it_was() -> None:
+    assert b"hidden" not in masked(b'{"client_\\u0073ecret":"hidden"}')
+    for message in (b'{"a": "\\u00fc"}', b"no json \\u0073"):
+        assert masked(message) == message

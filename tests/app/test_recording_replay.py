@@ -123,3 +123,21 @@ def test_captures_and_recordings_do_not_mix(tmp_path: Path, capsys: pytest.Captu
     assert main(["replay", str(other), "--serve", "ws://127.0.0.1:0"]) == 2
     assert main(["replay", file, "--serve", "wss://127.0.0.1:0"]) == 2
     assert "--serve" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [
+    ["--from", "14:00"], ["--to", "14:00"], ["--group", "233.252.0.1:1"], ["--protocol", "itch50"], ["--watch"],
+    ["--channel", "a=233.252.0.1:1"], ["--serve", "ws://127.0.0.1:0", "--instrument", "X"],
+    ["--serve", "ws://127.0.0.1:0", "--depth", "3"], ["--serve", "ws://127.0.0.1:0", "--events", "x.jsonl"],
+])  # fmt: skip
+def test_an_option_that_would_do_nothing_is_refused(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", usual(S).write(tmp_path / "day.jsonl"), *options]) == 2
+    assert options[-1 if len(options) == 1 else -2] in capsys.readouterr().err
+
+
+def test_a_line_that_is_too_deep_is_an_error_of_the_recording(tmp_path: Path) -> None:
+    recorded = usual(S)
+    recorded.lines.append(b"[" * 200_000 + b"\n")
+    assert len(report(replayed(recorded.write(tmp_path / "day.jsonl")))["errors"]) == 1

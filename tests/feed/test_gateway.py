@@ -177,6 +177,19 @@ def test_who_stops_closes_everything_and_is_at_rest() -> None:
     assert servers(world) == []
 
 
+def test_a_gap_that_is_open_when_it_stops_is_never_called_closed() -> None:
+    world = World(1, topics=("book.a",))
+    world.run(3 * S)
+    for port in list(world.gateway.ports):
+        world._tell(world.gateway.end(world.now, port, "cut"))
+    (venue,) = world.gateway.statistics().venues
+    assert [gap.topic for gap in venue.open_gaps] == ["book.a"]
+    world._tell(world.gateway.stop(world.now))
+    (venue,) = world.gateway.statistics().venues
+    assert [gap.topic for gap in venue.open_gaps] == ["book.a"]
+    assert world.gateway.deadline == NEVER
+
+
 # --- what is wanted
 
 

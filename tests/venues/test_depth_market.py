@@ -175,9 +175,28 @@ def test_a_line_that_was_asked_and_leaves_is_not_waited_for(venue: str) -> None:
     made.apply([text(venue, "X-1", "update", 15)], 2, 0)
     assert made.wants() == [Resync(topic, 0, "sequence")]
     made.left(0, [topic])
+    made.apply([text(venue, "X-1", "update", 16)], 3, 1)
     assert made.wants() == [Resync(topic, 1, "sequence")]
-    made.apply([text(venue, "X-1", "snapshot", 30)], 3, 1)
+    made.apply([text(venue, "X-1", "snapshot", 30)], 4, 1)
     assert made.books[0].state is BookState.LIVE
+
+
+@pytest.mark.parametrize("venue", ["deribit", "okx", "bybit", "kraken", "coinbase"])
+def test_a_line_that_leaves_because_it_was_asked_to_comes_back_and_no_other_is_asked(venue: str) -> None:
+    made = opened(venue, 0, 1)
+    topic = NAMES[venue].format("X-1")
+    made.left(1, [topic])
+    made.joined(1, topic)
+    made.wants()
+    made.apply([b'{"torn' if venue in NUMBERED else text(venue, "X-1", "update", 15, checksum=1, line=9)], 2, 0)
+    if venue in NUMBERED:
+        made.apply([text(venue, "X-1", "update", 15)], 2, 0)
+    asked = made.wants()
+    assert [want.line for want in asked if isinstance(want, Resync) and want.topic == topic] == [0]
+    made.left(0, [topic])
+    made.joined(0, topic)
+    made.apply([text(venue, "X-1", "update", 16, line=1)], 3, 1)
+    assert made.wants() == []
 
 
 @pytest.mark.parametrize("venue", VENUES)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import inspect
@@ -114,7 +115,9 @@ def check(config: Configuration) -> list[str]:
     names = [channel.name for channel in config.channels] + [venue.name for venue in config.venues]
     if not names:
         mistakes.append("channels, venues: at least one of them has to be there")
-    mistakes += [f"channels: the name {name!r} stands twice" for name in sorted(set(names)) if names.count(name) > 1]
+    mistakes += [
+        f"channels, venues: the name {name!r} stands twice" for name in sorted(set(names)) if names.count(name) > 1
+    ]
     for index, venue in enumerate(config.venues):
         mistakes += [f"venues[{index}] ({venue.name}): {what}" for what in _check_venue(venue)]
     for index, channel in enumerate(config.channels):
@@ -154,6 +157,11 @@ def _check_venue(venue: Venue) -> Iterable[str]:
     yield from misfits(venue)
     if (venue.tls.certificate is None) != (venue.tls.key is None):
         yield "tls: certificate and key go together"
+    for endpoint in venue.endpoints:
+        try:
+            urlsplit(endpoint).port  # noqa: B018 - reading it is the check
+        except ValueError:
+            yield f"endpoints: {endpoint} has no port from 0 to 65535"
     if not 0 < venue.reconnect.first <= venue.reconnect.cap:
         yield "reconnect: `first` is more than nothing, and not more than `cap`"
 

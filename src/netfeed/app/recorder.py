@@ -29,9 +29,12 @@ SECRETS: Final = frozenset({
     "apiKey", "api_key", "api_secret", "listenKey", "client_id", "jwt",
 })  # fmt: skip
 _NAMED: Final = tuple(f'"{name}"'.encode() for name in sorted(SECRETS))
+_ESCAPE: Final = b"\\u"  # a name can be written with it, too
 HIDDEN: Final = "***"
 _OVERHEAD: Final = 120
 """What a message costs in the queue beside its text."""
+FLUSH_S: Final = 1.0
+"""What was written is handed to the kernel at least this often, so that a killed recorder leaves all but the newest."""
 
 Line = tuple[int, int, int, str, bytes]
 
@@ -53,6 +56,7 @@ class Recorder:
         self._written: deque[str] = deque()
         self._until: float | None = None
         self._sink: Sink
+        self._flush_at: float
         self._begin([])
         self.queue = Queue("recording", config.queue, config.policy, self._write)
 
@@ -114,6 +118,12 @@ class Recorder:
             self._put(recording.encode_message(ts_ns, venue, connection, masked(payload)))
         else:
             self._put(recording.encode(ts_ns, venue, connection, kind, masked(payload).decode("utf-8", "replace")))
+        if time.monotonic() >= self._flush_at:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._sink.flush()
+        self._flush_at = time.monotonic() + FLUSH_S
 
     def _put(self, data: bytes) -> None:
         self._size += len(data)
@@ -138,6 +148,7 @@ class Recorder:
         listed = [line for lines in self._listings.values() for line in lines]
         for ts_ns, venue, connection, kind, payload in (*listed, *still_open):
             self._put(recording.encode(ts_ns, venue, connection, kind, payload.decode("utf-8", "replace")))
+        self._flush()
 
     def _end(self) -> None:
         self._sink.close()
@@ -228,12 +239,15 @@ def masked(message: bytes) -> bytes:
     >>> masked(b'{"id":1,"params":{"client_secret":"x","n":5}}')
     b'{"id":1,"params":{"client_secret":"***","n":5}}'
     """
-    if not any(name in message for name in _NAMED):
+    is_named = any(name in message for name in _NAMED)
+    if not is_named and _ESCAPE not in message:
         return message
     try:
-        return msgspec.json.encode(_masked(msgspec.json.decode(message)))
+        value = msgspec.json.decode(message)
+        clean = _masked(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return HIDDEN.encode()  # it names something secret, and is no JSON: nothing of it is kept
+        return HIDDEN.encode() if is_named else message  # names something secret, and is no JSON: nothing is kept
+    return message if not is_named and clean == value else msgspec.json.encode(clean)
 
 
 def _masked(value: Any) -> Any:

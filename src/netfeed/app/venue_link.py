@@ -31,7 +31,7 @@ from netfeed.app.venue_feed import VenueFeed
 from netfeed.app.venue_kind import Made, credentials_of, wanted
 from netfeed.app.venue_kinds import KINDS
 from netfeed.app.venue_places import endpoints, fetch_endpoint, listing, target_of
-from netfeed.errors import MisuseError
+from netfeed.errors import ConfigurationError, ConfigurationFileError, MisuseError
 from netfeed.feed.exchange import Exchanges
 from netfeed.feed.gateway import Gateway
 from netfeed.feed.gateway_words import Disconnected, VenueStatistics
@@ -225,4 +225,7 @@ def context_of(config: Config) -> ssl.SSLContext | None:
     if said.verify:
         trust = system_trust() if said.ca is None else tls.Trust(file=said.ca)
     identity = None if said.certificate is None else tls.Identity(said.certificate, said.key)
-    return tls.client_context(trust, identity=identity, alpn=["http/1.1"])
+    try:
+        return tls.client_context(trust, identity=identity, alpn=["http/1.1"])
+    except ConfigurationError as error:
+        raise ConfigurationFileError(f"venues ({config.name}): tls: {error}") from None

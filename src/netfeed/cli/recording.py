@@ -4,15 +4,22 @@ import argparse
 import contextlib
 import json
 import sys
-from typing import Any
+from typing import Any, Final
 
 from netfeed.cli.stopping import Stop
+from netfeed.errors import ConfigurationError
 
 OK, DATA = 0, 3
+_CAPTURES: Final = (
+    ("--protocol", "protocol"), ("--group", "group"), ("--channel", "channel"), ("--from", "since"), ("--to", "until"),
+    ("--watch", "watch"),
+)  # fmt: skip
+_BOOKS: Final = (("--events", "events"), ("--instrument", "instrument"), ("--depth", "depth"))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Replay recordings of venues, or serve them."""
+    _refuse_unused(arguments)
     if arguments.serve is not None:
         return _serve(arguments)
     from netfeed.app.events import open_events
@@ -39,6 +46,15 @@ def run(arguments: argparse.Namespace) -> int:
     elif not arguments.quiet:
         _print(told, sys.stderr if arguments.events == "-" else sys.stdout)
     return stop.exit_code if stop() else (DATA if told["errors"] else OK)
+
+
+def _refuse_unused(arguments: argparse.Namespace) -> None:
+    """Raise ConfigurationError for options that would do nothing."""
+    names = _CAPTURES + (_BOOKS if arguments.serve is not None else ())
+    unused = [option for option, name in names if getattr(arguments, name, None)]
+    if unused:
+        what = "serving a recording of venues" if arguments.serve is not None else "recordings of venues"
+        raise ConfigurationError(f"{', '.join(unused)}: not for {what}; leave it out")
 
 
 def _print(told: dict[str, Any], out: Any) -> None:

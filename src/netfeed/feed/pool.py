@@ -71,7 +71,7 @@ class Pool:
                 line.want(names, now)
         self.deadline = self._due
 
-    def drop(self, topics: Iterable[str], now: int) -> None:
+    def drop(self, topics: Iterable[str], now: int, *, stopping: bool = False) -> None:
         """Carry these topics no longer."""
         dropped = [topic for topic in dict.fromkeys(topics) if topic in self._wanted]
         for topic in dropped:
@@ -80,7 +80,8 @@ class Pool:
             self._resyncs.forget(topic)
             self._fetcher.forget(topic)
         self._patience.forget(dropped)
-        self._farewell += self._closed(self._gaps.dropped(dropped, now))
+        if not stopping:  # else a gap that was waited for stays one: nobody has made it good
+            self._farewell += self._closed(self._gaps.dropped(dropped, now))
         for shard in {self._shards.home(topic): None for topic in dropped}:
             for line in self._lines[shard] if shard is not None else ():
                 line.drop(dropped, now)
@@ -89,7 +90,7 @@ class Pool:
 
     def stop(self, now: int, reason: str = "stopped") -> list[Event]:
         """Close every connection; nothing is wanted any more."""
-        self.drop(list(self._wanted), now)
+        self.drop(list(self._wanted), now, stopping=True)
         events, self._farewell = self._farewell, []
         for lines in self._lines.values():
             for line in lines:

@@ -11,15 +11,20 @@ HELD_LEVEL_BYTES = 160
 class Track:
     """One book of a market, by its index there. `topic` is what a session asks for, `wire` its name in messages.
 
-    `broken`: only a snapshot makes the book right. `asked`: the market has said so, and waits.
+    `broken`: only a snapshot makes the book right. `asked`: the market has said so, of the line `asked_of`, and waits.
+    `deserted`: that line has left since; it comes back at once where it only does what it was asked.
     """
 
-    __slots__ = ("asked", "broken", "chain", "index", "leader", "lines", "olds", "silent", "texts", "topic", "wire")
+    __slots__ = (
+        "asked", "asked_of", "broken", "chain", "deserted", "index", "leader", "lines", "olds", "silent", "texts",
+        "topic", "wire",
+    )  # fmt: skip
 
     def __init__(self, index: int, topic: str, wire: str, room: Room, rules: Rules) -> None:
         self.index, self.topic, self.wire = index, topic, wire
         self.chain = Chain(room, straddle=rules.straddle)
-        self.broken, self.asked = True, False
+        self.broken, self.asked, self.deserted = True, False, False
+        self.asked_of: int | None = None
         self.olds = 0  # copies since something new came
         self.lines: set[int] = set()
         self.silent: set[int] = set()
@@ -32,12 +37,21 @@ class Track:
         if newest is None or number > newest or before == newest:
             self.chain.hold(before, number, (entry, line), HELD_LEVEL_BYTES * len(entry.levels))
 
+    def join(self, line: int) -> None:
+        """Take note that a line was asked for the book."""
+        self.lines.add(line)
+        self.silent.discard(line)
+        if self.asked_of == line:
+            self.deserted = False
+
     def leave(self, line: int) -> None:
         """Take note that a line carries the book no more."""
         self.lines.discard(line)
         self.silent.discard(line)
         if self.leader == line:
             self.leader = None
+        if self.asked and self.asked_of == line:
+            self.deserted = True
 
     @property
     def mute(self) -> bool:

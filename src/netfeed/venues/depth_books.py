@@ -95,7 +95,10 @@ class DepthBooks:
         before, number = self.rules.pair(entry)
         if track.broken:
             if track.chain.last is None or number > track.chain.last or before == track.chain.last:
+                track.olds = 0
                 track.hold(before, number, entry, line)
+            else:
+                self._old_of_broken(track)
             if self.rules.fetch is not None:
                 self.want(track, line, "sequence")
             return
@@ -121,6 +124,14 @@ class DepthBooks:
             track.chain.reset()
             track.olds = 0
             self.mend(track, line, None, "sequence")
+
+    @staticmethod
+    def _old_of_broken(track: Track) -> None:
+        """Count an old update of a book that waits for a snapshot: no snapshot would ever reach a count of before."""
+        track.olds += 1
+        if track.olds > MOST_OLD:
+            track.chain.reset()
+            track.olds = 0
 
     def _join_held(self, track: Track, line: int) -> None:
         """Go on with what was held behind a hole, where the hole is closed now."""
@@ -275,7 +286,7 @@ class DepthBooks:
         """Ask for a snapshot, unless that has been done."""
         if track.asked:
             return
-        track.asked = True
+        track.asked, track.asked_of, track.deserted = True, line, False
         if self.rules.fetch is None:
             self.wants.append(Resync(track.topic, line, why))
         else:

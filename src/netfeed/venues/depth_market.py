@@ -173,6 +173,9 @@ class DepthMarket:
             self._books.take(track, entry, line)
         except Refused as refused:
             self._books.refuse(track, refused, line)
+        if track.asked and track.deserted and line != track.asked_of and self._rules.fetch is None:
+            track.asked = False  # others speak, and whoever was asked has not come back
+            self._books.want(track, line, "sequence")
         self._arm(track)
 
     def _refuse(self, track: Track | None, refused: Refused, line: int) -> None:
@@ -236,8 +239,7 @@ class DepthMarket:
         """Take note that a line was asked for a topic: what comes on it begins with a snapshot."""
         track = self._books.by_topic.get(topic)
         if track is not None:
-            track.lines.add(line)
-            track.silent.discard(line)
+            track.join(line)
 
     def left(self, line: int, topics: Sequence[str]) -> None:
         """Take note that a line carries these topics no more; books that no other line carries become SUSPECT."""
@@ -249,11 +251,8 @@ class DepthMarket:
                 track.broken, track.asked = True, False
                 self._books.market.doubt(track.index)
             elif led:
-                track.asked = False
+                track.asked = track.deserted
                 self._books.mend(track, min(track.lines), None, "sequence")
-            elif track.asked and self._rules.fetch is None:  # whoever was asked may be gone: another line is
-                track.asked = False
-                self._books.want(track, min(track.lines), "sequence")
             self._hush(track)
         if not any(line in track.lines for track in self._books.tracks):
             self._path.set_line(line, None)

@@ -88,7 +88,7 @@ def decode_header(line: Buffer) -> Header:
     """
     try:
         header = _HEADER.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise WireError("header", offset=0, found=str(error)[:80], wanted="the first line of a recording") from None
     if header.netfeed_recording != VERSION:
         raise WireError("version", offset=0, found=header.netfeed_recording, wanted=VERSION)
@@ -102,7 +102,7 @@ def decode(line: Buffer, offset: int = 0) -> Record:
     """
     try:
         record = Record(*_RECORD.decode(line))
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise WireError("line", offset=offset, found=str(error)[:80], wanted="a line of a recording") from None
     if record.kind not in KINDS:
         raise WireError("kind", offset=offset, found=record.kind, wanted=", ".join(sorted(KINDS)))
