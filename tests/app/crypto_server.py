@@ -118,8 +118,14 @@ class CryptoVenue:
     # -- what a test does to it, on its own thread (`do`)
 
     def lose(self, name: str, lines: int = 1) -> None:
-        """Let a book move while the oldest `lines` connections are told nothing of it."""
-        self._move(self.books[name], [one for one in self.clients if name in one.carried][:lines])
+        """Let a book move while the oldest `lines` connections are told nothing of it.
+
+        Two levels at least: a single one that the next change sets is one that nobody can miss by a checksum.
+        """
+        book, deaf = self.books[name], [one for one in self.clients if name in one.carried][:lines]
+        before = set(book.bids() + book.asks())
+        while len({price for price, _ in before ^ set(book.bids() + book.asks())}) < 2:
+            self._move(book, deaf)
 
     def drop(self) -> None:
         """Break the oldest connection off, as a network does."""
