@@ -44,6 +44,8 @@ QUEUE_BYTES: Final = 16 * 2**20
 
 MOST: Final = 1 << 16
 """Packets that are sorted at once."""
+PASSES: Final = 3
+"""So many times MOST is all that the queue has room for."""
 MOST_ASIDE: Final = 1024
 """Packets that are put aside for the other line to make them needless."""
 TRIES: Final = 64
@@ -111,8 +113,8 @@ class ThreadReceiver:
     def catch_up(self, slot: Slot) -> None:
         """Work off what came in before a channel admits others: it is judged by what held then, and may be unnamed."""
         self.fast.give_way(slot.lane)
-        while packets := self._waiting():
-            for packet in packets:
+        for _ in range(PASSES):  # and not until nothing waits: what comes from now on is named
+            for packet in self._waiting():
                 self._plain(packet)
         aside, self._aside = self._aside, []
         for _, packet in aside:
