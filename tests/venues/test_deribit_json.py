@@ -128,7 +128,7 @@ def test_trades_and_tickers_are_typed_events() -> None:
         json.dumps({"jsonrpc": "2.0", "method": "subscription", "params": {"channel": channel, "data": data}}).encode()
         for channel, data in (("trades.O.100ms", [trade]), ("ticker.O.100ms", ticker), ("trades.O.raw", [{}]))
     ]
-    assert market.apply([*messages, b'{"id":2,"result":[]}'], 9) == [3]
+    assert market.apply([*messages, b'{"id":2,"result":[]}'], 9) == [2, 3]
     told, seen = events.drain()
     assert isinstance(told, TradeEvent)
     assert (told.resting, told.price, told.amount, told.iv) == (
