@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import msgspec
+
 from netfeed.app.resolve import Resolution, ResolveError
 from netfeed.app.venue_drive import PORTS
 from netfeed.errors import MisuseError, WireError
@@ -27,6 +29,10 @@ from netfeed.venues.instrument import Instrument
 
 PATIENCE_NS: Final = 20_000_000_000
 OK: Final = 200
+ANSWERS: Final = (b'"result"', b'"instrument"')
+"""What stands in an answer to the question, whatever else is wrong with it."""
+HEAD: Final = 4096
+"""How far an answer is looked at for that. Units: bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +106,25 @@ class Discovery:
             found = self._read(message)
         except WireError as error:
             return Nothing(f"{error}: {message[:200].decode(errors='replace')}")
-        return None if found is None else Found(tuple(found), message)
+        if found is None:
+            return broken(message)
+        return Found(tuple(found), message)
 
     def _end(self, told: Found | Nothing, now: int) -> list[Found | Nothing]:
         self._talk.leave("", now)
         self.is_over = True
         return [told]
+
+
+def broken(message: bytes) -> Nothing | None:
+    """Say what is wrong with an answer that is no JSON (`NaN` is none), which nobody need wait for; else None."""
+    if not any(word in message[:HEAD] for word in ANSWERS):
+        return None
+    try:
+        msgspec.json.decode(message)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        return Nothing(f"its answer cannot be read: {error}: {message[:200].decode(errors='replace')}")
+    return None
 
 
 class Listing:
