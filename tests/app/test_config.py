@@ -79,7 +79,7 @@ def test_every_mistake_is_named_at_once() -> None:
         ('interface = "lo"\n', "", "name the interface"),
         ("schema_version = 1", "schema_version = 2", "this netfeed reads schema_version = 1"),
         ("schema_version = 1", "", "schema_version is missing"),
-        ('"itch50"', '"itch"', "Invalid enum value 'itch'"),
+        ('"itch50"', '"itch"', "'itch' is none of "),
         ('"itch50"', '"cme"', "has no such server"),
         ('window = "2s"', "natural_refresh = true", "names no levels by position"),
         ("233.252.0.1:26400", "233.252.0.1", "not ADDRESS:PORT"),
@@ -132,7 +132,7 @@ def test_a_bad_file_ends_the_command_with_4(tmp_path, capsys: pytest.CaptureFixt
     path = tmp_path / "feed.toml"
     path.write_text(GOOD)
     assert main(["config", "check", str(path)]) == 0
-    assert "ok, 1 channels" in capsys.readouterr().out
+    assert "ok, 1 channel" in capsys.readouterr().out
     path.write_text(GOOD.replace("lines", "lanes"))
     assert main(["config", "check", str(path)]) == 4
     assert "did you mean 'lines'?" in capsys.readouterr().err
@@ -166,3 +166,49 @@ def test_certificates_that_cannot_be_read_are_a_mistake_of_the_file(
     )
     assert main(["run", str(file), "--duration", "100ms"]) == 4
     assert "/nonexistent" in capsys.readouterr().err
+
+
+VENUE = """
+schema_version = 1
+[[venues]]
+name = "a"
+venue = "deribit"
+endpoints = ["wss://localhost:8022/ws/api/v2"]
+instruments = ["*"]
+max_message = "1MiB"
+limits = { budget_rate = 2.5 }
+"""
+
+
+def test_a_rate_may_have_decimals() -> None:
+    assert read(VENUE).venues[0].limits.budget_rate == 2.5
+    assert read(VENUE.replace("2.5", "3")).venues[0].limits.budget_rate == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('"deribit"', '"binanec"', "venues[0].venue: 'binanec' is none of binance, bybit, coinbase, deribit,"),
+        (
+            "wss://localhost:8022/ws/api/v2",
+            "localhost:8022",
+            "it is not of the form of wss://www.deribit.com/ws/api/v2",
+        ),
+        ('"1MiB"', "0", "max_message: more than nothing"),
+        ("2.5", "0", "limits.budget_rate"),
+        ("max_message = ", "fetch = ", "it is not of the form of https://api.binance.com"),
+    ],
+)
+def test_a_wrong_value_of_a_venue_comes_with_what_may_stand_there(old: str, new: str, says: str) -> None:
+    (told,) = mistakes(VENUE.replace(old, new))
+    assert says in told
+    assert "regex" not in told
+
+
+def test_a_check_names_what_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, text, says in (("v", VENUE, "ok, 1 venue\n"), ("c", GOOD, "ok, 1 channel\n")):
+        path = tmp_path / f"{name}.toml"
+        path.write_text(text)
+        for verb in (["config", "check", str(path)], ["run", str(path), "--dry-run"]):
+            assert main(verb) == 0
+            assert capsys.readouterr().out.endswith(says)

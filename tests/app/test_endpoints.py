@@ -1,10 +1,13 @@
 """One HTTP exchange, bytes in and bytes out."""
 
+from pathlib import Path
+
 import pytest
 
+from netfeed.app.config import load
 from netfeed.app.endpoints import MAX_REQUEST, Exchange
 from netfeed.app.gap_log import MOST_A_SECOND, GapLog
-from netfeed.app.run import differences, merged
+from netfeed.app.run import VENUES_STAY, Options, Run, differences, merged
 from netfeed.feed.events import GapClosed, GapLost, GapOpened, Heartbeat
 from tests.app.live_venue import configured
 
@@ -94,3 +97,21 @@ def test_a_reload_takes_what_may_change_and_names_what_may_not() -> None:
     assert mixed.books.instruments == ["A*"]
     assert mixed.channels[0].heartbeat == 2 * 10**9
     assert mixed.channels[0].lines == old.channels[0].lines
+
+
+def test_a_reload_says_that_venues_need_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    text = 'schema_version = 1\n[[venues]]\nname = "a"\nvenue = "deribit"\ninstruments = ["B*"]\n'
+    path.write_text(text)
+    said: list[str] = []
+    run = Run(load(str(path)), Options(str(path), {}, quiet=True), lambda: False)
+    run.tell = said.append  # type: ignore[method-assign]
+    run._reload()
+    assert said == ["the configuration was read again", VENUES_STAY]
+    path.write_text(text.replace("B*", "E*"))
+    run._reload()
+    assert said[2:] == [
+        "these need a restart and are kept as they were: venues", "the configuration was read again", VENUES_STAY,
+    ]  # fmt: skip
+    assert run.config.venues[0].instruments == ["B*"]
+    run._close()

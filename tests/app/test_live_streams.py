@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from netfeed.app.account import account, summary
 from netfeed.app.config import parse
 from netfeed.app.run import Options, Run
 from netfeed.app.venue_account import sequence_of
@@ -121,6 +122,21 @@ def test_books_are_exact_from_the_first_snapshot_on(tmp_path: Path) -> None:
         assert told.gaps_opened == 0
         assert told.offset_ns is not None
         assert abs(told.offset_ns) < 5 * 10**9
+
+
+def test_a_run_that_ends_in_order_lost_nothing_and_knows_what_it_had(tmp_path: Path) -> None:
+    with handled(tmp_path) as one:
+        one.said.clear()
+        one.run._close()
+        told = account(one.live)
+        (venue,) = told["venues"]
+        assert (venue["topics"], venue["disconnected"], venue["open_gaps"]) == (12, 0, 0)
+        assert [(line["ready"], line["topics"]) for line in venue["connections"]] == [(True, {"ON": 12})]
+        assert told["books"]["LIVE"] == 12
+        words = summary(told)
+        assert "0 connections lost" in words
+        assert "packets" not in words
+        assert one.said == []
 
 
 @pytest.mark.parametrize(

@@ -175,3 +175,23 @@ def test_a_secret_is_found_under_a_name_with_escapes_and_other_text_stays_as_it_
     assert b"hidden" not in masked(b'{"client_\\u0073ecret":"hidden"}')
     for message in (b'{"a": "\\u00fc"}', b"no json \\u0073"):
         assert masked(message) == message
+
+
+def test_what_is_lost_at_the_very_end_is_told_too(tmp_path: Path) -> None:
+    one = recorder(tmp_path / "day.jsonl", queue=2_000)
+    talk = one.talk(Scripted(), "b", "wss://venue")  # type: ignore[arg-type]
+    gate, write = threading.Event(), one.queue._write
+
+    def slow(batch: Any, lost: int) -> None:
+        assert gate.wait(20)
+        write(batch, lost)
+
+    one.queue._write = slow
+    for number in range(100):
+        list(talk.receive([Heard([b"a" * 200])], number))  # type: ignore[arg-type]
+    gate.set()
+    assert one.close()
+    told = lines(tmp_path / "day.jsonl")[1:]
+    assert told[-1] == [SKEW + 99, 1, 0, "!", str(one.queue.overflow)]
+    assert one.queue.overflow > 0
+    assert [line[3] for line in told].count("!") == 1

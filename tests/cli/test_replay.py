@@ -529,3 +529,16 @@ def test_the_headline_counts_the_changes_that_were_asked_for(
         count = len(file.read_text().splitlines())
         assert 0 < count < 7438
         assert f" messages, {count:,} of 7,438 changes " in said
+
+
+def test_a_file_that_is_not_there_is_no_recording_to_serve(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", "nothere.jsonl", "--serve", "ws://127.0.0.1:0"]) == 2
+    assert "nothere.jsonl: there is no such file" in capsys.readouterr().err
+
+
+def test_an_empty_part_says_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    part = tmp_path / "day.jsonl.77.part"
+    part.touch()
+    main(["replay", str(part)])
+    said = capsys.readouterr()
+    assert "whoever wrote it was ended before anything of it was on disk" in said.out + said.err

@@ -173,7 +173,7 @@ def test_a_server_that_said_close_closes_when_it_has_been_drained() -> None:
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "illegal first line"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "it speaks TLS where plain HTTP was to come"),
         (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", "illegal header line"),
         (b"GET / HTTP/1.1\r\n\r\n", "Missing mandatory Host"),
         (b"GET / HTTP/1.1\r\nhost: a\r\ncontent-length: x\r\n\r\n", "bad Content-Length"),
@@ -189,6 +189,21 @@ def test_garbage_is_told_answered_and_the_end(data: bytes, what: str) -> None:
     assert out(server).startswith(b"HTTP/1.1 400 ")
     assert (server.deadline, server.statistics().malformed) == (NEVER, 1)
     assert server.receive(GET, 2) == []
+
+
+@pytest.mark.parametrize("step", [1, 100])
+def test_a_server_that_speaks_tls_is_named(step: int) -> None:
+    client, alert, told = Client("a"), b"\x15\x03\x01\x00\x02\x02\x46", []
+    client.request("GET", "/", 0)
+    for at in range(0, len(alert), step):
+        told += client.receive(alert[at : at + step], 1)
+    assert "is wss:// or https:// meant?" in told[0].what
+
+
+def test_a_peer_that_closes_too_early_is_told_in_plain_words() -> None:
+    client = Client("a")
+    client.request("GET", "/", 0)
+    assert client.end(2)[0] == Malformed("the peer closed before its response was whole", 400)
 
 
 @pytest.mark.parametrize("line", [b"\0HTTP/1.1 200 \r\n\r\n", b"\r\n\r\n", b"TTP/1.1 200 \r\n\r\n"])

@@ -275,7 +275,9 @@ def test_a_handshake_can_be_given_up() -> None:
 def test_what_is_no_tls_is_told() -> None:
     client, server = pair()
     assert server.receive(b"GET / HTTP/1.1\r\n\r\n", 0)[0] == Malformed("http request", "")
-    assert client.receive(b"HTTP/1.1 400 Bad Request\r\n\r\n", 0)[0] == Malformed("wrong version number", "")
+    assert client.receive(b"HTTP/1.1 400 Bad Request\r\n\r\n", 0)[0] == Malformed(
+        "wrong version number: is that a plain port, of ws:// or http://?", ""
+    )
 
 
 @versions

@@ -17,7 +17,7 @@ from tests.picture import weight
 from tests.proto.websocket_peers import ANSWER, KEY, REQUEST, client, deflated, new_client, server, unbatched
 
 MOST = 6_000
-LIMITS = Limits(frame_bytes=MOST, message_bytes=MOST)
+LIMITS = Limits(frame_bytes=MOST, message_bytes=MOST, fragments=50, controls=40)
 BOMB = deflated(bytes(5 * 10**6))
 assert len(BOMB) < MOST
 
@@ -57,6 +57,8 @@ WRONG: list[tuple[str, int, list[Frame]]] = [
     ("fragments beyond the bound", Code.TOO_BIG, [Frame(BINARY, bytes(4000)), Frame(0, bytes(4000))]),
     ("a bomb", Code.TOO_BIG, [Frame(FINAL | COMPRESSED | BINARY, BOMB)]),
     ("a bomb in fragments", Code.TOO_BIG, [Frame(COMPRESSED | TEXT, BOMB[:99]), Frame(FINAL, BOMB[99:])]),
+    ("empty fragments without end", Code.POLICY_VIOLATION, [Frame(TEXT), *[Frame(0)] * 50]),
+    ("fragments of one byte without end", Code.POLICY_VIOLATION, [Frame(TEXT), *[Frame(0, b"x")] * 60]),
     ("a close of one byte", Code.PROTOCOL_ERROR, [Frame(FINAL | CLOSE, b"\x03")]),
     *[
         (f"a close with code {code}", Code.PROTOCOL_ERROR, [Frame(FINAL | CLOSE, code.to_bytes(2))])
@@ -193,8 +195,26 @@ def test_a_frame_in_small_pieces_is_looked_at_once() -> None:
     assert judged <= len(frame)
 
 
+def test_fragments_that_bring_something_may_be_many() -> None:
+    one = client(limits=LIMITS)
+    data = encode(TEXT, b"a" * 16) + encode(0, b"a" * 16) * 299 + encode(FINAL, b"")
+    (told,) = unbatched(one.receive(data, 1))
+    assert bytes(told.payload) == b"a" * 4800
+
+
+def test_pings_and_pongs_of_one_second_are_bounded() -> None:
+    for opcode in (PING, PONG):
+        one = client(limits=LIMITS)
+        one.receive(encode(FINAL | opcode, b"") * 40, 1)
+        one.receive(encode(FINAL | opcode, b"") * 40, 2 * 10**9)
+        assert not one.is_closed
+        malformed, closed = one.receive(encode(FINAL | opcode, b"") * 10_000, 2 * 10**9 + 1)
+        assert closed == Closed(Code.POLICY_VIOLATION, malformed.what, Who.WE)
+        assert one.statistics().malformed == 1
+
+
 def test_a_flood_of_pings_is_answered_as_it_comes_and_not_kept() -> None:
-    one = server()
+    one = server(limits=Limits(controls=10_000))
     flood = encode(FINAL | PING, b"", KEY) * 5000
     assert len(one.receive(flood, 1)) == 5000
     assert len(b"".join(one.transmit())) == 2 * 5000

@@ -6,7 +6,7 @@ import pytest
 
 from netfeed.errors import ConfigurationError
 from netfeed.proto import tls, websocket
-from netfeed.sim.stream_venue import MAX_HELD
+from netfeed.sim.stream_venue import MAX_HALF_OPEN, MAX_HALF_OPEN_OF_ONE, MAX_HELD
 from netfeed.sim.venue_events import Malformed
 from netfeed.sim.venue_ports import STREAM
 from tests.sim.stream_driver import MS, Run, S
@@ -237,3 +237,26 @@ def test_a_client_that_never_shakes_hands_is_given_up() -> None:
         run.now = max(run.now, run.venue.deadline)
         run.take(run.venue.wake(run.now))
     assert set(run.over) == {STREAM, STREAM + 1}
+
+
+@secure_or_not
+def test_many_that_never_shake_hands_do_not_keep_a_proper_client_out(secure: bool) -> None:
+    run = listening(secure)
+    for place in range(3 * MAX_HALF_OPEN_OF_ONE):
+        run.venue.open(STREAM + 10 + place, run.now, "127.0.0.1")
+    client = run.connect(STREAM + 500)
+    assert client.told(websocket.Opened)
+    assert run.venue.counts.given_up == 2 * MAX_HALF_OPEN_OF_ONE + 1
+    run.take(run.venue.wake(run.now))
+    assert set(run.over) == {STREAM + 10 + place for place in range(2 * MAX_HALF_OPEN_OF_ONE + 1)}
+    assert STREAM not in run.over
+
+
+def test_handshakes_of_many_addresses_are_bounded_in_all_and_who_has_spoken_stays_longest() -> None:
+    run = Run(clients=0)
+    run.venue.open(STREAM, run.now, "127.0.0.1")
+    run.take(run.venue.receive(b"\x16", run.now, STREAM))
+    for place in range(1, 400):
+        run.venue.open(STREAM + place, run.now, f"127.0.1.{place % 250}")
+    run.take(run.venue.wake(run.now))
+    assert set(run.over) == {STREAM + place for place in range(1, 401 - MAX_HALF_OPEN)}

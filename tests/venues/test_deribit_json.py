@@ -9,9 +9,16 @@ from netfeed.book.level import Side
 from netfeed.book.state import BookState
 from netfeed.errors import WireError
 from netfeed.feed.dialect import Acknowledged, Beat, Clock, Puzzling, Refused, Resync, Throttled
+from netfeed.feed.offset import Offset
+from netfeed.feed.session import NONSENSE, Session
+from netfeed.feed.session_words import Lost
+from netfeed.feed.subscriptions import Subscriptions
+from netfeed.feed.throttle import Throttle
 from netfeed.venues import deribit_json
 from netfeed.venues.deribit_events import TickerEvent, TradeEvent
 from netfeed.venues.instrument import Instrument, Kind, Number, Right, Step
+from tests.feed.plain_talk import HELLO, Plain
+from tests.feed.toy_laws import frame
 from tests.venues.crypto_recordings import Sides, agree, answer, exact_json, frames, put
 from tests.venues.depth_messages import deribit, written
 
@@ -121,7 +128,7 @@ def test_trades_and_tickers_are_typed_events() -> None:
         json.dumps({"jsonrpc": "2.0", "method": "subscription", "params": {"channel": channel, "data": data}}).encode()
         for channel, data in (("trades.O.100ms", [trade]), ("ticker.O.100ms", ticker), ("trades.O.raw", [{}]))
     ]
-    assert market.apply([*messages, b'{"id":2,"result":[]}'], 9) == [3]
+    assert market.apply([*messages, b'{"id":2,"result":[]}'], 9) == [2, 3]
     told, seen = events.drain()
     assert isinstance(told, TradeEvent)
     assert (told.resting, told.price, told.amount, told.iv) == (
@@ -167,3 +174,26 @@ def test_the_recording_becomes_books() -> None:
     assert [next(iter(DIALECT.read(texts[place]))) for place in left] == [
         Acknowledged(0, tuple(json.loads(texts[place])["result"])) for place in left
     ]
+
+
+@pytest.mark.parametrize("what", [
+    b'{"params":' * 5000,
+    b'{"method":"subscription","params":{"channel":"book.Z.100ms","data":{}}}',
+    b'{"method":"subscription","params":{"channel":"trades.Z.100ms","data":{}}}',
+    written(deribit("Z", "snapshot", 0, 1, [("1", "1")], [])),
+], ids=["deep", "no book", "no trades", "a book that nobody asked for"])  # fmt: skip
+def test_a_flood_of_what_nobody_asked_for_ends_the_connection(what: bytes) -> None:
+    market, _ = deribit_json.market([OPTION])
+    topics = Subscriptions(per_request=100)
+    topics.want([deribit_json.topic("O")])
+    session = Session(
+        DIALECT, market, Plain(), topics=topics, throttle=Throttle(rate=10_000, burst=30_000), offset=Offset(),
+        line=0, now=0,
+    )  # fmt: skip
+    session.receive(HELLO, 0)
+    for _ in range(NONSENSE - 1):
+        assert session.receive(frame(b"M", what), 1) == []
+    (lost,) = session.receive(frame(b"M", what), 1)
+    assert isinstance(lost, Lost)
+    assert "nobody understands" in lost.reason
+    assert sum(session.statistics().puzzling.values()) == NONSENSE

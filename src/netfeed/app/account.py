@@ -198,8 +198,9 @@ def summary(told: Json) -> str:
             lines[line["line"]] += line["packets"]
     recovered = ", ".join(f"{told['recovered'][by]} by {by}" for by in RECOVERIES)
     states = ", ".join(f"{count} {state}" for state, count in told["books"].items() if count) or "none"
+    by_line = ", ".join(f"{name} {count}" for name, count in lines.items())
     parts = [
-        f"{told['packets']} packets received ({', '.join(f'{name} {count}' for name, count in lines.items())})",
+        *([f"{told['packets']} packets received ({by_line})"] if told["channels"] else []),
         *(
             f"{venue['venue']}: {venue['messages']} messages, {venue['disconnected']} connections lost, "
             f"{venue['gaps_opened']} gaps of topics ({venue['open_gaps']} open), {venue['resyncs']} resyncs"
@@ -209,7 +210,7 @@ def summary(told: Json) -> str:
         f"{told['gaps']} gaps (recovered: {recovered})",
         f"{told['messages_lost']} messages lost",
         f"{told['duplicates']} duplicates",
-        f"{told['kernel_drops']} packets dropped by kernel",
+        *([f"{told['kernel_drops']} packets dropped by kernel"] if told["channels"] else []),
         *(f"{count} {name}-only" for name, count in alone.items()),
         f"books: {states}",
     ]

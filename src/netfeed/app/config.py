@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import inspect
 
+from netfeed.app.config_words import plain
 from netfeed.app.configuration import SCHEMA_VERSION, Channel, Configuration, Line, Venue
 from netfeed.errors import ConfigurationFileError
 from netfeed.units import parse_duration, parse_size
@@ -162,6 +163,8 @@ def _check_venue(venue: Venue) -> Iterable[str]:
             urlsplit(endpoint).port  # noqa: B018 - reading it is the check
         except ValueError:
             yield f"endpoints: {endpoint} has no port from 0 to 65535"
+    if venue.max_message == 0:
+        yield 'max_message: more than nothing, as in "16MiB": each message would end the connection'
     if not 0 < venue.reconnect.first <= venue.reconnect.cap:
         yield "reconnect: `first` is more than nothing, and not more than `cap`"
 
@@ -232,9 +235,7 @@ def _convert(table: dict[str, Any], mistakes: list[str]) -> Configuration | None
         return msgspec.convert(table, Configuration)
     except msgspec.ValidationError as error:
         if not mistakes or "got `null`" not in str(error):  # a null stands for a text that was refused above
-            what, _, path = str(error).partition(" - at `$")
-            where = path.strip(".`")
-            mistakes.append(f"{where}: {what}" if where else what)
+            mistakes.append(plain(str(error), Configuration))
         return None
 
 

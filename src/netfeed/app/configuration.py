@@ -13,8 +13,10 @@ SCHEMA_VERSION: Final = 1
 Duration = Annotated[int, Meta(ge=0, extra={"reads": "duration"})]
 Size = Annotated[int, Meta(ge=0, extra={"reads": "size"})]
 Endpoint = Annotated[str, Meta(extra={"reads": "endpoint"})]
-Url = Annotated[str, Meta(pattern=r"^wss?://[^/@?#\s]+(/[^@#\s]*)?$")]
-Web = Annotated[str, Meta(pattern=r"^https?://[^/@?#\s]+(/[^@#\s]*)?$")]
+Url = Annotated[
+    str, Meta(pattern=r"^wss?://[^/@?#\s]+(/[^@#\s]*)?$", extra={"example": "wss://www.deribit.com/ws/api/v2"})
+]
+Web = Annotated[str, Meta(pattern=r"^https?://[^/@?#\s]+(/[^@#\s]*)?$", extra={"example": "https://api.binance.com"})]
 Network = Annotated[str, Meta(extra={"reads": "network"})]
 Count = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -96,7 +98,7 @@ class VenueLimits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     topics_per_connection: Count | None = None
     topics_per_request: Count | None = None
     connections: Count | None = None
-    budget_rate: Count | None = None
+    budget_rate: Annotated[float, Meta(gt=0, le=1e9)] | None = None
     budget_burst: Count | None = None
 
 
@@ -189,7 +191,7 @@ class Recording(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Ring(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The shared memory through which other processes read changes; a slow reader loses with evidence."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$", extra={"example": "netfeed-1"})] | None = None
     changes: Annotated[int, Meta(ge=1024, le=2**26)] = 2**17
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from netfeed.errors import WireError
 from netfeed.feed.talk import Ended, Heard, Opened, Talk, Word
 from netfeed.machine import NEVER, Buffer
@@ -16,6 +18,10 @@ from netfeed.venues.instrument import Instrument
 
 PATIENCE_NS: Final = 20_000_000_000
 LATE: Final = "no answer in time: is that the venue, and does it carry its instruments there?"
+ANSWERS: Final = (b'"result"', b'"instrument"')
+"""What stands in an answer to the question, whatever else is wrong with it."""
+HEAD: Final = 4096
+"""How far an answer is looked at for that. Units: bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +96,22 @@ class Discovery:
             found = self._read(message)
         except WireError as error:
             return Nothing(f"{error}: {message[:200].decode(errors='replace')}")
-        return None if found is None else Found(tuple(found), (message,))
+        if found is None:
+            return broken(message)
+        return Found(tuple(found), (message,))
 
     def _end(self, told: Found | Nothing, now: int) -> list[Found | Nothing]:
         self._talk.leave("", now)
         self.is_over = True
         return [told]
+
+
+def broken(message: bytes) -> Nothing | None:
+    """Say what is wrong with an answer that is no JSON (`NaN` is none), which nobody need wait for; else None."""
+    if not any(word in message[:HEAD] for word in ANSWERS):
+        return None
+    try:
+        msgspec.json.decode(message)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        return Nothing(f"its answer cannot be read: {error}: {message[:200].decode(errors='replace')}")
+    return None

@@ -20,6 +20,7 @@ from netfeed.wire.capture import NO_TIME, PACKET, Status
 BATCH: Final = 2048
 """Packets of one walk, when nobody watches."""
 _UNKNOWN: Final = "a pcap, pcapng or ITCH file (gzip and zstd are looked into)"
+_BROKEN_OFF: Final = "0 bytes: whoever wrote it was ended before anything of it was on disk, it can be deleted"
 
 Packets = np.ndarray[Any, Any]
 
@@ -182,7 +183,7 @@ class Inputs:
         try:
             source = open_source(name)
         except EmptyError:
-            self._findings.add(Place(name, 0), "0 bytes", _UNKNOWN)
+            self._findings.add(Place(name, 0), _BROKEN_OFF if name.endswith(".part") else "0 bytes", _UNKNOWN)
             return
         self.total = None if self.total is None or source.total is None else self.total + source.total
         kind = self.kinds[name] = file_kind(source.buffer)

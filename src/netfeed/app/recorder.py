@@ -57,6 +57,7 @@ class Recorder:
         self._until: float | None = None
         self._sink: Sink
         self._flush_at: float
+        self._dropped: tuple[int, int, int] = (0, 0, 0)
         self._begin([])
         self.queue = Queue("recording", config.queue, config.policy, self._write)
 
@@ -88,7 +89,8 @@ class Recorder:
             self._open[line[2]] = line
         elif line[3] == recording.ENDED:
             self._open.pop(line[2], None)
-        self.queue.put((line, list(self._open.values())), len(line[4]) + _OVERHEAD)
+        if not self.queue.put((line, list(self._open.values())), len(line[4]) + _OVERHEAD):
+            self._dropped = line[:3]
 
     def stamp(self, now: int) -> int:
         """Give real time. Units: `now` monotonic ns; ns since 1970."""
@@ -103,6 +105,8 @@ class Recorder:
         """Write what waits, and close the file; say whether all could be written."""
         done = self.queue.close()
         if done and self.queue.error is None:
+            if self.queue.lost:  # no line came behind them that could have told it
+                self._put(recording.encode(*self._dropped, recording.LOST, str(self.queue.lost)))
             self._end()
         return done
 

@@ -42,6 +42,7 @@ from netfeed.transport.udp import UdpSocket, open_multicast, open_unicast
 
 OK, DATA, UNAVAILABLE = 0, 3, 69
 FRAME_NS: Final = 100_000_000
+VENUES_STAY: Final = "venues are not asked for their instruments again: what they list since is taken up by a restart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,8 @@ class Run:
         self.config = config
         self.live.reload(config)
         self.tell("the configuration was read again")
+        if config.venues:
+            self.tell(VENUES_STAY)
 
     # --- what is opened, and closed in the opposite order
 

@@ -41,6 +41,7 @@ class Serving:
             raise ConfigurationError(f"{', '.join(files)}: {error}") from None
         self._stop = stop
         self._ports: dict[int, int] = {}
+        self.turned_away = 0
         self.loop = Loop()
         try:
             self._listener = Listener(*_listened(address), self._accept)
@@ -73,6 +74,7 @@ class Serving:
         return {
             "url": self.url, "messages": self.frames, "requests": inner.requests, "said": inner.said,
             "clients": len(inner.clients), "heard_to_the_end": inner.over,
+            "handshakes_given_up": self._venue.counts.given_up, "turned_away_without_port": self.turned_away,
         }  # fmt: skip
 
     def close(self) -> None:
@@ -84,6 +86,7 @@ class Serving:
     def _accept(self, stream: Stream, now: int) -> None:
         port = next((port for port in STREAMS if port not in self._task.ports), None)
         if port is None:
+            self.turned_away += 1
             stream.close()
             return
         self._venue.open(port, now, split_endpoint(stream.peer)[0])

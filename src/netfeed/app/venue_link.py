@@ -86,6 +86,7 @@ class VenueLink:
         self._backoff = Backoff(random.random, pauses=self._pauses, budget=budget)
         self._asking: Task | None = None
         self._closed = False
+        self._last: VenueStatistics | None = None
 
     @property
     def skew_ns(self) -> int:
@@ -102,8 +103,10 @@ class VenueLink:
         return self._book_topics[number] if number < len(self._book_topics) else None
 
     def statistics(self) -> VenueStatistics | None:
-        """Give the account of the gateway, None before there is one."""
-        return None if self.gateway is None else self.gateway.statistics().venues[0]
+        """Give the account of the gateway, as it was when the run ended; None before there is one."""
+        if self._last is not None or self.gateway is None:
+            return self._last
+        return self.gateway.statistics().venues[0]
 
     def open(self) -> None:
         """Begin to ask."""
@@ -118,6 +121,7 @@ class VenueLink:
         """Close every connection with a word; the books stay as they are."""
         if self._closed:
             return
+        self._last = self.statistics()
         self._closed = self.feed.closing = True
         if self._attempt is not None:
             self._attempt.give_up()
@@ -197,7 +201,7 @@ class VenueLink:
             if isinstance(event, Disconnected) and not event.planned:
                 self._count(event)
             text = venue_log.words(event, now)
-            if text is not None:
+            if text is not None and not self._closed:  # that the run ends is no news
                 self._tell(f"{self.name}: {text}")
             lines += words.records(event, self.skew_ns)
         if lines:

@@ -3,9 +3,12 @@
 import argparse
 import json
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netfeed.cli import arguments as args
+
+if TYPE_CHECKING:
+    from netfeed.app.configuration import Configuration
 
 _EXAMPLES = """examples:
   netfeed config check feed.toml             says nothing but ok, or every mistake (exit 4)
@@ -56,6 +59,11 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json.dumps(msgspec.to_builtins(config)))
         elif not arguments.quiet:
-            venues = f", {len(config.venues)} venues" if config.venues else ""
-            print(f"{path}: ok, {len(config.channels)} channels{venues}")
+            print(f"{path}: ok, {counted(config)}")
     return 0
+
+
+def counted(config: "Configuration") -> str:
+    """Say how many channels and venues there are, of what there is any."""
+    counts = (("channel", len(config.channels)), ("venue", len(config.venues)))
+    return ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for what, count in counts if count)

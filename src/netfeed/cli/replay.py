@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
 
         return recording.run(arguments)
     if arguments.serve is not None:
+        missing = [file for file in arguments.files if file != "-" and not os.path.exists(file)]
+        if missing:
+            raise ConfigurationError(f"{missing[0]}: there is no such file")
         raise ConfigurationError("--serve takes recordings of venues, as `netfeed record` writes them")
     with Stop() as stop:
         replay = Replay(session.options(arguments), stop=stop)

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from netfeed.cli import arguments as args
-from netfeed.cli.config import add_set
+from netfeed.cli.config import add_set, counted
 from netfeed.cli.stopping import Stop
 
 NOT_PERMITTED = 77
@@ -14,9 +14,11 @@ _EXAMPLES = """examples:
   netfeed run feed.toml                             books, states, lines and gaps on the terminal
   netfeed run feed.toml --json | jq -c 'select(.kind == "BBO")'
   netfeed run feed.toml --record day-%Y%m%d-%H%M%S.pcapng --set journal.rotate_size=1GiB
+  netfeed run venues.toml --no-view --report end.json   venues over connections (WebSocket): [[venues]] in the file
   netfeed run feed.toml --ring netfeed --set endpoints.listen=127.0.0.1:9465
 
-signals: SIGINT, SIGTERM end it in order, a second one at once; SIGHUP reads what may change; SIGUSR1 prints the account
+signals: SIGINT, SIGTERM end it in order, a second one at once; SIGHUP reads what may change, no
+venue; SIGUSR1 prints the account
 exit codes: 0 ok, 1 failure, 3 messages were lost or wrong, 4 configuration, 69 nothing was heard, 77 not permitted,
 130/143 interrupted
 """
@@ -25,7 +27,7 @@ exit codes: 0 ok, 1 failure, 3 messages were lost or wrong, 4 configuration, 69 
 def add(verbs: Any) -> None:
     """Add the verb."""
     parser = verbs.add_parser(
-        "run", help="keep books from live multicast and connections", epilog=_EXAMPLES,
+        "run", help="keep books from live multicast and of venues over connections", epilog=_EXAMPLES,
         description="Join the groups and connect to the venues that a configuration names, and keep their books: A/B "
         "arbitration, recovery, reconnects, states, metrics.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -33,7 +35,9 @@ def add(verbs: Any) -> None:
     parser.add_argument("config", nargs="?", metavar="CONFIG", help="TOML; else what NETFEED_CONFIG names")
     parser.add_argument("--config", dest="config_flag", metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="every change as a JSON line on standard output")
-    parser.add_argument("--record", metavar="FILE", help="journal every packet as pcapng")
+    parser.add_argument(
+        "--record", metavar="FILE", help="journal every packet of channels as pcapng; what venues say: `netfeed record`"
+    )
     parser.add_argument("--ring", metavar="NAME", help="changes into a ring in shared memory")
     parser.add_argument("--report", metavar="FILE", help="at the end: account, gaps and all final books as JSON")
     parser.add_argument("--duration", type=args.duration, metavar="TIME", help="stop after so long")
@@ -59,8 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
             flags[key] = f"'{value}'"
     config = load(path, os.environ, flags)
     if arguments.dry_run:
-        venues = f", {len(config.venues)} venues" if config.venues else ""
-        print(f"{path}: ok, {len(config.channels)} channels{venues}")
+        print(f"{path}: ok, {counted(config)}")
         return 0
     shows = sys.stdout.isatty() and not (arguments.json or arguments.no_view or arguments.quiet)
     options = Options(path, flags, arguments.json, arguments.duration, shows, arguments.quiet)

@@ -27,6 +27,12 @@ FIRST_LINE: Final = frozenset(
 )
 """One fault, which h11 names by how much of the line had come when it was seen."""
 
+NO_FIRST_LINE: Final = "illegal first line"
+TLS_RECORDS: Final = (b"\x15", b"\x16")
+"""An alert and a handshake: what a peer begins with that speaks TLS."""
+TLS: Final = "it speaks TLS where plain HTTP was to come: is wss:// or https:// meant?"
+CLOSED: Final = "can't handle event type ConnectionClosed"
+
 
 @dataclass(frozen=True, slots=True)
 class Whole:
@@ -54,6 +60,8 @@ class Reader:
         self._head: h11.Request | h11.Response | None = None
         self._headers: Headers = ()
         self._body = Body(limits.body_bytes)
+        self._first = b""
+        """The first byte that ever came."""
 
     @property
     def is_empty(self) -> bool:
@@ -69,6 +77,7 @@ class Reader:
     def put(self, data: Buffer) -> None:
         """Take bytes that came in; `next` reads them."""
         self._ahead += data
+        self._first = self._first or bytes(self._ahead[:1])
 
     def end(self) -> Whole | Switched | Malformed | None:
         """Take note that nothing more comes: a body without a length ends here."""
@@ -76,7 +85,7 @@ class Reader:
             self._talk.receive_data(b"")
             return self._told()
         except h11.RemoteProtocolError as error:
-            return malformed(error)
+            return self._malformed(error)
 
     def next(self) -> Whole | Switched | Malformed | None:
         """Read the next message, None when more bytes or a response of ours must come first."""
@@ -90,7 +99,11 @@ class Reader:
                 del self._ahead[:room]
             return self._judge_ahead()
         except h11.RemoteProtocolError as error:
-            return malformed(error)
+            return self._malformed(error)
+
+    def _malformed(self, error: h11.RemoteProtocolError) -> Malformed:
+        told = malformed(error)
+        return Malformed(TLS, told.status) if told.what == NO_FIRST_LINE and self._first in TLS_RECORDS else told
 
     @property
     def _is_paused(self) -> bool:
@@ -167,4 +180,6 @@ class Body:
 def malformed(error: h11.RemoteProtocolError) -> Malformed:
     """Say what h11 found wrong, without the bytes that it quotes."""
     what = str(error).split(":")[0][:MAX_WHAT]
-    return Malformed("illegal first line" if what in FIRST_LINE else what, error.error_status_hint)
+    if what.startswith(CLOSED):
+        what = f"the peer closed before its {'response' if 'SERVER' in what else 'request'} was whole"
+    return Malformed(NO_FIRST_LINE if what in FIRST_LINE else what, error.error_status_hint)

@@ -51,6 +51,8 @@ VERDICTS: Final[dict[int, tuple[Reason, str]]] = {
 }  # fmt: skip
 """By verification code: why, and the alert that OpenSSL sends for it."""
 
+PLAIN: Final = "WRONG_VERSION_NUMBER"
+"""What OpenSSL calls an answer in plain text."""
 SENT: Final = {
     "DECRYPTION_FAILED_OR_BAD_RECORD_MAC": "bad_record_mac",
     "BAD_RECORD_TYPE": "unexpected_message",
@@ -104,6 +106,8 @@ def verdict(error: ssl.SSLCertVerificationError) -> tuple[Reason, str]:
 
 def reason_text(error: ssl.SSLError) -> str:
     """Write what OpenSSL found, in plain words: `wrong version number`."""
+    if error.reason == PLAIN:
+        return f"{error.reason.lower().replace('_', ' ')}: is that a plain port, of ws:// or http://?"
     if error.reason:
         return error.reason.lower().replace("_", " ")
     return "bytes that are no TLS"

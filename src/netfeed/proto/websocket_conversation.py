@@ -21,6 +21,7 @@ from netfeed.proto.websocket_deflate import Agreement, Deflater, Inflater
 from netfeed.proto.websocket_reader import Close, Ping, Pong, Reader
 from netfeed.proto.websocket_sender import Sender
 from netfeed.proto.websocket_words import (
+    CONTROLS_NS,
     MAX_REASON,
     SENDABLE,
     Closed,
@@ -59,6 +60,7 @@ class Conversation:
         self.bytes_in = 0
         self._pings_in = self._pings_out = self._pongs_in = self._unasked = 0
         self._malformed = self._timed_out = 0
+        self._controls_until = 0
 
     @property
     def may_ping(self) -> bool:
@@ -95,6 +97,8 @@ class Conversation:
     def _read(self, data: bytes, now: int) -> list[Event]:
         reader = self._reader
         frames = reader.frames
+        if now >= self._controls_until:
+            reader.controls_left, self._controls_until = self._limits.controls, now + CONTROLS_NS
         events: list[Event] = []
         for told in reader.read(data):
             if isinstance(told, Ping | Pong | Close | Malformed):

@@ -18,12 +18,14 @@ from wsproto.frame_protocol import CloseReason, Frame, FrameDecoder, MessageDeco
 from netfeed.build import select
 from netfeed.proto.websocket_deflate import Inflater
 from netfeed.proto.websocket_extension import Bounds
-from netfeed.proto.websocket_words import SENDABLE, Code, Limits, Malformed, Messages
+from netfeed.proto.websocket_words import FRAGMENT_BYTES, SENDABLE, Code, Limits, Malformed, Messages
 from netfeed.wire.websocket import COMPRESSED, PLACES, TEXT, Finder, Head, head, head_size, is_utf8, mask
 from netfeed.wire.websocket import is_plain as is_whole
 
 MAX_WHAT: Final = 100
 NO_UTF8: Final = "a text is no UTF-8"
+FLOOD: Final = "a flood of pings and pongs"
+TOO_MANY: Final = "a message of too many fragments"
 
 
 class Ping(NamedTuple):
@@ -54,6 +56,7 @@ class Reader:
     def __init__(self, limits: Limits, *, is_client: bool) -> None:
         self._max_bytes = min(limits.frame_bytes, limits.message_bytes)
         self._max_frame_bytes = limits.frame_bytes
+        self._max_fragments, self._fragments = limits.fragments, 0
         self._finder: Finder = select("websocket", "netfeed.wire.websocket", "Finder")(not is_client, self._max_bytes)
         self._whole: Callable[[bytes, bool], Messages] = select("websocket", "netfeed.wire.websocket", "message")
         self._masked = not is_client
@@ -67,6 +70,8 @@ class Reader:
         self._early = getincrementaldecoder("utf-8")()
         self._checked = 0
         self.is_over = False
+        self.controls_left = limits.controls
+        """Pings and pongs that may still come before somebody sets this anew."""
         self.frames = self.messages = self.plain = 0
 
     def inflate_with(self, inflater: Inflater) -> None:
@@ -234,7 +239,10 @@ class Reader:
             self._add(self._messages.process_frame(frame), told)
             return
         payload = bytes(frame.payload)  # type: ignore[arg-type]
-        if frame.opcode is Opcode.PING:
+        self.controls_left -= frame.opcode is not Opcode.CLOSE
+        if self.controls_left < 0:
+            self._fail(FLOOD, Code.POLICY_VIOLATION, told)
+        elif frame.opcode is Opcode.PING:
             told.append(Ping(payload))
         elif frame.opcode is Opcode.PONG:
             told.append(Pong(payload))
@@ -247,10 +255,14 @@ class Reader:
         assert not isinstance(part.payload, tuple), "only closes have these, and they are no part of a message"
         self._message += part.payload.encode() if isinstance(part.payload, str) else part.payload
         self._is_fragmented = not part.message_finished
+        self._fragments += part.frame_finished
         if part.message_finished:
+            self._fragments = 0
             whole, self._message = bytes(self._message), bytearray()
             told.append(self._whole(whole, text))
             self.messages += 1
+        elif self._fragments > self._max_fragments + len(self._message) // FRAGMENT_BYTES:
+            self._fail(TOO_MANY, Code.POLICY_VIOLATION, told)
 
     def _fail(self, what: str, code: int, told: list[Told]) -> None:
         self.is_over = True

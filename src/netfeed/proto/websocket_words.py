@@ -69,6 +69,10 @@ class Who(IntEnum):
     PEER = 1
 
 
+FRAGMENT_BYTES: Final = 16
+"""What each fragment of a message brings on average where there are many."""
+CONTROLS_NS: Final = 1_000_000_000
+"""The time for which pings and pongs are counted."""
 MAX_REASON: Final = 123
 """What fits a close frame beside the code. Units: bytes of UTF-8."""
 
@@ -81,6 +85,9 @@ class Limits:
     that wait for their pong. Messages of more than `fragment_bytes` are sent in fragments of this size, and those of
     `deflate_bytes` and more are compressed where the peer agreed to it. `queued_bytes` is what a user may queue before
     somebody drains. `http` bounds the handshake.
+
+    `fragments` of a message may be as small as they like; those beyond must bring FRAGMENT_BYTES each on average.
+    `controls` bounds the pings and pongs that come within CONTROLS_NS: each costs work, and carries nothing.
     """
 
     frame_bytes: int = 16 * 2**20
@@ -89,11 +96,15 @@ class Limits:
     fragment_bytes: int = 2**62
     deflate_bytes: int = 64
     queued_bytes: int = 64 * 2**20
+    fragments: int = 4096
+    controls: int = 4096
     http: http_words.Limits = field(default_factory=lambda: http_words.Limits(body_bytes=64 * 1024))
 
     def __post_init__(self) -> None:
         if min(self.frame_bytes, self.message_bytes, self.pings, self.fragment_bytes, self.queued_bytes) <= 0:
             raise MisuseError("the bounds of a WebSocket conversation are positive")
+        if min(self.fragments, self.controls) <= 0:
+            raise MisuseError("the bounds of fragments and of controls are positive")
         if self.deflate_bytes < 0:
             raise MisuseError("deflate_bytes is a size, 0 compresses every message")
 

@@ -32,6 +32,8 @@ class Conversation:
     def __init__(self, now: int, peer: str, context: ssl.SSLContext | None) -> None:
         self.peer = peer
         self.over = ""
+        self.has_spoken = False
+        """Whether the peer has sent anything."""
         self.websocket = websocket.Server(now, limits=LIMITS, timing=TIMING)
         self._tls = tls.server(context, now) if context is not None else None
         self._machine: Any = Stack(self._tls, self.websocket) if self._tls is not None else self.websocket
@@ -49,6 +51,7 @@ class Conversation:
 
     def receive(self, data: Buffer, now: int) -> Sequence[Any]:
         """Take bytes of the stream."""
+        self.has_spoken = True
         return [] if self.is_over else list(self._machine.receive(data, now))
 
     def wake(self, now: int) -> Sequence[Any]:

@@ -11,6 +11,10 @@ a handshake for another one gets 404, one while the venue is down 503, one too m
 Faults of bytes are done here (`stream_faults`): torn and oversized frames, alerts, refused handshakes, a venue that
 does not read, one that sends slowly.
 
+A client whose handshake is not over holds a place that others want: beyond MAX_HALF_OPEN_OF_ONE of an address, or
+MAX_HALF_OPEN in all, the oldest that has said nothing is given up for the newest, else the oldest. More than a listener
+accepts in two turns fit in, so that who asks at once is heard.
+
 Bounds: MAX_HELD bytes that a silent venue has not read, MAX_SLOW that a slow one has not sent; beyond them the
 connection is over.
 """
@@ -33,6 +37,9 @@ from netfeed.sim.venue_ports import STREAM, STREAMS
 TARGET: Final = "/ws/api/v2"
 MAX_HELD: Final = 2**20
 MAX_SLOW: Final = 2**22
+MAX_HALF_OPEN: Final = 192
+MAX_HALF_OPEN_OF_ONE: Final = 128
+"""Handshakes under way at once."""
 SLOW_NS: Final = 50_000_000
 """How often a slow venue sends something."""
 
@@ -44,6 +51,7 @@ class Counts:
     accepted: int = 0
     handshakes: int = 0
     refused: int = 0
+    given_up: int = 0
     torn: int = 0
     oversized: int = 0
     alerts: int = 0
@@ -180,6 +188,7 @@ class StreamVenue:
         self._now = max(self._now, now)
         self.counts.accepted += 1
         self._out.pop(port, None)
+        self._make_room(peer, now)
         self._conversations[port] = Conversation(now, peer, self._context)
 
     def once(self, what: str, ports: Iterable[int], now: int) -> None:
@@ -211,6 +220,17 @@ class StreamVenue:
         self._told += self._step([], now)
 
     # -- inside
+
+    def _make_room(self, peer: str, now: int) -> None:
+        """Give up a handshake where as many are under way as may be."""
+        half = {port: one for port, one in self._conversations.items() if not one.websocket.is_open}
+        of_one = [port for port in half if half[port].peer == peer]
+        crowd = of_one if len(of_one) >= MAX_HALF_OPEN_OF_ONE else list(half) if len(half) >= MAX_HALF_OPEN else []
+        if crowd:
+            port = min(crowd, key=lambda port: half[port].has_spoken)  # the first of them, which is the oldest
+            half[port].over = "its handshake was given up for a newer one"
+            self.counts.given_up += 1
+            self._told += self._drained(port, now)
 
     def _is_silent(self, now: int) -> bool:
         return self.faults.at(now).silent

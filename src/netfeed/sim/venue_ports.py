@@ -21,7 +21,7 @@ INWARD: Final = 1 << 16
 CONNECTIONS: Final = range(GLIMPSE, GLIMPSE + MAX_CONNECTIONS)
 STREAM: Final = 1000
 """The first JSON-RPC connection; the next ones count up."""
-MAX_STREAMS: Final = 256
+MAX_STREAMS: Final = 512
 """More clients at once are turned away; the venue itself lets 32 of one address in."""
 STREAMS: Final = range(STREAM, STREAM + MAX_STREAMS)
 """The JSON-RPC connections."""

@@ -144,23 +144,26 @@ class DepthMarket:
             self._books.market.changes.extend(np.frombuffer(changes, CHANGE))
 
     def _message(self, data: Buffer, ts_recv_ns: int, line: int) -> bool:
-        """Do what a message says; False when it is no depth."""
+        """Do what a message says; False when it is no depth, or of no book that is here: others judge it, too."""
         books = self._books
         books.market.at(0, ts_recv_ns, line)
         try:
             depth = read(self._rules.shape, data)
         except Refused as refused:
             self._count_line(line, refused.line)
-            self._refuse(books.by_wire.get(refused.name or ""), refused, line)
-            return True
+            track = books.by_wire.get(refused.name or "")
+            self._refuse(track, refused, line)
+            return track is not None
         self._count_line(line, depth.line)
+        known = False
         for entry in depth.entries:
             track = books.by_wire.get(entry.name)
             if track is None:
                 self._unknown += 1
             else:
                 self._entry(track, entry, ts_recv_ns, line, depth.line)
-        return bool(depth.entries)
+                known = True
+        return known
 
     def _entry(self, track: Track, entry: Entry, ts_recv_ns: int, line: int, count: int | None) -> None:
         self._disarm(track)

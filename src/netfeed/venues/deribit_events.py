@@ -159,7 +159,7 @@ class Events:
         self._trades = self._tickers = self._duplicates = self._dropped = self._refused = 0
 
     def take(self, message: Buffer, ts_recv_ns: int, line: int) -> bool:
-        """Take a message of trades or of a ticker; False for any other."""
+        """Take a message of trades or of a ticker; False for any other, and for one that makes no sense."""
         try:
             push = _PUSH.decode(message)
         except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -173,6 +173,7 @@ class Events:
                 self._take_ticker(_TICKER.decode(push.params.data), ts_recv_ns, line)
         except (msgspec.MsgspecError, ValueError, KeyError, RecursionError):
             self._refused += 1
+            return False
         return True
 
     def drain(self) -> list[TradeEvent | TickerEvent]:
