@@ -82,6 +82,7 @@ class VenueLink:
         self._asking: Task | None = None
         self._closed = False
         self._last: VenueStatistics | None = None
+        self._place = ""
 
     @property
     def skew_ns(self) -> int:
@@ -132,6 +133,7 @@ class VenueLink:
         address = listing(self.config)
         places = endpoints(self.config) if address is None else (address,)
         place = places[self._backoff.statistics().failures_in_a_row % len(places)]
+        self._place = place
 
         def machine(now: int) -> Discovery | Listing:
             if self._kind.question is not None:
@@ -145,6 +147,8 @@ class VenueLink:
 
     def _answered(self, told: Found | Nothing, now: int) -> None:
         self._attempt = None
+        if isinstance(told, Nothing):
+            told = replace(told, reason=words.hinted(told.reason, self._place))
         if isinstance(told, Nothing):
             self._unanswered(told.reason, now)
             return
