@@ -5,9 +5,13 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from netfeed.app.venue_kinds import KINDS
+from netfeed.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -42,6 +46,26 @@ def test_the_commands_run(document: str, command: str) -> None:
     done = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode in (0, DATA_CHECK_FAILED), done.stderr
     assert done.stdout
+
+
+EXAMPLES = [
+    (path.name, text)
+    for path in DOCUMENTS
+    for text in blocks(path, "toml")
+    if re.search(r"\[\[(venues|channels)\]\]", text)
+]
+
+
+@pytest.mark.parametrize(("document", "text"), EXAMPLES, ids=[f"{name}-{at}" for at, (name, _) in enumerate(EXAMPLES)])
+def test_the_configurations_are_sound(document: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / "example.toml"
+    path.write_text(text)
+    assert main(["config", "check", str(path)]) == 0
+
+
+def test_there_is_an_example_of_every_venue() -> None:
+    venues = {one["venue"] for _, text in EXAMPLES for one in tomllib.loads(text).get("venues", [])}
+    assert venues == set(KINDS)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

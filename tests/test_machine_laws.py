@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netfeed.app.discovery import Discovery
+from netfeed.app.listing import Listing
 from netfeed.feed.channel import Channel
 from netfeed.feed.delivery import Delivery
 from netfeed.feed.framing import FRAMINGS
@@ -406,6 +407,23 @@ def discovery() -> Discovery:
     return Discovery(Plain(), b"which?", nothing_listed, 0)
 
 
+def listing() -> Listing:
+    """Ask a venue for its instruments over HTTP; an x leads to another page."""
+    return Listing(http.Client("venue"), "/", nothing_listed, page_behind, 0)
+
+
+def page_behind(target: str, page: Buffer) -> str | None:
+    return "/more" if bytes(page[:1]) == b"x" else None
+
+
+def from_listing(random: Random) -> bytes:
+    body = random.choice([b"none", b"x", b"xx", b""])
+    status = random.choice([200, 200, 429, 500])
+    wait = random.choice([b"", b"retry-after: 5\r\n"])
+    whole = b"HTTP/1.1 %d x\r\n%scontent-length: %d\r\n\r\n%s" % (status, wait, len(body), body)
+    return random.choice([whole, whole, whole[:9], b"\0"])
+
+
 def nothing_listed(message: Buffer) -> list[Any] | None:
     return [] if bytes(message) == b"none" else None
 
@@ -481,6 +499,7 @@ MACHINES = [
     Law("jsonrpc venue", jsonrpc_venue, from_jsonrpc_client, JSONRPC_PORTS, bound=10**7),
     Law("past venue", past_venue, from_jsonrpc_client, JSONRPC_PORTS, bound=10**6),
     Law("discovery", discovery, from_discovered, is_closed=lambda one: one.is_over),
+    Law("listing", listing, from_listing, is_closed=lambda one: one.is_over),
     Law("stream venue", stream_venue, from_stream_client, STREAM_PORTS, bound=10**7),
 ]  # fmt: skip
 STREAMS = [law for law in MACHINES if isinstance(law.make(), StreamMachine) and not isinstance(law.make(), WITH_PORTS)]

@@ -44,6 +44,15 @@ def test_numbered_packets_tell_loss_latency_and_their_end() -> None:
     assert (line.one_way.count, line.one_way.min_ns, line.one_way.max_ns) == (3, 1, 4)
 
 
+@pytest.mark.parametrize("sent_ns", [0, 2**63 - 1, -(2**63)])
+def test_a_stamp_that_is_absurd_is_beyond_the_end_and_ends_nothing(sent_ns: int) -> None:
+    shared = lines(1)
+    for sequence, now in ((1, 10**18), (2, 2**62)):
+        hear(shared, 0, data(sequence, sent_ns=sent_ns), now)
+    (line,) = shared.lines
+    assert (line.one_way.count, line.one_way.negative + line.one_way.over) == (2, 2)
+
+
 def test_who_was_first_is_judged_by_the_stamps_not_by_who_was_read_first() -> None:
     shared = lines()
     a, b = shared.lines

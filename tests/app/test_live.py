@@ -85,6 +85,38 @@ def test_packets_of_senders_that_are_not_named_are_not_believed(how: str) -> Non
     assert sum(line["foreign"] for line in told["channels"][0]["lines"]) == 2 * len(made.sent)
 
 
+def test_senders_are_admitted_anew_as_often_as_anybody_likes(how: str) -> None:
+    """A socket is the same one however often that changes, and what had come before is judged by what held then."""
+    made, port = day(600), free_port()
+    run = opened(configured(port, how=how))
+    packets = list(both(made, (lambda k: k % 3 == 1, NOTHING)))
+    few, many = ["127.0.0.1/32"], ["127.0.0.0/24"]
+    with sender() as out:
+        send(run.live, out, port, packets[:100])
+        settle(run.live)
+        for line, payload in packets[100:200]:
+            send(run.live, out, port, [(line, payload)])  # nobody looks at these before the reload
+        while how == "thread" and run.live.receiver.account()["taken"] == 0:
+            time.sleep(0.001)
+        for k in range(300):
+            sources = (few, many, few, [])[k % 4]
+            run.live.reload(configured(port, channel=f"sources = {json.dumps(sources)}", how=how))
+        send(run.live, out, port, packets[200:])
+        settle(run.live)
+        told = account(run.live)
+        for sources in (["127.0.1.0/24"], ["127.0.0.9/32"]):  # judged by the loop, and by the thread
+            run.live.reload(configured(port, channel=f"sources = {json.dumps(sources)}", how=how))
+            send(run.live, out, port, packets[:7])
+            settle(run.live)
+        foreign = sum(line["foreign"] for line in account(run.live)["channels"][0]["lines"])
+        books = books_of(run.live)
+    run._close()
+    assert told["messages"] == len(made.stream)
+    assert sum(line["foreign"] for line in told["channels"][0]["lines"]) == 0
+    assert foreign == 14
+    assert books == truth_of(made)
+
+
 def test_a_channel_that_falls_silent_has_stale_books_until_it_is_heard_again(how: str) -> None:
     made, port, said = day(600), free_port(), []
     run = opened(configured(port, channel='heartbeat = "100ms"\nstale_after = 2', how=how), said.append)

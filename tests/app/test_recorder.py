@@ -103,7 +103,7 @@ def test_a_secret_is_in_no_file(tmp_path: Path) -> None:
 
 def test_files_rotate_and_each_begins_with_what_it_needs(tmp_path: Path) -> None:
     one = recorder(tmp_path / "day.jsonl", rotate_size=600, files=2)
-    one.listed("a", b'{"id":1,"result":[]}', True)
+    one.listed("a", [b'{"id":1,"result":[]}'], True)
     talk = one.talk(Scripted(), "a", "wss://venue")  # type: ignore[arg-type]
     list(talk.receive([Opened()], 1))  # type: ignore[arg-type]
     for number in range(40):

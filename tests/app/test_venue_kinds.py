@@ -14,7 +14,8 @@ from websockets.sync.server import ServerConnection, serve
 
 from netfeed.app.configuration import Venue
 from netfeed.app.recording_replay import RecordingReplay, report
-from netfeed.app.venue_kinds import KINDS, credentials_of
+from netfeed.app.venue_kind import credentials_of
+from netfeed.app.venue_kinds import KINDS
 from netfeed.app.venue_places import endpoints, listing, misfits
 from netfeed.cli.main import main
 from netfeed.errors import ConfigurationError

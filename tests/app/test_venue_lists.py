@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from netfeed.app.configuration import Venue
-from netfeed.app.venue_kinds import KINDS, wanted
+from netfeed.app.venue_kind import wanted
+from netfeed.app.venue_kinds import KINDS
 
 DEEP = b'{"jsonrpc":"2.0","id":1,"result":' + b"[" * 200_000
 LISTED = {

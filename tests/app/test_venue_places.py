@@ -6,7 +6,7 @@ import pytest
 
 from netfeed.app.config import parse
 from netfeed.app.configuration import Venue
-from netfeed.app.venue_places import endpoints, fetch_endpoint, listing, misfits
+from netfeed.app.venue_places import endpoints, fetch_endpoint, listing, misfits, target_of
 from netfeed.errors import ConfigurationFileError
 
 
@@ -16,11 +16,34 @@ def venue(**given: Any) -> Venue:
 
 def test_categories_are_other_places() -> None:
     usdm = venue(category="usdm")
-    assert endpoints(usdm) == ("wss://fstream.binance.com/stream",)
+    assert endpoints(usdm) == ("wss://fstream.binance.com/public/stream",)
     assert fetch_endpoint(usdm) == "https://fapi.binance.com"
     assert listing(venue(venue="bybit", category="linear")) == (
         "https://api.bybit.com/v5/market/instruments-info?limit=1000&category=linear"
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [
+        ({"listing": "http://h:1"}, "http://h:1/v5/market/instruments-info?limit=1000&category=spot"),
+        ({"listing": "http://h:1/"}, "http://h:1/v5/market/instruments-info?limit=1000&category=spot"),
+        ({"listing": "https://h/mine"}, "https://h/mine?limit=1000&category=spot"),
+        ({"listing": "https://h/mine?all=1"}, "https://h/mine?all=1"),
+        ({"category": "option", "currency": "ETH"},
+         "https://api.bybit.com/v5/market/instruments-info?limit=1000&category=option&baseCoin=ETH"),
+    ],
+)  # fmt: skip
+def test_a_list_is_where_it_is_said_to_be_or_where_the_venue_has_it(given: dict[str, Any], where: str) -> None:
+    config = venue(venue="bybit", **given)
+    assert (listing(config), misfits(config)) == (where, [])
+    assert where.endswith(target_of(where))
+
+
+def test_options_of_okx_are_those_of_a_currency() -> None:
+    config = venue(venue="okx", category="OPTION", currency="BTC")
+    assert listing(config) == ("https://openapi.okx.com/api/v5/public/instruments?instType=OPTION&instFamily=BTC-USD")
+    assert misfits(config) == []
 
 
 @pytest.mark.parametrize(
@@ -29,6 +52,9 @@ def test_categories_are_other_places() -> None:
         ({"venue": "deribit", "category": "spot"}, "category"),
         ({"venue": "binance", "category": "margin"}, "spot, usdm"),
         ({"venue": "kraken", "depth": 7}, "depth"),
+        ({"venue": "bybit", "category": "option", "depth": 50}, "25, 100"),
+        ({"venue": "okx", "category": "OPTION"}, 'currency = "BTC"'),
+        ({"venue": "coinbase", "currency": "BTC"}, "all currencies; name the instruments"),
         ({"venue": "okx", "trades": True}, "books only"),
         ({"venue": "okx", "interval": "agg2"}, "interval"),
         ({"venue": "deribit", "interval": "raw"}, "for who logs in"),

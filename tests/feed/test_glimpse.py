@@ -127,11 +127,37 @@ def test_a_server_that_goes_silent_or_never_ends_is_given_up() -> None:
         events += client.wake(now)
         client.transmit()
     assert (failed(events), now) == (["the peer is silent"], 15 * S + 1)
-    client = fetching(timeout_ns=60 * S)
+    client = fetching(timeout_ns=60 * S, patience_ns=60 * S + 1)
     client.receive(sent(end=None), 1)
     for second in range(1, 60):
         assert client.receive(soup.encode(soup.ServerHeartbeat()), second * S) == []
     assert failed(client.wake(60 * S)) == ["the snapshot took too long"]
+
+
+def test_heartbeats_are_nothing_of_a_snapshot() -> None:
+    for answered in (False, True):  # a login that is lost, a server that is stuck behind one
+        client = fetching(patience_ns=5 * S)
+        if answered:
+            client.receive(sent(MESSAGES[0], end=None), S)
+        end = 6 * S if answered else 5 * S
+        while client.deadline < end:
+            assert client.wake(client.deadline) == []
+            client.receive(soup.encode(soup.ServerHeartbeat()), client.deadline - 1)
+            client.transmit()
+        assert client.deadline == end
+        assert failed(client.wake(end)) == ["nothing more of the snapshot came"]
+
+
+def test_a_large_snapshot_may_take_its_time_as_long_as_more_of_it_comes() -> None:
+    client = fetching(patience_ns=5 * S)
+    client.receive(sent(end=None), 0)
+    for second in range(4, 100, 4):
+        client.wake(second * S)
+        client.transmit()
+        assert client.receive(soup.encode(soup.SequencedData(MESSAGES[1])), second * S) == []
+    (event,) = client.receive(soup.encode(soup.SequencedData(wire.encode_end_of_snapshot(9))), 100 * S)
+    assert isinstance(event, Snapshot)
+    assert event.messages == 24
 
 
 def test_snapshots_that_are_wanted_again_and_again_are_fetched_less_and_less_often() -> None:

@@ -2,7 +2,15 @@
 
 from netfeed.feed.events import Event, GapClosed, GapLost, GapOpened, Messages
 from netfeed.feed.gap import MAX_GAPS
-from netfeed.feed.sequencer import MAX_RECORDS, MESSAGE_OVERHEAD, PIECE_OVERHEAD, Arrival, GapRecord, Sequencer
+from netfeed.feed.sequencer import (
+    MAX_RECORDS,
+    MAX_UNHEALED,
+    MESSAGE_OVERHEAD,
+    PIECE_OVERHEAD,
+    Arrival,
+    GapRecord,
+    Sequencer,
+)
 
 
 def sequencer(start: int = 1, *, per_packet: bool = False, room: int = 10**6) -> Sequencer:
@@ -185,3 +193,27 @@ def test_records_are_bounded_and_counters_go_on() -> None:
         machine.expire(number * 1000 + 100)
     assert len(machine.records) == MAX_RECORDS
     assert machine.gaps_opened == machine.lost == MAX_RECORDS + 9
+
+
+def test_a_lost_gap_is_closed_by_snapshots_however_many_others_were_closed_meanwhile() -> None:
+    machine = sequencer()
+    take(machine, 1, "a")
+    take(machine, 3, "c", now=1)
+    machine.expire(20)
+    machine.abandon("window", 200)
+    for number in range(5, 2 * MAX_RECORDS + 20, 2):
+        take(machine, number, "x", now=number * 1000)
+        machine.expire(number * 1000 + 20)
+        assert len(closed(take(machine, number - 1, "y", now=number * 1000 + 30))) == 1
+    assert machine.heal(10**9) == [GapClosed(2, 2, "snapshot", 20, 10**9)]
+    assert machine.heal(10**9) == []
+
+
+def test_no_more_than_a_bound_of_lost_gaps_wait_for_snapshots() -> None:
+    machine = sequencer()
+    for number in range(2, 2 * MAX_UNHEALED + 20, 2):
+        take(machine, number, "x", now=number * 1000)
+        machine.expire(number * 1000 + 100)
+        machine.abandon("window", number * 1000 + 200)
+    assert machine.gaps_opened > MAX_UNHEALED
+    assert len(machine.heal(10**9)) == MAX_UNHEALED

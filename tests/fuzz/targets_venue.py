@@ -6,16 +6,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from netfeed.app.discovery import Discovery
+from netfeed.app.listing import Listing
 from netfeed.app.recorder import masked
 from netfeed.app.recording_replay import RecordingReplay, report
 from netfeed.app.venue_kinds import KINDS
 from netfeed.errors import WireError
+from netfeed.proto import http
 from netfeed.sim.jsonrpc_venue import JsonRpcVenue, StreamSettings
 from netfeed.sim.past import Past
 from netfeed.sim.stream_venue import StreamVenue
 from netfeed.sim.venue import Settings, starbase_venue
 from netfeed.sim.venue_ports import STREAM
 from netfeed.wire import recording
+from tests.app.crypto_words import VENUES
 from tests.feed.plain_talk import Plain
 from tests.proto import websocket_peers
 from tests.sim.recordings import usual
@@ -102,16 +105,27 @@ def discovered(data: bytes) -> None:
         assert one.is_over
 
 
+def listed(data: bytes) -> None:
+    """A page of a list over HTTP, whichever venue's it is."""
+    for kind in KINDS.values():
+        one = Listing(http.Client("venue"), "/", kind.instruments, kind.more, 0)
+        one.receive(b"HTTP/1.1 200 x\r\ncontent-length: %d\r\n\r\n" % len(data) + data, 1)
+        one.end(2)
+        assert one.is_over
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "request": request, "connection": connection, "line": line, "replayed": replayed, "past": past, "mask": mask,
-    "asked": asked, "discovered": discovered,
+    "asked": asked, "discovered": discovered, "listed": listed,
 }  # fmt: skip
 _LINES = usual(300_000_000, instruments=2).lines
 _SAID = [recording.decode(one).payload for one in _LINES[1:] if b'"<"' in one[:60]]
 _ASKED = [recording.decode(one).payload for one in _LINES[1:] if b'">"' in one[:60]]
 _BOOKS = [one for one in _SAID if b'"book.' in one]
+_LISTING = [words for words in VENUES.values() if words.kind != "kraken"]
 CORPUS: dict[str, list[bytes]] = {
     "request": _ASKED, "connection": [b"".join(websocket_peers.new_client().transmit())], "line": _LINES[:6],
     "replayed": [b"".join(_LINES[1:])], "past": [*_SAID[:4], *_BOOKS[:8]], "mask": [b'{"id":1}'], "asked": _ASKED,
     "discovered": _SAID[:1],
+    "listed": [json.dumps(words.listing({"category": "linear", "instType": "SPOT"})).encode() for words in _LISTING],
 }  # fmt: skip

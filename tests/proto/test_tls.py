@@ -61,7 +61,7 @@ def opened(*args: Any, **kinds: Any) -> tuple[tls.Tls, tls.Tls]:
 
 @versions
 def test_both_agree_and_say_what_they_have_to_say(version: ssl.TLSVersion) -> None:
-    here, there = client_context(version, alpn=["http/1.1"]), server_context(alpn=["h2", "http/1.1"])
+    here, there = client_context(version, alpn=["http/1.1"]), server_context(alpn=["h2", "http/1.1"], names={})
     client, server = pair(here, there)
     client.send(b"said before the handshake is over")
     heard, asked = talk(client, server)

@@ -355,6 +355,26 @@ def test_a_source_that_is_not_allowed_is_counted_and_goes_nowhere(make: Any) -> 
     assert world.receiver.statistics().sockets[number].foreign == 1
 
 
+def test_the_sources_of_a_socket_change_while_it_is_received_from(make: Any) -> None:
+    world = make()
+    world.receiver.start()
+    admitted = []
+    for k in range(300):
+        sources = [] if k % 3 == 0 else [LOOPBACK] if k % 3 == 1 else [LOOPBACK[:15] + b"\x09"]
+        world.receiver.allow(0, sources)
+        world.send(0, bytes([k % 256]))
+        world.receive_all()
+        admitted += [packet.payload[0] for packet in world.receiver.take()]
+    one, _ = world.receiver.statistics().sockets  # the same two
+    world.receiver.stop()
+    assert admitted == [k % 256 for k in range(300) if k % 3 != 2]
+    assert (one.packets, one.foreign) == (300, 100)
+    with pytest.raises(ValueError, match="sources"):
+        world.receiver.allow(0, [b"1"])
+    with pytest.raises(ValueError, match="no socket 7"):
+        world.receiver.allow(7, [])
+
+
 def test_a_queue_that_is_full_drops_the_newest_with_evidence(make: Any) -> None:
     world = make(queue=1 << 12)
     for k in range(40):

@@ -10,6 +10,7 @@ import pytest
 from netfeed.book.state import BookState
 from netfeed.errors import WireError
 from netfeed.feed.dialect import Acknowledged, Beat, Puzzling, Refused, Resync, Said, Throttled
+from netfeed.feed.subscriptions import Ask, State, Subscriptions
 from netfeed.venues import bybit
 from netfeed.venues.depth_market import DepthMarket
 from netfeed.venues.instrument import Instrument, Kind, Number, Right
@@ -37,7 +38,15 @@ def opened() -> DepthMarket:
         (b'{"success":true,"ret_msg":"","conn_id":"a","req_id":"s7","op":"subscribe"}', [Acknowledged(7, None)]),
         (b'{"success":true,"ret_msg":"","req_id":"u8","op":"unsubscribe"}', [Acknowledged(8, None, on=False)]),
         (b'{"success":false,"ret_msg":"error:handler not found,topic:x","req_id":"s7","op":"subscribe"}',
-         [Refused(7, None, "error:handler not found,topic:x", "error:handler not found,topic:x", final=True)]),
+         [Refused(7, ("x",), "error:handler not found,topic:x", "error:handler not found,topic:x", final=True),
+          Refused(7, None, "error:handler not found,topic:x", "error:handler not found,topic:x")]),
+        (b'{"success":false,"ret_msg":"error:already subscribed,topic:x","req_id":"s7","op":"subscribe"}',
+         [Acknowledged(7, ("x",)),
+          Refused(7, None, "error:already subscribed,topic:x", "error:already subscribed,topic:x")]),
+        (b'{"success":false,"ret_msg":"error:not subscribed,topic:x","req_id":"u7","op":"unsubscribe"}',
+         [Refused(7, ("x",), "error:not subscribed,topic:x", "error:not subscribed,topic:x", final=True),
+          Refused(7, None, "error:not subscribed,topic:x", "error:not subscribed,topic:x")]),
+        (b'{"success":false,"ret_msg":"already subscribed","req_id":"s7","op":"subscribe"}', [Acknowledged(7, None)]),
         (b'{"success":false,"ret_msg":"Too many requests","req_id":"s7","op":"subscribe"}',
          [Throttled(10**9, "Too many requests", 7)]),
         (b'{"success":true,"ret_msg":"pong","conn_id":"a","req_id":"","op":"ping"}', [Beat()]),
@@ -58,6 +67,41 @@ def test_requests_carry_whether_topics_shall_come_or_go() -> None:
     assert json.loads(DIALECT.subscribe([TOPIC], 7)) == {"req_id": "s7", "op": "subscribe", "args": [TOPIC]}
     assert json.loads(DIALECT.unsubscribe([TOPIC], 8)) == {"req_id": "u8", "op": "unsubscribe", "args": [TOPIC]}
     assert json.loads(DIALECT.ping(9) or b"")["op"] == "ping"
+
+
+def answered(topics: Subscriptions, refusal: str) -> None:
+    """Ask for what is due, and take the refusal of all of it."""
+    ask = topics.due()
+    assert ask is not None
+    topics.sent(ask, 7, 0)
+    answer = {"success": False, "ret_msg": refusal, "req_id": f"{'s' if ask.on else 'u'}7"}
+    for said in DIALECT.read(json.dumps(answer | {"op": "subscribe" if ask.on else "unsubscribe"}).encode()):
+        if isinstance(said, Acknowledged):
+            topics.acknowledged(said.request, said.topics, on=said.on, now=0)
+        else:
+            assert isinstance(said, Refused)
+            topics.refused(said.request, said.topics, final=said.final, now=0)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "state"), [("handler not found", State.FINAL), ("already subscribed", State.ON)]
+)  # fmt: skip
+def test_a_request_that_is_refused_for_one_topic_is_asked_again_for_the_others(refusal: str, state: State) -> None:
+    topics = Subscriptions(per_request=10)
+    topics.want(["a", "b", "c"])
+    answered(topics, f"error:{refusal},topic:b")
+    assert (topics.state("b"), topics.due()) == (state, None)
+    topics.wake(2 * 10**9)
+    assert topics.due() == Ask(True, ("a", "c"))
+
+
+def test_what_is_not_subscribed_is_asked_off_once() -> None:
+    topics = Subscriptions(per_request=10)
+    topics.want(["a"])
+    answered(topics, "error:already subscribed,topic:a")
+    topics.drop(["a"])
+    answered(topics, "error:not subscribed,topic:a")
+    assert (topics.state("a"), topics.due()) == (None, None)
 
 
 def test_deltas_are_counted_and_a_hole_asks_for_a_snapshot() -> None:
@@ -112,6 +156,15 @@ def test_two_lines_make_one_book() -> None:
 
 def listing(category: str, one: dict[str, object]) -> bytes:
     return json.dumps({"retCode": 0, "result": {"category": category, "list": [one]}}).encode()
+
+
+def test_a_page_names_the_next_one_and_an_error_is_none() -> None:
+    page = {"retCode": 0, "result": {"category": "spot", "list": [], "nextPageCursor": "first%3DA%26last%3DB"}}
+    assert bybit.next_cursor(json.dumps(page).encode()) == "first%3DA%26last%3DB"
+    assert bybit.instruments(json.dumps(page).encode()) == []
+    assert bybit.next_cursor(b'{"retCode":0,"result":{"category":"spot","list":[],"nextPageCursor":""}}') == ""
+    with pytest.raises(WireError, match="10001 params error"):
+        bybit.instruments(b'{"retCode":10001,"retMsg":"params error: category","result":{}}')
 
 
 def test_an_option_a_future_and_a_spot_pair() -> None:

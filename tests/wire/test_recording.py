@@ -45,7 +45,9 @@ def test_the_first_line_names_the_venues() -> None:
     "line",
     [
         b"", b"{", b"5", b"[]", b'[1,2,3,"<"]', b'[1.5,0,0,"<","x"]', b'["1",0,0,"<","x"]', b'[1,0,0,"?","x"]',
-        b'[1,0,0,"<",5]', b"\xff\xfe", b'[1,0,0,"<","\xff"]', b"[" * 10_000,
+        b'[1,0,0,"<",5]',
+        b'[9223372036854775808,0,0,"<","x"]', b'[1,0,99999999999999999999,"<","x"]', b'[1,-1,0,"<","x"]',
+        b"\xff\xfe", b'[1,0,0,"<","\xff"]', b"[" * 10_000,
     ],
 )  # fmt: skip
 def test_what_is_no_line_is_refused_with_its_place(line: bytes) -> None:

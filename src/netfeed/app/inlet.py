@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from netfeed.app.changes import Rows
-from netfeed.transport.receiver import MAX_SOURCES
+from netfeed.transport.receiver_account import MAX_SOURCES
 from netfeed.wire.capture import NO_TIME
 
 MAX_SENDERS: Final = 1024

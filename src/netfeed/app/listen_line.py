@@ -16,6 +16,8 @@ from netfeed.transport.udp import UdpSocket
 
 MAX_STREAMS: Final = 64
 MAX_SOURCES: Final = 16
+ABSURD_NS: Final = 10**18
+"""Thirty years: no way takes so long."""
 MAX_FIRSTS: Final = 16_384
 """First copies that are remembered: a line that is further behind is not measured."""
 CHECKED: Final = 64
@@ -97,7 +99,8 @@ class Line:
             sequence = self.streams[key] = Sequence()
         sequence.take(place.sequence, place.numbers)
         if place.sent_ns is not None and ts_ns is not None:
-            self.one_way.record(ts_ns - place.sent_ns)
+            # whoever sends may write any stamp: one that is absurd is beyond the end, on its side
+            self.one_way.record(max(-ABSURD_NS, min(ts_ns - place.sent_ns, ABSURD_NS)))
         return place
 
     def total(self, name: str) -> int:

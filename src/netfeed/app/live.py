@@ -195,6 +195,8 @@ class Live:
         self.catalogue.selection = Selection(config.books.instruments)
         for slot, channel in zip(self.slots, config.channels, strict=True):
             changed = slot.config.sources != channel.sources
+            if changed:
+                self.receiver.catch_up(slot)
             slot.reload(channel)
             for inlet in slot.inlets if changed else ():
                 self.receiver.admitted(inlet)

@@ -87,6 +87,9 @@ class LoopReceiver:
         """Hand on what changed."""
         self._live.drive.collect(self._live.now)
 
+    def catch_up(self, slot: Any) -> None:
+        """Work off what came in before a channel admits others: nothing waits here unjudged."""
+
     def admitted(self, inlet: Inlet) -> None:
         """Take note that an inlet admits other senders: it asks itself."""
 

@@ -13,24 +13,25 @@ Python alone; the second is told.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 import numpy as np
 
+from netfeed.app.armed import Armed
 from netfeed.app.changes import Rows, renumbered, taken_from
 from netfeed.app.inlet import Inlet, exact
-from netfeed.app.lane import Lane
-from netfeed.app.slots import Slot, line_port
+from netfeed.app.slots import Slot
 from netfeed.book.change import CHANGE, NO_BOOK
 from netfeed.feed import Path
 from netfeed.feed.path import MAX_LINES, Status
 from netfeed.feed.ports import LINES, MORE_LINES
 from netfeed.host.processor import attainable
-from netfeed.machine import NEVER, Buffer
+from netfeed.machine import NEVER
 from netfeed.transport import Receiver
-from netfeed.transport.receiver import MAX_SOURCES, NO_CHANNEL
+from netfeed.transport.receiver import NO_CHANNEL
+from netfeed.transport.receiver_account import MAX_SOURCES
 from netfeed.transport.ring import Reader, Ring
 
 LOOK_NS: Final = 5_000_000
@@ -43,6 +44,8 @@ QUEUE_BYTES: Final = 16 * 2**20
 
 MOST: Final = 1 << 16
 """Packets that are sorted at once."""
+PASSES: Final = 3
+"""So many times MOST is all that the queue has room for."""
 MOST_ASIDE: Final = 1024
 """Packets that are put aside for the other line to make them needless."""
 TRIES: Final = 64
@@ -54,85 +57,6 @@ _COUNTS: Final[dict[str, tuple[slice, Literal["big", "little"]]]] = {
     "itch50": (slice(18, 20), "big"), "starbase": (slice(22, 24), "little"),
 }  # fmt: skip
 """Where a packet says how many messages it has."""
-
-
-class Armed:
-    """Stands where a `Fast` stands: who moves a channel, the thread, the loop by the same path, or its plain lane.
-
-    out     the thread has it, or may take it
-    near    the loop has it and takes what is expected by the path: how a backlog is worked off at the path's pace
-    else    the lane's `Channel` is the only one that moves
-    """
-
-    idle = True
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.receiver: Any = None
-        self.packets = 0
-        self.skew_ns = 0
-        self.closed = False
-        self.numbers: dict[int, int] = {}
-        self.attached: set[int] = set()  # those that have a socket: of others the receiver knows nothing
-        self._near: set[int] = set()
-
-    def add(self, slot: Slot) -> None:
-        """Give a channel its place in the path, when its books can be fed there."""
-        stream = getattr(slot.feed.feed, "stream", None)
-        if stream is not None:
-            self.numbers[slot.index] = self.path.add_channel(stream, slot.index)
-
-    def is_out(self, lane: Lane) -> bool:
-        """Say whether the thread has a lane, or may take it."""
-        number = self.numbers.get(lane.number)
-        return number in self.attached and not self.closed and self.receiver.owner(number) != 0
-
-    def accept(self, lane: Lane, line: int, payload: Buffer, ts_ns: int) -> int | None:
-        """Let the path take a packet for the loop; give its status, None when the lane's channel is the one to ask."""
-        number = self.numbers.get(lane.number)
-        return self.path.accept(number, line, payload, ts_ns) if number in self._near and number is not None else None
-
-    def give_way(self, lane: Lane) -> None:
-        """Call a lane back, and write into its channel what was done for it."""
-        number = self.numbers.get(lane.number)
-        if number is None:
-            return
-        if number in self._near:
-            self._near.discard(number)
-            self.path.disarm(number)
-        elif self.is_out(lane):
-            self.receiver.recall(number)
-        else:
-            return
-        position, ts_ns, send_ns = self.path.position(number)
-        if position > (lane.channel.next_sequence or 0):
-            lane.channel.advance(position, ts_ns - self.skew_ns, ts_send_ns=send_ns)
-            lane.feed.advance(position - 1)
-        for line, packets, first, duplicates, size, last_ts, behind in self.path.drain_lines(number):
-            lane.channel.merge_line(line_port(line), packets, first, duplicates, size, last_ts - self.skew_ns, behind)
-            self.packets += packets
-
-    def offer(self, lane: Lane) -> bool:
-        """Offer a lane that is in order; False while packets of it wait."""
-        return bool(self.receiver.offer(self.numbers[lane.number], lane.identity, lane.channel.next_sequence))
-
-    def take_over(self, lane: Lane, port: int, destination: bytes, at: int) -> None:
-        """Let the path take what follows, for the loop, when the lane is in order."""
-        number, following = self.numbers.get(lane.number), lane.channel.next_sequence
-        if (
-            number is not None
-            and following is not None
-            and lane.identity
-            and lane.delivery.in_order
-            and not self.closed
-        ):
-            self.path.arm(number, lane.identity, following)
-            self._near.add(number)
-
-    def reset(self, lane: Lane) -> None:
-        """Forget the first copies of a channel that counts anew."""
-        if lane.number in self.numbers:
-            self.path.forget_firsts(self.numbers[lane.number])
 
 
 class ThreadReceiver:
@@ -148,6 +72,8 @@ class ThreadReceiver:
         self._inlets: dict[int, Inlet] = {}
         self._numbers: dict[int, int] = {}
         self._held = False
+        self._foreign: dict[int, int] = {}  # what the thread has judged of an inlet
+        self._crowded: set[int] = set()  # inlets that admit more senders than the thread can judge
         self._aside: list[tuple[int, Any]] = []
         for slot in live.slots:
             self.fast.add(slot)
@@ -172,30 +98,51 @@ class ThreadReceiver:
     def attach(self, inlet: Inlet) -> None:
         """Receive from an inlet's socket."""
         line = line_of(inlet.port)
-        sources = exact(inlet.sources)
         number = self.fast.numbers.get(inlet.slot.index, NO_CHANNEL)
         if inlet.port not in LINES or line >= MAX_LINES:
             number = NO_CHANNEL
-        elif sources is None and number != NO_CHANNEL:
-            number = NO_CHANNEL
-            self._live.tell(
-                f"{inlet.slot.name}/{inlet.line}: `sources` are more than {MAX_SOURCES} hosts: every packet goes "
-                "through plain Python; name the hosts, or join by source"
-            )
         books = inlet.slot.feed.feed.stream if number != NO_CHANNEL else None
         added = self._receiver.add(
-            inlet.socket, channel=number, line=line if number != NO_CHANNEL else 0, books=books, sources=sources or ()
-        )
+            inlet.socket, channel=number, line=line if number != NO_CHANNEL else 0, books=books,
+            sources=self._sources(inlet),
+        )  # fmt: skip
         if number != NO_CHANNEL:
             self.fast.attached.add(number)
         self._inlets[added], self._numbers[inlet.number] = inlet, added
 
+    def catch_up(self, slot: Slot) -> None:
+        """Work off what came in before a channel admits others: it is judged by what held then, and may be unnamed."""
+        self.fast.give_way(slot.lane)
+        for _ in range(PASSES):  # and not until nothing waits: what comes from now on is named
+            for packet in self._waiting():
+                self._plain(packet)
+        aside, self._aside = self._aside, []
+        for _, packet in aside:
+            self._plain(packet)
+        self.fast.give_way(slot.lane)
+
     def admitted(self, inlet: Inlet) -> None:
-        """Take note that an inlet admits other senders."""
+        """Take note that an inlet admits other senders, after `catch_up`."""
         if inlet.socket is not None:
-            self.fast.give_way(inlet.slot.lane)
-            self.detach(inlet)
-            self.attach(inlet)
+            self._receiver.allow(self._numbers[inlet.number], self._sources(inlet))
+
+    def _sources(self, inlet: Inlet) -> Sequence[bytes]:
+        """Give the senders that the thread is to admit; too many for it are for the inlet to judge, one by one."""
+        sources = exact(inlet.sources)
+        self._crowded.discard(inlet.number)
+        if sources is not None:
+            return sources
+        if inlet.port in LINES and inlet.slot.index in self.fast.numbers:
+            self._crowded.add(inlet.number)
+            self._live.tell(
+                f"{inlet.slot.name}/{inlet.line}: `sources` are more than {MAX_SOURCES} hosts: every packet goes "
+                "through plain Python; name the hosts, or join by source"
+            )
+        return ()
+
+    def _may_be_offered(self, slot: Slot) -> bool:
+        """Say whether the thread can judge who sent the packets of a channel."""
+        return not self._crowded or all(inlet.number not in self._crowded for inlet in slot.inlets)
 
     def detach(self, inlet: Inlet) -> None:
         """Receive no more from an inlet's socket."""
@@ -237,7 +184,7 @@ class ThreadReceiver:
                 lane = slot.lane
                 if self._held or slot.index not in self.fast.numbers or self.fast.is_out(lane):
                     break
-                if not lane.delivery.in_order or not lane.identity:
+                if not lane.delivery.in_order or not lane.identity or not self._may_be_offered(slot):
                     break
                 self.fast.give_way(lane)
                 self._publish(slot)
@@ -428,8 +375,10 @@ class ThreadReceiver:
             counts = sums.setdefault(inlet.number, [0] * 5)
             for k, count in enumerate((one.packets, one.drops, one.overflow, one.truncated, one.foreign)):
                 counts[k] += count
-            inlet.received, inlet.kernel_drops, inlet.queue_drops = counts[:3]
-            inlet.cut, inlet.foreign = max(inlet.cut, counts[3]), max(inlet.foreign, counts[4])
+            inlet.received, inlet.kernel_drops, inlet.queue_drops, cut, foreign = counts
+            inlet.cut = max(inlet.cut, cut)
+            inlet.foreign += foreign - self._foreign.get(inlet.number, 0)  # beside those that the inlet judged itself
+            self._foreign[inlet.number] = foreign
             if one.error is not None:
                 self._live.failed(inlet, one.error)
         if told.error is not None:

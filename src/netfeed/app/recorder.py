@@ -51,7 +51,7 @@ class Recorder:
         self._venues = [plain(one) for one in venues]
         self._places = {one.name: place for place, one in enumerate(venues)}
         self._open: dict[int, Line] = {}
-        self._listings: dict[str, Line] = {}
+        self._listings: dict[str, list[Line]] = {}
         self._connections = self._count = self._size = 0
         self._written: deque[str] = deque()
         self._until: float | None = None
@@ -66,14 +66,13 @@ class Recorder:
         number, self._connections = self._connections, self._connections + 1
         return RecordedTalk(talk, self, self._places[venue], number, endpoint.partition("?")[0])
 
-    def listed(self, venue: str, answer: bytes, heard: bool) -> None:
-        """Keep what a venue lists: each file begins with it, since no book is known without it.
+    def listed(self, venue: str, answers: Sequence[bytes], heard: bool) -> None:
+        """Keep what a venue lists, page by page: each file begins with it, since no book is known without it.
 
         `heard`: it was a message, and is recorded as one already.
         """
-        line = self._over_http(venue, "", answer)
-        self._listings[venue] = line
-        if not heard:
+        lines = self._listings[venue] = [self._over_http(venue, "", answer) for answer in answers]
+        for line in () if heard else lines:
             self.put(line)
 
     def fetched(self, venue: str, topic: str, body: Buffer) -> None:
@@ -150,7 +149,8 @@ class Recorder:
         every = self._config.rotate_every
         self._until = None if every is None else time.monotonic() + every / 1e9
         self._put(recording.encode_header(time.time_ns(), self._venues))
-        for ts_ns, venue, connection, kind, payload in (*self._listings.values(), *still_open):
+        listed = [line for lines in self._listings.values() for line in lines]
+        for ts_ns, venue, connection, kind, payload in (*listed, *still_open):
             self._put(recording.encode(ts_ns, venue, connection, kind, payload.decode("utf-8", "replace")))
         self._flush()
 

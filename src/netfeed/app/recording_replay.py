@@ -21,11 +21,13 @@ from netfeed.app.final import final_book
 from netfeed.app.findings import Findings, Place
 from netfeed.app.report import book_json, errors
 from netfeed.app.venue_feed import VenueFeed
-from netfeed.app.venue_kinds import KINDS, Kind, Made, wanted
+from netfeed.app.venue_kind import Kind, Made, wanted
+from netfeed.app.venue_kinds import KINDS
 from netfeed.book.change import Refusal
 from netfeed.errors import WireError
 from netfeed.feed.venue import Numbers
 from netfeed.transport.file import Source, SourceError, open_source
+from netfeed.venues.instrument import Instrument
 from netfeed.wire import recording
 from netfeed.wire.recording import Record
 
@@ -43,6 +45,7 @@ class Recorded:
         self.feed = VenueFeed(index)
         self.kind: Kind = KINDS[config.venue]
         self.made: Made | None = None
+        self.listed: list[Instrument] = []
         self.numbers = Numbers()
         self.by_kind: Counter[str] = Counter()
 
@@ -171,9 +174,13 @@ class RecordingReplay:
             self.findings.add(place, error.found, error.wanted)
 
     def _learn(self, venue: Recorded, message: bytes) -> None:
+        """Take what a venue lists, a page at a time: after the last one there are books."""
         found = venue.kind.instruments(message)
-        if found is not None:
-            venue.made = venue.kind.made(venue.config, wanted(venue.config, found))
+        if found is None:
+            return
+        venue.listed += found
+        if venue.kind.more("", message) is None:
+            venue.made = venue.kind.made(venue.config, wanted(venue.config, venue.listed))
             venue.feed.made(venue.made.market)
 
     def _said(self, venue: Recorded, record: Record) -> None:

@@ -232,7 +232,7 @@ class Run:
         if config.glimpse is not None:
             password = password_of(config.glimpse, os.environ)
             machine = Glimpse(
-                config.glimpse.username, password, timeout_ns=config.glimpse.timeout, jitter=random.random
+                config.glimpse.username, password, patience_ns=config.glimpse.timeout, jitter=random.random
             )
             link = GlimpseLink(slot, machine, split_endpoint(config.glimpse.address), live)
             self.metrics.links[f"{slot.name}/glimpse"] = link.reconnects

@@ -4,8 +4,22 @@ import contextlib
 import signal
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
+
+OURS: Final = (signal.SIGHUP, signal.SIGUSR1)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Let our signals wait until `Signals` can take them: before, they would end the process."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, OURS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Signals:
@@ -41,8 +55,9 @@ class Signals:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self._fd_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-            for number in (signal.SIGHUP, signal.SIGUSR1):
+            for number in OURS:
                 self._before[number] = signal.signal(number, self._take)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, OURS)
         return self
 
     def __exit__(

@@ -27,7 +27,7 @@ class VenueDriver:
         self.loop = Loop()
         self.stream: Callable[[list[Json]], None] | None = None
         self.wrap: Wrap | None = None
-        self.listed: Callable[[str, bytes, bool], None] | None = None
+        self.listed: Callable[[str, Sequence[bytes], bool], None] | None = None
         self.fetched: Callable[[str, str, Buffer], None] | None = None
         budget = TokenBucket(rate=ATTEMPTS_RATE, burst=ATTEMPTS_BURST)
         self._collect = collect
@@ -80,9 +80,9 @@ class VenueDriver:
         if self.stream is not None:
             self.stream(lines)
 
-    def _has_listed(self, venue: str, answer: bytes, heard: bool) -> None:
+    def _has_listed(self, venue: str, answers: Sequence[bytes], heard: bool) -> None:
         if self.listed is not None:
-            self.listed(venue, answer, heard)
+            self.listed(venue, answers, heard)
 
     def _has_fetched(self, venue: str, topic: str, body: Buffer) -> None:
         if self.fetched is not None:

@@ -21,13 +21,16 @@ from urllib.parse import urlsplit
 
 from netfeed.app import venue_log
 from netfeed.app import venue_words as words
+from netfeed.app.attempt import Attempt
 from netfeed.app.configuration import Venue as Config
-from netfeed.app.discovery import Attempt, Discovery, Found, Listing, Nothing
+from netfeed.app.discovery import Discovery, Found, Nothing
+from netfeed.app.listing import MAX_BYTES, Listing
 from netfeed.app.trust import system_trust
 from netfeed.app.venue_drive import VenueDrive
 from netfeed.app.venue_feed import VenueFeed
-from netfeed.app.venue_kinds import KINDS, Made, credentials_of, wanted
-from netfeed.app.venue_places import endpoints, fetch_endpoint, listing
+from netfeed.app.venue_kind import Made, credentials_of, wanted
+from netfeed.app.venue_kinds import KINDS
+from netfeed.app.venue_places import endpoints, fetch_endpoint, listing, target_of
 from netfeed.errors import ConfigurationError, ConfigurationFileError, MisuseError
 from netfeed.feed.exchange import Exchanges
 from netfeed.feed.gateway import Gateway
@@ -41,11 +44,13 @@ from netfeed.proto.backoff import Backoff, Pauses
 from netfeed.proto.bucket import TokenBucket
 from netfeed.transport.loop import Loop
 from netfeed.transport.task import Task
+from netfeed.units import duration_text
+from netfeed.venues.instrument import Instrument
 
 MAX_REASONS: Final = 64
 """Reasons of lost connections that are counted one by one, for each endpoint."""
-MAX_LISTING: Final = 64 * 2**20
-"""A list of all instruments of a venue, over HTTP. Units: bytes."""
+SHOWN: Final = 5
+"""Names that are told of a venue's list, when none of them is wanted."""
 Wrap = Callable[[Talk, str, str], Talk]
 """Gives the talk that is held instead, for a recorder: (talk, venue, endpoint)."""
 
@@ -56,7 +61,7 @@ class VenueLink:
     def __init__(
         self, config: Config, index: int, loop: Loop, *, budget: TokenBucket, tell: Callable[[str], None],
         stream: Callable[[list[dict[str, Any]]], None], wrap: Wrap | None = None,
-        listed: Callable[[str, bytes, bool], None] = lambda venue, answer, heard: None,
+        listed: Callable[[str, Sequence[bytes], bool], None] = lambda venue, answers, heard: None,
         fetched: Callable[[str, str, Buffer], None] = lambda venue, topic, body: None,
     ) -> None:  # fmt: skip
         """Read certificates, and look for the secret. Raises: ConfigurationError."""
@@ -72,7 +77,7 @@ class VenueLink:
         credentials_of(config, os.environ)
         context = context_of(config)
         self._talks = websockets(config, context)
-        self._exchanges = Exchanges(context=context, limits=http.Limits(body_bytes=MAX_LISTING))
+        self._exchanges = Exchanges(context=context, limits=http.Limits(body_bytes=MAX_BYTES))
         self._made: Made | None = None
         self._book_topics: tuple[str, ...] = ()
         self._drive: VenueDrive | None = None
@@ -140,48 +145,52 @@ class VenueLink:
                 talk = self._talk(place, now)
                 return Discovery(talk, self._kind.question(self.config), self._kind.instruments, now)
             url = urlsplit(place)
-            target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-            return Listing(self._exchanges(f"{url.scheme}://{url.netloc}", now), target, self._kind.instruments, now)
+            exchange = self._exchanges(f"{url.scheme}://{url.netloc}", now)
+            return Listing(exchange, target_of(place), self._kind.instruments, self._kind.more, now)
 
         self._attempt = Attempt(self._loop, place, machine, opened=self._backoff.opened, told=self._answered)
 
     def _answered(self, told: Found | Nothing, now: int) -> None:
         self._attempt = None
         if isinstance(told, Nothing):
-            told = replace(told, reason=words.hinted(told.reason, self._place))
-        if isinstance(told, Nothing):
-            self._unanswered(told.reason, now)
+            self._unanswered(words.hinted(told.reason, self._place), now, told.wait_ns)
             return
         found = wanted(self.config, told.instruments)
         self.listed = len(told.instruments)
         if not found:
-            self._unanswered(f"none of its {self.listed} instruments is named", now)
+            some = ", ".join(one.name for one in told.instruments[:SHOWN])
+            self._unanswered(f"`instruments` names none of the {self.listed} that it lists ({some}, ...)", now)
+            return
+        try:
+            made, gateway = self._make(found, now)
+        except MisuseError as error:
+            self._unanswered(f"{error}: name fewer `instruments`, or raise its `limits`", now)
             return
         self._backoff.stop()
-        self._listed(self.name, told.answer, self._kind.question is not None)
-        self._run(found, now)
+        self._listed(self.name, told.answers, self._kind.question is not None)
+        self._tell(f"{self.name}: {len(found)} of {self.listed} instruments, {len(made.topics)} topics")
+        self._made, self._book_topics, self.gateway = made, made.books, gateway
+        self._drive = VenueDrive(self._loop, gateway, events=self._take)
 
-    def _unanswered(self, reason: str, now: int) -> None:
-        self._tell(f"{self.name}: no instruments: {reason}")
-        self._backoff.failed(now)
+    def _unanswered(self, reason: str, now: int, wait_ns: int = 0) -> None:
+        """Say why there are no instruments, and ask again later: other venues go on meanwhile."""
+        self._backoff.failed(now, not_before=now + wait_ns)
+        again = duration_text(max(0, self._backoff.deadline - now))
+        self._tell(f"{self.name}: no instruments: {reason}; asked again in {again}")
         if self._asking is not None:
             self._asking.kick()
 
-    def _run(self, instruments: Sequence[Any], now: int) -> None:
-        made = self._made = self._kind.made(self.config, instruments)
-        self.feed.made(made.market)
-        self._book_topics = made.books
+    def _make(self, instruments: Sequence[Instrument], now: int) -> tuple[Made, Gateway]:
+        """Make what keeps the books. Raises: MisuseError when the venue's limits do not allow so many."""
+        made = self._kind.made(self.config, instruments)
         venue = Venue(
             self.name, endpoints(self.config), made.dialect, self.feed, self._talk, topics=made.topics,
             lines=self.config.lines, pauses=self._pauses, fetch_endpoint=fetch_endpoint(self.config),
             fetch=None if fetch_endpoint(self.config) is None else self._exchanges,
         )  # fmt: skip
-        self._tell(f"{self.name}: {len(instruments)} of {self.listed} instruments, {len(made.topics)} topics")
-        try:
-            self.gateway = Gateway([venue], random.random, now, budget=self._budget)
-        except MisuseError as error:
-            raise ConfigurationError(f"venues.{self.name}: {error}") from None
-        self._drive = VenueDrive(self._loop, self.gateway, events=self._take)
+        gateway = Gateway([venue], random.random, now, budget=self._budget)
+        self.feed.made(made.market)
+        return made, gateway
 
     def _talk(self, endpoint: str, now: int) -> Talk:
         return self._wrap(self._talks(endpoint, now), self.name, endpoint)

@@ -50,6 +50,13 @@ def add(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the verb."""
+    from netfeed.app.signals import held_back
+
+    with held_back():
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     from netfeed.app.config import load
     from netfeed.app.run import Options, Run
     from netfeed.errors import ConfigurationError

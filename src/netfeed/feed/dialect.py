@@ -155,22 +155,29 @@ class Dialect(Protocol):
 # -- the books behind it -------------------------------------------------------------------------------------------
 
 
+Why = Literal["sequence", "checksum", "crossed", "refused", "overflow"]
+
+
 @dataclass(frozen=True, slots=True)
 class Resync:
     """Subscribe to this topic anew, for its snapshot: `why` is the rule that was broken."""
 
     topic: str
     line: int
-    why: Literal["sequence", "checksum", "crossed", "refused", "overflow"]
+    why: Why
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Get a snapshot of this topic over HTTP: the answer goes to `Market.fetched`. `weight` counts against a budget."""
+    """Get a snapshot of this topic over HTTP: the answer goes to `Market.fetched`. `weight` counts against a budget.
+
+    `why` is the rule that was broken, where something was.
+    """
 
     topic: str
     target: str
     weight: int = 1
+    why: Why = "sequence"
 
 
 Want = Resync | Fetch

@@ -33,6 +33,8 @@ PAUSE_NS: Final = 1_000_000_000
 MAX_PAUSE_NS: Final = 60_000_000_000
 TIMEOUT_NS: Final = 120_000_000_000
 """A snapshot that takes longer than this would be older than what a splice remembers."""
+PATIENCE_NS: Final = 30_000_000_000
+"""So long nothing more of a snapshot may come: the login was lost, or the server is stuck. Heartbeats are nothing."""
 FIRST: Final = 1
 """The sequence that the specification wants asked for."""
 
@@ -88,21 +90,22 @@ class Glimpse:
         pause_ns: int = PAUSE_NS,
         max_pause_ns: int = MAX_PAUSE_NS,
         timeout_ns: int = TIMEOUT_NS,
+        patience_ns: int = PATIENCE_NS,
         jitter: Callable[[], float] = lambda: 0.5,
     ) -> None:
-        if not 0 < pause_ns <= max_pause_ns or timeout_ns <= 0 or max_bytes < 0:
-            raise MisuseError("pauses and the timeout of a snapshot are positive, and pauses do not fall")
+        if not 0 < pause_ns <= max_pause_ns or min(timeout_ns, patience_ns) <= 0 or max_bytes < 0:
+            raise MisuseError("pauses and the timeouts of a snapshot are positive, and pauses do not fall")
         self.connect = False
         self.finished = False
         self._login = username, password, session
         self._timing = timing
         self._max_bytes = max_bytes
         self._pauses = pause_ns, max_pause_ns
-        self._timeout_ns = timeout_ns
+        self._timeout_ns, self._patience_ns = timeout_ns, patience_ns
         self._jitter = jitter
         self._wanted = False
         self._due = -(2**63)
-        self._begun = 0
+        self._begun = self._moved = 0
         self._now = 0
         self._failures = self._streak = 0
         self._taken_at = 0
@@ -121,7 +124,7 @@ class Glimpse:
     def deadline(self) -> int:
         """Say when to connect, send a heartbeat, or give up. Units: monotonic ns."""
         if self._client is not None and not self.finished:
-            return min(self._client.deadline, self._begun + self._timeout_ns)
+            return min(self._client.deadline, self._begun + self._timeout_ns, self._moved + self._patience_ns)
         waits = self._wanted and not self.connect and not self.finished
         return self._due if waits else NEVER
 
@@ -139,7 +142,7 @@ class Glimpse:
         self._client = soupbintcp.Client(self._timing)
         username, password, session = self._login
         self._client.login(username, password, now, session=session, sequence=FIRST)
-        self._begun = self._now = now
+        self._begun = self._moved = self._now = now
         self._attempts += 1
 
     def receive(self, data: Buffer, now: int, port: int = 0) -> Sequence[Event]:
@@ -159,6 +162,8 @@ class Glimpse:
             return []
         if self._begun + self._timeout_ns <= now:
             return self._fail("the snapshot took too long")
+        if self._moved + self._patience_ns <= now:
+            return self._fail("nothing more of the snapshot came")
         return self._hear(self._client.wake(now))
 
     def end(self, now: int) -> Sequence[Event]:
@@ -197,7 +202,7 @@ class Glimpse:
             case soupbintcp.LoggedIn(_, sequence, _) if sequence != FIRST:
                 return self._fail(f"the server begins with message {sequence}")
             case soupbintcp.LoggedIn(session, _, _):
-                self._session = session
+                self._session, self._moved = session, self._now
             case soupbintcp.LoginRejected(reason):
                 return self._fail(f"the login was rejected: {reason}")
             case soupbintcp.SessionEnded():
@@ -214,6 +219,7 @@ class Glimpse:
                 return self._fail(str(error))
         if not message or len(self._records) + len(message) + 2 > self._max_bytes:
             return self._fail("an empty message" if not message else f"more than {self._max_bytes} bytes")
+        self._moved = self._now
         self._records += len(message).to_bytes(2) + message
         self._count += 1
         return []

@@ -245,6 +245,7 @@ class Pool:
             if isinstance(want, Fetch) and self._venue.fetch is None:
                 events.append(FetchFailed(self._venue.name, want.topic, None, "no endpoint for snapshots is known"))
             elif isinstance(want, Fetch):
+                events += self._missed(want.topic, self._sequence(want.topic), want.why, now)
                 self._fetcher.want(want, now)
             else:
                 events += self._open_gap(want.topic, self._sequence(want.topic), want.why, now)

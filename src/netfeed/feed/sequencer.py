@@ -26,6 +26,8 @@ PIECE_OVERHEAD: Final = 256
 """What a held message and a held piece of a packet cost beside their bytes. Units: bytes, roughly CPython's."""
 MAX_RECORDS: Final = 1024
 """Gap records that are kept for the statistics; the counters go on."""
+MAX_UNHEALED: Final = 4096
+"""Lost gaps that wait to be made good, however many others are closed meanwhile; of more, the oldest stay lost."""
 MAX_LOST: Final = 256
 """Lost ranges that are remembered, to tell a packet that comes too late from a duplicate."""
 
@@ -91,6 +93,7 @@ class Sequencer:
         self._max_held_bytes = max_held_bytes
         self._held: dict[int, _Held] = {}
         self._lost = RangeSet(limit=MAX_LOST)
+        self._unhealed: deque[GapRecord] = deque(maxlen=MAX_UNHEALED)
         self._torn: dict[Range, _Torn] = {}  # gaps that were cut, as long as a piece is open
 
     @property
@@ -180,14 +183,14 @@ class Sequencer:
 
     def heal(self, now: int) -> list[Event]:
         """Take note that snapshots have made good what was lost so far: its records say so from now on."""
-        events: list[Event] = []
         for torn in self._torn.values():
             torn.is_good = True
-        for k, record in enumerate(self.records):
-            if record.by is None:
-                self.records[k] = replace(record, closed_at=now, by="snapshot")
-                events.append(GapClosed(record.first, record.last, "snapshot", record.opened_at, now))
-        return events
+        healed, self._unhealed = self._unhealed, deque(maxlen=MAX_UNHEALED)
+        if healed:
+            for k, record in enumerate(self.records):
+                if record.by is None:
+                    self.records[k] = replace(record, closed_at=now, by="snapshot")
+        return [GapClosed(record.first, record.last, "snapshot", record.opened_at, now) for record in healed]
 
     def _keep(self, piece: Piece, part: Payload, arrival: Arrival, *, copy: bool) -> None:
         if copy:
@@ -258,5 +261,8 @@ class Sequencer:
             self._torn[gap.span] = torn
             return []
         closed_by, opened_at = by if torn.is_good else None, gap.opened_at or 0
-        self.records.append(GapRecord(*gap.span, opened_at, now, closed_by, gap.seen_at, torn.lost))
+        record = GapRecord(*gap.span, opened_at, now, closed_by, gap.seen_at, torn.lost)
+        self.records.append(record)
+        if closed_by is None:
+            self._unhealed.append(record)
         return [] if closed_by is None else [GapClosed(*gap.span, closed_by, opened_at, now)]

@@ -116,7 +116,7 @@ class WebSocketTalk:
             wait = event.header("retry-after") or ""
             if wait.isascii() and wait.isdigit():
                 self._wait_ns = min(int(wait[:9]), MAX_WAIT_S) * 1_000_000_000
-        why = _WHY.get(type(event))
+        why = WHY.get(type(event))
         if why is not None and not self._why:
             self._why = why(event)
             self._was_us = isinstance(event, tls.Unverified | tls.Malformed | tls.TimedOut)
@@ -137,15 +137,18 @@ class WebSocketTalk:
             self._remember(session)
 
 
-_WHY: Final[dict[type, Callable[[Any], str]]] = {
+WHY: Final[dict[type, Callable[[Any], str]]] = {
     Refused: lambda event: f"the handshake was refused with status {event.status}",
     Malformed: lambda event: event.what,
     TimedOut: lambda event: f"waited in vain for {event.waiting_for}",
-    tls.Unverified: lambda event: f"its certificate is not believed: {event.what} ({event.certificate})",
+    tls.Unverified: lambda event: (
+        f"its certificate is not believed (`tls.ca` names whom to believe): {event.what} ({event.certificate})"
+    ),
     tls.AlertReceived: lambda event: f"TLS alert {event.alert}",
     tls.Malformed: lambda event: f"no TLS: {event.what}",
     tls.TimedOut: lambda event: f"waited in vain for {event.waiting_for}",
 }
+"""Why a conversation ended, by the event that tells so."""
 
 
 class WebSockets:

@@ -74,7 +74,9 @@ def server_context(
 ) -> ssl.SSLContext:  # fmt: skip
     """Make the context of servers. `clients`: whose client certificates are believed; `required`: one must be shown.
 
-    `names` are the contexts for those who ask for another name than this one's (SNI).
+    `names` are the contexts for those who ask for another name than this one's (SNI). Without them (None, not an empty
+    mapping) nobody looks at the name, and a peer that sends one of other bytes than ASCII is no trouble: where somebody
+    looks, Python refuses it too, but tells `sys.unraisablehook`, which prints it.
     Raises: ConfigurationError for what cannot be read or does not fit; MisuseError.
     """
     context = _context(ssl.PROTOCOL_TLS_SERVER, alpn, floor, ciphers)
@@ -82,7 +84,9 @@ def server_context(
     if clients is not None:
         _believe(context, clients)
         context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
-    others = {name.lower(): other for name, other in (names or {}).items()}
+    if names is None:
+        return context
+    others = {name.lower(): other for name, other in names.items()}
 
     def asked(one: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
         setattr(one, ASKED_NAME, name)

@@ -69,7 +69,8 @@ class Certificate:
 class Established:
     """The handshake is over. `verified`: the peer's certificate was asked for and is good.
 
-    `server_name` is whom the client asked for (SNI), `alpn` what both chose, `certificate` the peer's.
+    `server_name` is whom the client asked for (SNI; None at a server without `names`), `alpn` what both chose,
+    `certificate` the peer's.
     """
 
     version: str

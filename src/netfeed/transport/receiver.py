@@ -39,11 +39,10 @@ from netfeed.errors import MisuseError
 from netfeed.latency.histogram import Histogram
 from netfeed.transport.batch import Batch
 from netfeed.transport.journal import block
-from netfeed.transport.receiver_account import Diverted, Owner, ReceiverStatistics, SocketStatistics
+from netfeed.transport.receiver_account import Diverted, Owner, ReceiverStatistics, SocketStatistics, checked
 from netfeed.wire.capture import Kind
 
 MAX_SOCKETS: Final = 256
-MAX_SOURCES: Final = 8
 MAX_CHANNELS: Final = 1024
 """The bound of `feed.path`."""
 NO_CHANNEL: Final = -1
@@ -130,12 +129,10 @@ class Receiver:
         Raises: ValueError when the channel, line or sources are none, or another channel feeds the same books.
         """
         fd = sock if isinstance(sock, int) else sock.fileno()
-        allowed = frozenset(sources)
         with self._lock:
             if len(self._sockets) == MAX_SOCKETS:
                 raise ValueError(f"more than {MAX_SOCKETS} sockets")
-            if len(allowed) > MAX_SOURCES or any(len(source) != 16 for source in allowed):
-                raise ValueError(f"a socket allows at most {MAX_SOURCES} sources of 16 bytes")
+            allowed = checked(sources)
             if channel != NO_CHANNEL:
                 self.path.position(channel)  # raises when there is no such channel
                 if not 0 <= line < 16 or books is None:
@@ -147,6 +144,14 @@ class Receiver:
             self._poll.register(fd, select.EPOLLIN)
             self._sockets.append(_Socket(fd, channel, line, allowed, sock))
             return len(self._sockets) - 1
+
+    def allow(self, number: int, sources: Iterable[bytes]) -> None:
+        """Listen to other sources on a socket; what was received before this returns may be of those before.
+
+        Raises: ValueError for no sources, or a socket that there is not.
+        """
+        with self._lock:
+            self._socket(number).sources = checked(sources)
 
     def remove(self, number: int) -> None:
         """Receive no more from a socket; when this returns it can be closed."""

@@ -1,8 +1,12 @@
 """What a receiver says: who owns a channel, what is left to plain Python, and its account. See `receiver`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+MAX_SOURCES: Final = 8
+"""Senders that the thread compares a packet with; who admits more judges by itself."""
 
 
 class Owner(IntEnum):
@@ -65,3 +69,11 @@ class ReceiverStatistics:
     journal_overflow: int
     error: str | None
     sockets: tuple[SocketStatistics, ...]
+
+
+def checked(sources: Iterable[bytes]) -> frozenset[bytes]:
+    """Give the senders that a socket is to admit. Raises: ValueError for too many, or for what is no address."""
+    allowed = frozenset(sources)
+    if len(allowed) > MAX_SOURCES or any(len(source) != 16 for source in allowed):
+        raise ValueError(f"a socket allows at most {MAX_SOURCES} sources of 16 bytes")
+    return allowed

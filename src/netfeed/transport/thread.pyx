@@ -157,6 +157,22 @@ cdef void warm_queue(Queue *q) noexcept:
         memset(q.memory, 0, q.size)
 
 
+cdef list checked(sources):
+    cdef list allowed = sorted({bytes(source) for source in sources})
+    if len(allowed) > SOURCES or any(len(source) != 16 for source in allowed):
+        raise ValueError(f"a socket allows at most {SOURCES} sources of 16 bytes")
+    return allowed
+
+
+cdef void put_sources(Socket *one, list allowed):
+    cdef int k
+    cdef bytes name
+    for k in range(<int>len(allowed)):
+        name = allowed[k]
+        memcpy(one.sources[k], <const char *>name, 16)
+    one.source_count = <int>len(allowed)
+
+
 cdef uint64_t block(uint8_t *out, uint32_t interface, const Packet *row, const uint8_t *payload) noexcept nogil:
     """Write an enhanced packet block, as netfeed.transport.journal.block; returns its length, at most 92 and the payload."""
     cdef uint32_t kept = row.payload_length, whole = 8 + row.original_length
@@ -276,12 +292,9 @@ cdef class Receiver:
         cdef int fd = sock if isinstance(sock, int) else sock.fileno()
         cdef uint64_t number = self.socket_count
         cdef int said
-        cdef bytes name
-        cdef list allowed = sorted(set(sources))
+        cdef list allowed = checked(sources)
         if number == SOCKETS:
             raise ValueError(f"more than {SOCKETS} sockets")
-        if len(allowed) > SOURCES or any(len(source) != 16 for source in allowed):
-            raise ValueError(f"a socket allows at most {SOURCES} sources of 16 bytes")
         one = &self.sockets[number]
         memset(one, 0, sizeof(Socket))
         if channel != -1:
@@ -301,10 +314,7 @@ cdef class Receiver:
         one.line = line
         one.channel = channel
         one.last_ts = NO_TIME
-        one.source_count = <int>len(allowed)
-        for k, source in enumerate(allowed):
-            name = bytes(source)
-            memcpy(one.sources[<int>k], <const char *>name, 16)
+        put_sources(one, allowed)
         if watch(self.epoll, fd, <uint32_t>number) != 0:
             raise OSError(errno, os.strerror(errno))
         if channel != -1 and channel not in self.books:
@@ -319,6 +329,17 @@ cdef class Receiver:
         set_ordered(&one.live, 1)
         set_release(&self.socket_count, number + 1)
         return number
+
+    def allow(self, int number, sources):
+        cdef Socket *one = self.socket(number)
+        cdef list allowed = checked(sources)
+        cdef bint live = one.live
+        if live:
+            set_ordered(&one.live, 0)
+            self.ask(True)              # the thread does not look at it any more; what comes waits in the kernel
+        put_sources(one, allowed)
+        if live:
+            set_ordered(&one.live, 1)
 
     def remove(self, int number):
         cdef Socket *one = self.socket(number)

@@ -26,6 +26,15 @@ def decoded(decoder: "msgspec.json.Decoder[Kind]", body: Buffer, what: str) -> K
         raise WireError(what, offset=0, found=error, wanted="the venue's documented JSON") from None
 
 
+def succeeded(what: str, success: bool, told: str) -> None:
+    """Check that a venue says of its answer that it is one.
+
+    Raises: WireError with what it says else.
+    """
+    if not success:
+        raise WireError(what, offset=0, found=told[:200], wanted="an answer without an error")
+
+
 def said(message: Buffer) -> dict[str, Any] | None:
     """Decode a message of a conversation as an object, None when it is none. Any bytes whatever."""
     try:

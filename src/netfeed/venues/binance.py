@@ -13,10 +13,12 @@ at lastUpdateId (U <= lastUpdateId <= u); an event that follows the snapshot exa
 Orders from before a tick or a lot was made coarser still rest on the finer grid (three in an hour of BTCUSDT in 2024),
 so the exponents of a book are the assets' precision, not the increments'.
 
-Combined streams only (`/stream`), because a message then names its topic: {"stream": ..., "data": ...}.
+Combined streams only (`/stream`; of futures `/public/stream`, since the paths without `/public` ended in April 2026),
+because a message then names its topic: {"stream": ..., "data": ...}.
 
 Source: developers.binance.com: web-socket-streams (spot), "How to manage a local order book correctly" (spot, USD-M),
-"Websocket Market Streams" (USD-M: 10 messages a second, 1024 streams, 24 hours), exchangeInfo, depth (weights).
+"Websocket Market Streams" (USD-M: 10 messages a second, 1024 streams, 24 hours), "Important WebSocket Change Notice"
+(USD-M), exchangeInfo, depth (weights).
 Checked against recordings of 2021 (spot) and 2024 (spot and USD-M).
 
 Leaves out: trades, tickers, partial books, SBE streams, user data.
@@ -79,7 +81,7 @@ class Product:
 
 
 def _product(
-    host: str, fetch_host: str, root: str, weight: int, limits: Limits, numbering: Numbering
+    host: str, fetch_host: str, root: str, weight: int, limits: Limits, numbering: Numbering, path: str = "/stream"
 ) -> Product:  # fmt: skip
     target = root + "/depth?symbol={}&limit=1000"
 
@@ -87,7 +89,7 @@ def _product(
         return Fetch(topic, target.format(topic.split("@")[0].upper()), weight)
 
     rules = Rules(SHAPE, numbering, straddle=True, fetch=Snapshots(SNAPSHOT, ask))
-    return Product(host, fetch_host, target, weight, f"{root}/exchangeInfo", limits, rules)
+    return Product(host, fetch_host, target, weight, f"{root}/exchangeInfo", limits, rules, path)
 
 
 # A burst of five and then a refill would be more than five in the first second: the burst is smaller than the limit.
@@ -101,7 +103,7 @@ USDM: Final = _product(
     "fstream.binance.com", "fapi.binance.com", "/fapi/v1", 20,
     Limits(topics_per_connection=1024, topics_per_request=100, connections=50, budget_rate=5, budget_burst=5,
            lifetime_ns=24 * HOUR, fetch_rate=40, fetch_burst=1_200),
-    Numbering.BEFORE,
+    Numbering.BEFORE, "/public/stream",
 )  # fmt: skip
 LIVENESS: Final = Liveness(ping_ns=30 * SECOND, silent_ns=75 * SECOND)
 """The venue's pings are frames; a question every now and then shows that it answers, however quiet the streams are."""

@@ -9,6 +9,9 @@ Source: bybit-exchange.github.io/docs/v5: websocket/public/orderbook, ws/connect
 consecutive "in general" is said in the Chinese text of the orderbook page of v3 and in client libraries, not in the
 English one of v5; no recording of v5 was found. A hole costs a new subscription and nothing else.
 
+A request is refused as a whole, and the answer names the first topic that was wrong ("error:handler not found,topic:x",
+"error:already subscribed,topic:x"): the others are asked for again.
+
 An answer to options' requests (COMMAND_RESP) does not say whether topics came or went: it is read as that they came.
 
 Leaves out: `orderbook.full`, trades, tickers, orders.
@@ -33,7 +36,11 @@ from netfeed.venues.instrument import Instrument, Kind, Number, Right, grid, mil
 VENUE: Final = "bybit"
 HOST: Final = "stream.bybit.com"
 PATHS: Final = {category: f"/v5/public/{category}" for category in ("spot", "linear", "inverse", "option")}
+DEPTHS: Final = {category: (25, 100) if category == "option" else (50, 1, 200, 1000) for category in PATHS}
+"""What each category offers, the usual number of levels first."""
 DEPTH: Final = 50
+PAGE: Final = 1000
+"""Instruments of one page of a list, the most that can be asked for; spot has one page only."""
 SECOND: Final = 1_000_000_000
 
 SHAPE: Final = Shape(
@@ -105,7 +112,24 @@ class Dialect:
         text = str(root.get("ret_msg"))[:200]
         if "too many" in text.lower():
             return (Throttled(SECOND, text, request),)
-        return (Refused(request, None, text, text, final="handler not found" in text or "Invalid symbol" in text),)
+        return _refusal(request, text, on=op == "subscribe")
+
+
+def _refusal(request: int | None, text: str, *, on: bool) -> Sequence[Said]:
+    """Read a refusal of a whole request: what it names is decided, the other topics were not looked at.
+
+    What is carried already, or not any more, is as it was asked to be.
+    """
+    _, _, name = text.partition(",topic:")
+    named = (name,) if name else None
+    rest = () if named is None else (Refused(request, None, text, text),)
+    if on and "already subscribed" in text:
+        return (Acknowledged(request, named), *rest)
+    final = any(word in text for word in _FINAL) or (not on and "not subscribed" in text)
+    return (Refused(request, named, text, text, final=final), *rest)
+
+
+_FINAL: Final = ("handler not found", "Invalid symbol")
 
 
 def _request(text: Any) -> int | None:
@@ -147,13 +171,19 @@ class _Listed(msgspec.Struct):
     deliveryTime: str = ""
 
 
+_Rows = list[_Listed]
+
+
 class _Result(msgspec.Struct):
-    category: str
-    list: list[_Listed]
+    category: str = ""
+    list: _Rows = []
+    nextPageCursor: str = ""
 
 
 class _Listing(msgspec.Struct):
     result: _Result
+    retCode: int = 0
+    retMsg: str = ""
 
 
 _LISTING: Final = msgspec.json.Decoder(_Listing)
@@ -161,12 +191,26 @@ _RIGHTS: Final = {"Call": Right.CALL, "Put": Right.PUT}
 
 
 def instruments(body: Buffer) -> list[Instrument]:
-    """Read the answer of /v5/market/instruments-info.
+    """Read a page of the answer of /v5/market/instruments-info.
 
     Raises: WireError.
     """
-    result = answers.decoded(_LISTING, body, "instruments-info").result
+    result = _page(body)
     return [_instrument(one, result.category) for one in result.list]
+
+
+def next_cursor(body: Buffer) -> str:
+    """Give what names the page behind this one; the empty text when it is the last.
+
+    Raises: WireError.
+    """
+    return _page(body).nextPageCursor
+
+
+def _page(body: Buffer) -> _Result:
+    listing = answers.decoded(_LISTING, body, "instruments-info")
+    answers.succeeded("instruments-info", listing.retCode == 0, f"{listing.retCode} {listing.retMsg}")
+    return listing.result
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,14 @@ Bounds: MAX_BOOKS books (`level_market`), held updates by `chain.Room`.
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import replace
 
 from netfeed.book import LevelBook
 from netfeed.book.change import Refusal
 from netfeed.book.level import Level, Side
 from netfeed.book.state import BookState
 from netfeed.errors import MisuseError
-from netfeed.feed.dialect import Resync, Want
+from netfeed.feed.dialect import Resync, Want, Why
 from netfeed.machine import Buffer
 from netfeed.venues.chain import Link, Room
 from netfeed.venues.depth_book import Track
@@ -31,7 +31,6 @@ from netfeed.venues.depth_rules import MOST_OLD, Rules, Summing, digits_checksum
 from netfeed.venues.depth_text import Entry, Flaw, Refused, exact, read_snapshot
 from netfeed.venues.level_market import WHOLE, LevelMarket
 
-Why = Literal["sequence", "checksum", "crossed", "refused", "overflow"]
 Rows = list[tuple[Side, int, int, int]]
 CROSSED: tuple[Refusal, Why] = (Refusal.CROSSED, "crossed")
 UNSUMMED: tuple[Refusal, Why] = (Refusal.CHECKSUM, "checksum")
@@ -291,4 +290,4 @@ class DepthBooks:
         if self.rules.fetch is None:
             self.wants.append(Resync(track.topic, line, why))
         else:
-            self.wants.append(self.rules.fetch.ask(track.topic))
+            self.wants.append(replace(self.rules.fetch.ask(track.topic), why=why))

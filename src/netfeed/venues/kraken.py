@@ -125,7 +125,16 @@ class Dialect:
         if root.get("success") is True:
             return (Acknowledged(request, named, on=method == "subscribe"), *_clock(root, request))
         text = str(root.get("error"))[:200]
-        return (Refused(request, named, text, text, final="not supported" in text or "not found" in text),)
+        return (_refusal(request, named, text, on=method == "subscribe"),)
+
+
+def _refusal(request: int | None, named: tuple[str, ...] | None, text: str, *, on: bool) -> Said:
+    """Read a refusal; what is carried already, or not any more, is as it was asked to be."""
+    lower = text.lower()
+    if on and "already subscribed" in lower:
+        return Acknowledged(request, named)
+    final = "not supported" in lower or "not found" in lower or (not on and "not subscribed" in lower)
+    return Refused(request, named, text, text, final=final)
 
 
 def _ask(method: str, topics: Sequence[str], depth: int, request: int) -> bytes:

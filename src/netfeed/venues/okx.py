@@ -177,6 +177,8 @@ class _Listed(msgspec.Struct):
 
 class _Listing(msgspec.Struct):
     data: list[_Listed]
+    code: str = "0"
+    msg: str = ""
 
 
 _LISTING: Final = msgspec.json.Decoder(_Listing)
@@ -190,8 +192,9 @@ def instruments(body: Buffer) -> list[Instrument]:
 
     Raises: WireError.
     """
-    listed = answers.decoded(_LISTING, body, "public/instruments").data
-    return [_instrument(one) for one in listed if one.tickSz and one.lotSz]
+    listing = answers.decoded(_LISTING, body, "public/instruments")
+    answers.succeeded("public/instruments", listing.code == "0", f"{listing.code} {listing.msg}")
+    return [_instrument(one) for one in listing.data if one.tickSz and one.lotSz]
 
 
 def _instrument(one: _Listed) -> Instrument:

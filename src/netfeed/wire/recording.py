@@ -17,7 +17,7 @@ Any tool that reads JSON Lines reads it: `jq -r 'arrays | select(.[3] == "<") | 
 import binascii
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
@@ -30,11 +30,16 @@ OPENED, ENDED, IN, IN_BYTES, OUT, LOST, FETCHED = "+", "-", "<", "<b", ">", "!",
 KINDS: Final = frozenset({OPENED, ENDED, IN, IN_BYTES, OUT, LOST, FETCHED})
 
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Time = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""What 64 bits hold: all that stands here goes on to the core."""
+
+
 class Header(msgspec.Struct):
     """The first line. `venues` are what the configuration says of each, without secrets. Units: ns since 1970."""
 
     netfeed_recording: int
-    began_ns: int
+    began_ns: Time
     venues: list[dict[str, Any]]
 
 
@@ -59,7 +64,7 @@ class Record(NamedTuple):
 
 
 _HEADER: Final = msgspec.json.Decoder(Header)
-_RECORD: Final = msgspec.json.Decoder(tuple[int, int, int, str, str])
+_RECORD: Final = msgspec.json.Decoder(tuple[Time, Count, Count, str, str])
 
 
 def encode_header(began_ns: int, venues: Sequence[dict[str, Any]]) -> bytes:
