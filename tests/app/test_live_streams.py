@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from netfeed.app.account import account, summary
 from netfeed.app.config import parse
@@ -127,11 +128,11 @@ def test_books_are_exact_from_the_first_snapshot_on(tmp_path: Path) -> None:
 def test_a_run_that_ends_in_order_lost_nothing_and_knows_what_it_had(tmp_path: Path) -> None:
     with handled(tmp_path) as one:
         one.said.clear()
-        one.run._close()
+        one.live.venues.hang_up()
         told = account(one.live)
         (venue,) = told["venues"]
         assert (venue["topics"], venue["disconnected"], venue["open_gaps"]) == (12, 0, 0)
-        assert [(line["ready"], line["topics"]) for line in venue["connections"]] == [(True, {"ON": 12})]
+        assert [(line["ready"], line["topics"]) for line in venue["connections"]] == [(True, {"on": 12})]
         assert told["books"]["LIVE"] == 12
         words = summary(told)
         assert "0 connections lost" in words
@@ -334,3 +335,16 @@ def test_a_venue_that_is_not_there_is_asked_again_and_told(tmp_path: Path) -> No
         finally:
             one.run._close()
         assert one.run.exit_code() == 0
+
+
+def test_plain_talk_to_a_port_of_tls_is_told_with_the_likely_cause(tmp_path: Path) -> None:
+    with running(tmp_path) as venue:
+        listener = venue.sim.stream_listener
+        assert listener is not None
+        one = Handler(venue)
+        one.link.config = replace(one.link.config, endpoints=[listener.url.replace("wss", "ws")])
+        try:
+            one.turn_until(lambda: any("no instruments" in said for said in one.said))
+            assert "wss://" in next(said for said in one.said if "no instruments" in said)
+        finally:
+            one.run._close()

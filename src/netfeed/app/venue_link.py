@@ -87,6 +87,7 @@ class VenueLink:
         self._asking: Task | None = None
         self._closed = False
         self._last: VenueStatistics | None = None
+        self._place = ""
 
     @property
     def skew_ns(self) -> int:
@@ -137,6 +138,7 @@ class VenueLink:
         address = listing(self.config)
         places = endpoints(self.config) if address is None else (address,)
         place = places[self._backoff.statistics().failures_in_a_row % len(places)]
+        self._place = place
 
         def machine(now: int) -> Discovery | Listing:
             if self._kind.question is not None:
@@ -151,7 +153,7 @@ class VenueLink:
     def _answered(self, told: Found | Nothing, now: int) -> None:
         self._attempt = None
         if isinstance(told, Nothing):
-            self._unanswered(told.reason, now, told.wait_ns)
+            self._unanswered(words.hinted(told.reason, self._place), now, told.wait_ns)
             return
         found = wanted(self.config, told.instruments)
         self.listed = len(told.instruments)

@@ -31,6 +31,12 @@ def reason(event: Disconnected) -> str:
     return "protocol" if event.by == "us" else event.by
 
 
+def hinted(reason: str, endpoint: str) -> str:
+    """Add the likely cause where a plain conversation was cut off before it began: TLS servers do so to plain talk."""
+    cut = "reset by peer" in reason or "in the handshake" in reason or "broke off" in reason
+    return f"{reason}; does it speak TLS (wss://)?" if cut and endpoint.startswith(("ws:", "http:")) else reason
+
+
 def records(event: Any, skew_ns: int) -> list[Json]:
     """Give the records of the stream for an event."""
     match event:
