@@ -42,7 +42,7 @@ def test_the_answer_is_found_among_other_messages(name: str) -> None:
         assert one.receive(message(other), 1) == []
     (found,) = one.receive(message(answer), 2)
     assert isinstance(found, Found)
-    assert ([listed.name for listed in found.instruments], found.answers) == ([instrument], (answer,))
+    assert ([listed.name for listed in found.listed.instruments], found.answers) == ([instrument], (answer,))
     assert one.receive(message(answer), 3) == []
 
 

@@ -56,7 +56,7 @@ def test_pages_are_asked_for_until_one_names_no_other() -> None:
     assert asked(one) == [f"{TARGET}&cursor=x"]
     (found,) = one.receive(answer(pages[2]), 3)
     assert isinstance(found, Found)
-    assert [instrument.name for instrument in found.instruments] == ["A", "B", "C", "D"]
+    assert [instrument.name for instrument in found.listed.instruments] == ["A", "B", "C", "D"]
     assert found.answers == tuple(pages)
     assert (one.is_over, one.deadline, asked(one)) == (True, NEVER, [])
 
