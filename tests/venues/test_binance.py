@@ -181,8 +181,10 @@ def test_symbols_of_spot_and_of_futures() -> None:
     (one,) = binance.instruments(json.dumps({"symbols": [symbol]}).encode()).instruments
     assert (one.kind, one.exponents, one.tick, one.lot, one.minimum) == (Kind.FUTURE, (-8, -8), 10**7, 10**5, 5 * 10**5)
     assert one.expiry_ns == 1_798_185_600_000_000_000
-    listed = {one.name: one for one in binance.instruments(answer("BINANCE.0", "exchangeInfo")).instruments}
+    told = binance.instruments(answer("BINANCE.0", "exchangeInfo"))
+    listed = {one.name: one for one in told.instruments}
     assert len(listed) > 1_000
+    assert told.passed == ()
     assert (listed["ETHBTC"].exponents, listed["ETHBTC"].tick, listed["ETHBTC"].lot) == ((-8, -8), 100, 10_000)
     assert {one.kind for one in listed.values()} == {Kind.SPOT}
 
