@@ -117,7 +117,7 @@ def test_books_are_kept_through_a_loss_and_a_lost_connection_and_replayed_to_the
     path, words = tmp_path / "day.jsonl", VENUES[name]
     with serving(words) as venue, handled(section(venue), path=path) as one:
         one.turn_until(lambda: one.links[0].is_ready)
-        assert (len(one.links[0].listed), one.links[0].listed.passed, len(one.links[0].feed.books)) == (5, (), 4)
+        assert (one.links[0].listed, one.links[0].passed, len(one.links[0].feed.books)) == (5, (), 4)
         one.turn_until_moved(venue)
         one.turn_until_equal(venue)
         assert one.told().gaps_opened == 0

@@ -45,7 +45,7 @@ from netfeed.proto.bucket import TokenBucket
 from netfeed.transport.loop import Loop
 from netfeed.transport.task import Task
 from netfeed.units import duration_text
-from netfeed.venues.entries import Listed
+from netfeed.venues.entries import Passed
 from netfeed.venues.instrument import Instrument
 
 MAX_REASONS: Final = 64
@@ -70,7 +70,8 @@ class VenueLink:
         self.feed = VenueFeed(index, fetched=partial(fetched, config.name))
         self.gateway: Gateway | None = None
         self.reconnects: dict[str, Counter[str]] = {}
-        self.listed = Listed()
+        self.listed = 0
+        self.passed: tuple[Passed, ...] = ()
         self._kind = KINDS[config.venue]
         self._loop, self._budget, self._tell, self._stream = loop, budget, tell, stream
         self._listed = listed
@@ -156,12 +157,12 @@ class VenueLink:
         if isinstance(told, Nothing):
             self._unanswered(words.hinted(told.reason, self._place), now, told.wait_ns)
             return
-        self.listed = told.listed
-        found = wanted(self.config, self.listed.instruments)
-        passed = f"; {self.listed}" if self.listed.passed else ""
+        found = wanted(self.config, told.listed.instruments)
+        self.listed, self.passed = len(told.listed), told.listed.passed
+        passed = f"; {told.listed}" if self.passed else ""
         if not found:
-            some = ", ".join(one.name for one in self.listed.instruments[:SHOWN])
-            none = f"`instruments` names none of the {len(self.listed)} that it lists ({some}, ...)"
+            some = ", ".join(one.name for one in told.listed.instruments[:SHOWN])
+            none = f"`instruments` names none of the {self.listed} that it lists ({some}, ...)"
             self._unanswered(none + passed, now)
             return
         try:
@@ -171,7 +172,7 @@ class VenueLink:
             return
         self._backoff.stop()
         self._listed(self.name, told.answers, self._kind.question is not None)
-        self._tell(f"{self.name}: {len(found)} of {len(self.listed)} instruments, {len(made.topics)} topics{passed}")
+        self._tell(f"{self.name}: {len(found)} of {self.listed} instruments, {len(made.topics)} topics{passed}")
         self._made, self._book_topics, self.gateway = made, made.books, gateway
         self._drive = VenueDrive(self._loop, gateway, events=self._take)
 

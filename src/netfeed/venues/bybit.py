@@ -254,5 +254,5 @@ def _strike(symbol: str) -> Number:
     """Read a strike from the name, the only place where it stands: BTC-29DEC23-80000-C, or with -USDT behind."""
     parts = symbol.split("-")
     if len(parts) < 4 or not parts[2].replace(".", "", 1).isdecimal():
-        raise WireError("symbol", offset=0, found=symbol, wanted="an option's name with a strike")
+        raise WireError("symbol", offset=0, found="a name without a strike", wanted="an option's name with a strike")
     return Number.of(Decimal(parts[2]))
