@@ -45,6 +45,7 @@ from netfeed.sim.venue import Settings, Venue, itch_venue, starbase_venue
 from netfeed.sim.venue_ports import GLIMPSE, INWARD, STREAM
 from netfeed.sim.wired_venue import WiredVenue
 from netfeed.transport.race import Race, outcome
+from netfeed.venues.entries import Listed
 from netfeed.wire import moldudp64, starbase
 from netfeed.wire import soupbintcp as soup_wire
 from netfeed.wire.glimpse import encode_end_of_snapshot
@@ -424,8 +425,8 @@ def from_listing(random: Random) -> bytes:
     return random.choice([whole, whole, whole[:9], b"\0"])
 
 
-def nothing_listed(message: Buffer) -> list[Any] | None:
-    return [] if bytes(message) == b"none" else None
+def nothing_listed(message: Buffer) -> Listed | None:
+    return Listed() if bytes(message) == b"none" else None
 
 
 def from_discovered(random: Random) -> bytes:
