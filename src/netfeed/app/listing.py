@@ -52,6 +52,7 @@ class Listing:
         self._listed = Listed()
         self._pages: list[bytes] = []
         self._targets: list[str] = []
+        self._cut = ""
         self._ask(target, now)
 
     @property
@@ -92,7 +93,8 @@ class Listing:
                 if told is not None:
                     return self._end(told)
             elif type(event) in _ENDS:
-                return self._end(Nothing(_ENDS[type(event)](event)[:TOLD]))
+                cut = self._cut if isinstance(event, http.Closed) else ""
+                return self._end(Nothing(cut or _ENDS[type(event)](event)[:TOLD]))
         return []
 
     def _answer(self, response: http.Response, now: int) -> Found | Nothing | None:
@@ -112,8 +114,8 @@ class Listing:
             self._ask(target, now)
         except WireError as error:
             return Nothing(str(error))
-        except MisuseError:
-            return Nothing(f"it ends the connection after page {len(self._pages)}, before its list ends")
+        except MisuseError:  # the conversation is over; why, the events behind this one say
+            self._cut = f"it ends the connection after page {len(self._pages)}, before its list ends"
         return None
 
     def _end(self, told: Found | Nothing) -> list[Found | Nothing]:
