@@ -410,12 +410,16 @@ def discovery() -> Discovery:
 
 def listing() -> Listing:
     """Ask a venue for its instruments over HTTP."""
-    return Listing(http.Client("venue"), "/", nothing_listed, lambda target, page: None, 0)
+    return Listing(http.Client("venue"), "/", nothing_listed, no_page_behind, 0)
 
 
 def paged_listing() -> Listing:
     """Ask a venue for its instruments over HTTP; an x leads to another page."""
     return Listing(http.Client("venue"), "/", nothing_listed, page_behind, 0)
+
+
+def no_page_behind(target: str, page: Buffer) -> str | None:
+    return None
 
 
 def page_behind(target: str, page: Buffer) -> str | None:
