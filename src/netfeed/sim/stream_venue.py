@@ -91,10 +91,13 @@ class Speaker(Machine, Protocol):
 
 
 class StreamVenue:
-    """The connections of a venue. `seed` names the chances of faults."""
+    """The connections of a venue. `seed` names the chances of faults; clients are let in at `target`, "" for any."""
 
-    def __init__(self, inner: Speaker, context: ssl.SSLContext | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self, inner: Speaker, context: ssl.SSLContext | None = None, *, seed: int = 0, target: str = TARGET
+    ) -> None:  # fmt: skip
         self.inner = inner
+        self._target = target
         self.counts = Counts()
         self._context = context
         self._conversations: dict[int, Conversation] = {}
@@ -267,7 +270,7 @@ class StreamVenue:
 
     def _judge(self, port: int, asked: websocket.Requested, now: int) -> None:
         one, refuse = self._conversations[port], self.faults.at(now).refuse
-        if not refuse and asked.target.partition("?")[0] != TARGET:
+        if not refuse and self._target not in ("", asked.target.partition("?")[0]):
             refuse = 404
         if not refuse and not self.inner.open(port, now, one.peer):
             refuse = 429 if self.inner.is_up else 503
