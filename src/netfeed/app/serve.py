@@ -1,7 +1,7 @@
 """`netfeed replay FILE --serve ws://ADDRESS:PORT`: a recording of a venue, served as the venue did, to any client.
 
 Without TLS: who wants to test a client against the past trusts this host. What a venue told over HTTP (lists of
-instruments, Binance's snapshots) is not served: NO_HTTP says so to who serves such a recording.
+instruments, Binance's snapshots) is told on the same port.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 from netfeed.app.config import split_endpoint
 from netfeed.app.recording_replay import Recorded, RecordingReplay
 from netfeed.errors import ConfigurationError, MisuseError
+from netfeed.proto.websocket_server import Pages
 from netfeed.sim.past import Past
+from netfeed.sim.past_pages import PastPages
 from netfeed.sim.past_streams import PastStreams
 from netfeed.sim.past_topics import PastTopics
 from netfeed.sim.past_venue import PastVenue
@@ -29,14 +31,6 @@ from netfeed.wire.recording import Record
 
 GLANCE_NS: Final = 50_000_000
 JSONRPC: Final = "deribit"
-NO_HTTP: Final = {
-    "binance": "lists of instruments and snapshots, which this venue tells over HTTP, are not served; a client has to "
-    "have them from elsewhere (they stand in the recording as lines of kind \"=\")",
-} | dict.fromkeys(
-    ("okx", "bybit", "coinbase"),
-    "the list of instruments, which this venue tells over HTTP, is not served; books begin with the recorded snapshot",
-)  # fmt: skip
-"""What is missing, for who serves a recording of these venues."""
 
 
 class Served(NamedTuple):
@@ -46,7 +40,7 @@ class Served(NamedTuple):
     name: str
     target: str
     accepts: str
-    missing: str
+    pages: Pages | None = None
 
 
 class Serving:
@@ -57,9 +51,9 @@ class Serving:
     ) -> None:  # fmt: skip
         """Read the recording and listen. Raises: ConfigurationError; NetworkError; SourceError."""
         self._served = read(files, speed)
-        self.name, self.missing = self._served.name, self._served.missing
+        self.name = self._served.name
         self._past = self._served.inner.past
-        self._venue = StreamVenue(self._served.inner, target=self._served.accepts)
+        self._venue = StreamVenue(self._served.inner, target=self._served.accepts, pages=self._served.pages)
         self._stop = stop
         self._ports: dict[int, int] = {}
         self.turned_away = 0
@@ -151,14 +145,16 @@ def read(files: Sequence[str], speed: float | None) -> Served:
 def _read(venue: Recorded, records: Iterable[Record], speed: float | None) -> Served:
     config = venue.config
     if config.venue == JSONRPC:
-        return Served(PastVenue(_jsonrpc(records), speed=speed), venue.name, TARGET, TARGET, "")
+        return Served(PastVenue(_jsonrpc(records), speed=speed), venue.name, TARGET, TARGET)
     said = words(config.venue, config.category, config.depth)
+    listing = venue.kind.listing
     past = PastTopics(said.topic)
+    pages = PastPages("" if listing is None else urlsplit(listing(config)).path, venue.kind.more)
     for record in records:
-        _take(past, venue, record)
+        _take(past, pages, venue, record)
     target = urlsplit(venue.kind.endpoint(config)).path or "/"
     inner = PastStreams(past, said, venue.kind.asked, speed=speed)
-    return Served(inner, venue.name, target, "", NO_HTTP.get(config.venue, ""))
+    return Served(inner, venue.name, target, "", lambda target: pages.answer(target, inner.heard_ns))
 
 
 def _jsonrpc(records: Iterable[Record]) -> Past:
@@ -169,10 +165,13 @@ def _jsonrpc(records: Iterable[Record]) -> Past:
     return past
 
 
-def _take(past: PastTopics, venue: Recorded, record: Record) -> None:
+def _take(past: PastTopics, pages: PastPages, venue: Recorded, record: Record) -> None:
     """Take a line of a recording of topics."""
     if record.kind == recording.IN:
         past.add(record.ts_ns, record.connection, record.text.encode())
+    elif record.kind == recording.FETCHED:
+        topic, _, body = record.text.partition("\n")
+        pages.add(record.ts_ns, topic, body.encode())
     elif record.kind == recording.ENDED:
         past.over(record.connection)
     elif record.kind == recording.OUT:

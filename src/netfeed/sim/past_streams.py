@@ -6,8 +6,8 @@
 Each client's past of a topic begins when it asks for it, with the first snapshot that was recorded; topics of one
 request keep the times between them. Who gives a topic up and asks for it again goes on with the next snapshot.
 
-Bounds: AT_ONCE messages to a client in one turn. Leaves out: HTTP; topics that nobody recorded, which are refused as
-the venue refuses what it does not have.
+Bounds: AT_ONCE messages to a client in one turn. Leaves out: HTTP (`past_pages`); topics that nobody recorded, which
+are refused as the venue refuses what it does not have.
 """
 
 import re
@@ -143,6 +143,12 @@ class PastStreams:
 
     def flush(self, now: int) -> None:
         """Do nothing: commands queue nothing."""
+
+    def heard_ns(self, topic: str) -> int:
+        """Say how far the client that is furthest in a topic has heard it, 0 for nobody. Units: ns since 1970."""
+        places = self.past.channels.get(topic, ())
+        index = max((one.joined[topic].index for one in self.clients.values() if topic in one.joined), default=0)
+        return self.past.frames[places[index - 1]].ts_ns if index else 0
 
     # -- inside
 
