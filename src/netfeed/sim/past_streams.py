@@ -145,10 +145,15 @@ class PastStreams:
         """Do nothing: commands queue nothing."""
 
     def heard_ns(self, topic: str) -> int:
-        """Say how far the client that is furthest in a topic has heard it, 0 for nobody. Units: ns since 1970."""
+        """Say how far the client that is furthest in a topic has heard it, 0 for nobody, NEVER for all of it.
+
+        Units: ns since 1970.
+        """
         places = self.past.channels.get(topic, ())
         index = max((one.joined[topic].index for one in self.clients.values() if topic in one.joined), default=0)
-        return self.past.frames[places[index - 1]].ts_ns if index else 0
+        if not index:
+            return 0
+        return NEVER if index == len(places) else self.past.frames[places[index - 1]].ts_ns
 
     # -- inside
 
@@ -212,6 +217,7 @@ class PastStreams:
             self._queue(client, frame.channel)
             self.said += 1
             self.over += not client.due
+            client.count += self.past.holes.get(client.at, 0)
             self._say(client, frame.payload)
         client.again = now + AGAIN_NS
 
