@@ -8,7 +8,6 @@ import pytest
 from netfeed.errors import MisuseError
 from netfeed.feed.dialect import Acknowledged, Beat, Refused
 from netfeed.machine import NEVER
-from netfeed.sim.past_topics import PastTopics
 from netfeed.sim.past_words import words
 from netfeed.sim.venue_events import HungUp, Malformed
 from netfeed.sim.venue_ports import STREAM
@@ -226,21 +225,6 @@ def test_who_asks_again_goes_on_with_the_next_snapshot() -> None:
     run.ask(True, run.names[0])
     run.run(S)
     assert [data for _, data in run.told(run.names[0])[before:]] == [plain(one) for one in said]
-
-
-def test_of_two_connections_one_is_followed_until_it_is_over() -> None:
-    said = pasts.messages(VENUES["okx"], 6, 1)
-    past = PastTopics(words("okx", "SPOT", None).topic)
-    for place, message in enumerate(said[:4]):
-        past.add(place, 1, message)
-        past.add(place, 2, message)
-    past.over(1)
-    for place, message in enumerate(said[3:], 4):
-        past.add(place, 2, message)
-    assert [one.payload for one in past.frames] == said
-    past.add(9, 3, said[1])
-    past.add(9, 2, b"no JSON")
-    assert past.passed_over == 7
 
 
 @each

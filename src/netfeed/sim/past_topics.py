@@ -89,7 +89,7 @@ class PastTopics:
         lacks = number - self._counted.get(connection, number) - 1
         self._counted[connection] = number
         if lacks > 0:
-            self._lacks[connection] = lacks
+            self._lacks[connection] = self._lacks.get(connection, 0) + lacks
 
     def _is_carried(self, topic: str, connection: int, message: bytes) -> bool:
         carrier = self._carrier.setdefault(topic, connection)

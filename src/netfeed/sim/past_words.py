@@ -16,6 +16,7 @@ quotas, authentication.
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from netfeed.venues import answers, coinbase, kraken, okx
@@ -185,6 +186,7 @@ def _kraken_pong(data: bytes, root: Root | None, carried: Collection[str]) -> Ro
     return _kraken_head({**root, "method": "pong"}) if root is not None and root.get("method") == "ping" else None
 
 
+@cache
 def kraken_words(depth: int) -> Words:
     """Give Kraken's words, for a recording of books of one depth: messages do not say theirs."""
 
