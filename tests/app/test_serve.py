@@ -184,7 +184,7 @@ def test_recordings_of_all_venues_are_heard_as_they_were_and_make_the_same_books
                 assert isinstance(message, str)
                 heard += [plain(message.encode())] if is_of(name, message.encode()) == topic else []
             assert heard == expected
-        web = one.url.replace("ws:", "http:", 1).removesuffix(one._served.target)
+        web = one.web or ""
         again = section(crypto_server.Elsewhere(words, one.url, web))
         with handled(again) as handler:
             handler.turn_until(lambda: handler.links[0].is_ready)
@@ -205,7 +205,7 @@ def test_a_hole_of_a_recording_is_found_again_and_healed_by_what_healed_it(name:
     replay.run()
     books = {book["instrument"]: book["digest"] for book in report(replay)["books"]}
     with served(file, None) as one:
-        web = one.url.replace("ws:", "http:", 1).removesuffix(one._served.target)
+        web = one.web or ""
         with handled(section(crypto_server.Elsewhere(words, one.url, web))) as handler:
             handler.turn_until(
                 lambda: (

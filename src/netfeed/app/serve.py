@@ -75,8 +75,17 @@ class Serving:
     @property
     def url(self) -> str:
         """Give what a client connects to."""
+        return f"ws://{self._where}{self._served.target}"
+
+    @property
+    def web(self) -> str | None:
+        """Give where pages are had over HTTP; None where there are none."""
+        return None if self._served.pages is None else f"http://{self._where}"
+
+    @property
+    def _where(self) -> str:
         host = f"[{self._listener.host}]" if ":" in self._listener.host else self._listener.host
-        return f"ws://{host}:{self._listener.port}{self._served.target}"
+        return f"{host}:{self._listener.port}"
 
     def run(self) -> None:
         """Serve until `stop`."""

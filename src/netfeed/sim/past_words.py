@@ -67,6 +67,12 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _id(root: Root, key: str = "id") -> int | str | None:
+    """Give what a request is told by, where it is of a kind that venues take."""
+    value = root.get(key)
+    return value if isinstance(value, str) else answers.whole_number(value)
+
+
 # -- Binance: an answer says nothing but the id; unknown streams are taken, and never heard of
 
 
@@ -77,12 +83,12 @@ def _binance_topic(root: Root) -> Topic | None:
 def _binance_pong(data: bytes, root: Root | None, carried: Collection[str]) -> Root | None:
     if root is None or root.get("method") != "LIST_SUBSCRIPTIONS":
         return None
-    return {"result": list(carried), "id": root.get("id")}
+    return {"result": list(carried), "id": _id(root)}
 
 
 BINANCE: Final = Words(
-    _binance_topic, lambda told: [{"result": None, "id": told.root.get("id")}], _binance_pong,
-    lambda root: {"error": {"code": 2, "msg": "Invalid request: unknown method"}, "id": root.get("id")},
+    _binance_topic, lambda told: [{"result": None, "id": _id(told.root)}], _binance_pong,
+    lambda root: {"error": {"code": 2, "msg": "Invalid request: unknown method"}, "id": _id(root)},
 )  # fmt: skip
 
 
@@ -99,7 +105,7 @@ def _okx_answer(told: Told) -> list[Root]:
     for topic, odd in told.topics:
         channel, _, name = topic.partition(":")
         one: Root = {"arg": {"channel": channel, "instId": name}, "connId": "a4d3ae55"}
-        one |= {"id": told.root["id"]} if "id" in told.root else {}
+        one |= {"id": _id(told.root)} if "id" in told.root else {}
         what = f"Wrong URL or channel:{channel},instId:{name} doesn't exist. It is {odd}."
         refused = {"event": "error", "code": "60018", "msg": what}
         said.append(one | (refused if odd is Odd.UNKNOWN else {"event": "subscribe" if told.on else "unsubscribe"}))
@@ -160,7 +166,11 @@ BYBIT_OPTION: Final = Words(
 
 
 def _kraken_head(root: Root, **more: Any) -> Root:
-    return {"method": _text(root.get("method")), **more, **({"req_id": root["req_id"]} if "req_id" in root else {})}
+    return {
+        "method": _text(root.get("method")),
+        **more,
+        **({"req_id": _id(root, "req_id")} if "req_id" in root else {}),
+    }
 
 
 def _kraken_answer(told: Told) -> list[Root]:
