@@ -46,6 +46,7 @@ from netfeed.sim.venue import Settings, Venue, itch_venue, starbase_venue
 from netfeed.sim.venue_ports import GLIMPSE, INWARD, STREAM
 from netfeed.sim.wired_venue import WiredVenue
 from netfeed.transport.race import Race, outcome
+from netfeed.venues.entries import Listed
 from netfeed.wire import moldudp64, starbase
 from netfeed.wire import soupbintcp as soup_wire
 from netfeed.wire.glimpse import encode_end_of_snapshot
@@ -435,6 +436,11 @@ def discovery() -> Discovery:
 
 
 def listing() -> Listing:
+    """Ask a venue for its instruments over HTTP."""
+    return Listing(http.Client("venue"), "/", nothing_listed, lambda target, page: None, 0)
+
+
+def paged_listing() -> Listing:
     """Ask a venue for its instruments over HTTP; an x leads to another page."""
     return Listing(http.Client("venue"), "/", nothing_listed, page_behind, 0)
 
@@ -451,8 +457,8 @@ def from_listing(random: Random) -> bytes:
     return random.choice([whole, whole, whole[:9], b"\0"])
 
 
-def nothing_listed(message: Buffer) -> list[Any] | None:
-    return [] if bytes(message) == b"none" else None
+def nothing_listed(message: Buffer) -> Listed | None:
+    return Listed() if bytes(message) == b"none" else None
 
 
 def from_discovered(random: Random) -> bytes:
@@ -531,9 +537,15 @@ MACHINES = [
     ],
     Law("discovery", discovery, from_discovered, is_closed=lambda one: one.is_over),
     Law("listing", listing, from_listing, is_closed=lambda one: one.is_over),
+    Law("listing of pages", paged_listing, from_listing, is_closed=lambda one: one.is_over),
     Law("stream venue", stream_venue, from_stream_client, STREAM_PORTS, bound=10**7),
 ]  # fmt: skip
-STREAMS = [law for law in MACHINES if isinstance(law.make(), StreamMachine) and not isinstance(law.make(), WITH_PORTS)]
+SPLIT_SHOWS = {"listing of pages"}
+"""Where a page that comes before it was asked for is no page: in one piece with the page before, or a moment later."""
+STREAMS = [
+    law for law in MACHINES
+    if isinstance(law.make(), StreamMachine) and not isinstance(law.make(), WITH_PORTS) and law.name not in SPLIT_SHOWS
+]  # fmt: skip
 CLOSING = [law for law in MACHINES if law.is_closed is not None]
 SEED = st.integers(0, 2**32)
 some = settings(max_examples=40)

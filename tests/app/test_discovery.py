@@ -42,7 +42,7 @@ def test_the_answer_is_found_among_other_messages(name: str) -> None:
         assert one.receive(message(other), 1) == []
     (found,) = one.receive(message(answer), 2)
     assert isinstance(found, Found)
-    assert ([listed.name for listed in found.instruments], found.answers) == ([instrument], (answer,))
+    assert ([listed.name for listed in found.listed.instruments], found.answers) == ([instrument], (answer,))
     assert one.receive(message(answer), 3) == []
 
 
@@ -67,3 +67,19 @@ def test_no_answer_in_time_is_none() -> None:
     one = opened("kraken")
     assert one.wake(PATIENCE_NS - 1) == []
     assert one.wake(PATIENCE_NS) == [Nothing(LATE)]
+
+
+@pytest.mark.parametrize("name", sorted(LISTED))
+def test_what_cannot_be_read_is_passed_over_unless_it_is_all(name: str) -> None:
+    answer, instrument = LISTED[name]
+    start, end = answer.index(b'[{"') + 1, answer.rindex(b"]")
+    sound = answer[start:end]
+    odd = sound.replace(b'"BTC"', b"7").replace(instrument.encode(), b"ODD")
+    (found,) = opened(name).receive(message(answer[:start] + odd + b"," + sound + answer[end:]), 1)
+    assert isinstance(found, Found)
+    assert [listed.name for listed in found.listed.instruments] == [instrument]
+    assert str(found.listed).startswith("1 passed over: Expected `str`, got `int` - at `$.base")
+    assert str(found.listed).endswith(" at ODD")
+    (told,) = opened(name).receive(message(answer[:start] + odd + answer[end:]), 1)
+    assert isinstance(told, Nothing)
+    assert "1 that cannot be read: Expected `str`, got `int`" in told.reason

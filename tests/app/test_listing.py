@@ -56,7 +56,7 @@ def test_pages_are_asked_for_until_one_names_no_other() -> None:
     assert asked(one) == [f"{TARGET}&cursor=x"]
     (found,) = one.receive(answer(pages[2]), 3)
     assert isinstance(found, Found)
-    assert [instrument.name for instrument in found.instruments] == ["A", "B", "C", "D"]
+    assert [instrument.name for instrument in found.listed.instruments] == ["A", "B", "C", "D"]
     assert found.answers == tuple(pages)
     assert (one.is_over, one.deadline, asked(one)) == (True, NEVER, [])
 
@@ -139,3 +139,29 @@ def test_an_error_of_a_venue_is_told_as_it_says_it(name: str, body: dict[str, An
     (told,) = one.receive(answer(json.dumps(body).encode()), 1)
     assert isinstance(told, Nothing)
     assert what in told.reason
+
+
+def odd(body: bytes, *names: str) -> bytes:
+    """Give some instruments of a page a form that nobody knows."""
+    told = json.loads(body)
+    for one in told["result"]["list"]:
+        one["contractType"] = "Odd" if one["symbol"] in names else one["contractType"]
+    return json.dumps(told).encode()
+
+
+def test_what_cannot_be_read_is_passed_over_on_any_page() -> None:
+    one = listing()
+    one.receive(answer(odd(page("A", "B", cursor="x"), "A", "B")), 1)
+    one.receive(answer(page("C", cursor="y")), 2)
+    (found,) = one.receive(answer(odd(page("D"), "D")), 3)
+    assert isinstance(found, Found)
+    assert [instrument.name for instrument in found.listed.instruments] == ["C"]
+    assert str(found.listed) == "3 passed over: contractType Odd at A and 2 more"
+
+
+def test_pages_of_which_nothing_can_be_read_are_no_list() -> None:
+    one = listing()
+    one.receive(answer(odd(page("A", cursor="x"), "A")), 1)
+    (told,) = one.receive(answer(odd(page("B"), "B")), 2)
+    assert isinstance(told, Nothing)
+    assert "2 that cannot be read: contractType Odd at A and 1 more" in told.reason

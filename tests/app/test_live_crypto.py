@@ -9,19 +9,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 
+from netfeed.app.account import account
 from netfeed.app.config import parse
 from netfeed.app.final import final_book
+from netfeed.app.metrics import Metrics
 from netfeed.app.recording_replay import RecordingReplay, report
 from netfeed.app.run import Options, Run
 from netfeed.book.level import Side
 from netfeed.book.state import BookState
 from netfeed.feed.gateway_words import VenueStatistics
 from tests.app.crypto_server import PATIENCE_S, CryptoVenue, Elsewhere, serving
-from tests.app.crypto_words import VENUES
+from tests.app.crypto_words import VENUES, Bybit, Kraken, Words
 
 pytestmark = pytest.mark.net
 MS = 10**6
@@ -114,7 +117,7 @@ def test_books_are_kept_through_a_loss_and_a_lost_connection_and_replayed_to_the
     path, words = tmp_path / "day.jsonl", VENUES[name]
     with serving(words) as venue, handled(section(venue), path=path) as one:
         one.turn_until(lambda: one.links[0].is_ready)
-        assert (one.links[0].listed, len(one.links[0].feed.books)) == (5, 4)
+        assert (one.links[0].listed, one.links[0].passed, len(one.links[0].feed.books)) == (5, (), 4)
         one.turn_until_moved(venue)
         one.turn_until_equal(venue)
         assert one.told().gaps_opened == 0
@@ -207,3 +210,43 @@ def test_lists_snapshots_and_books_come_over_tls_from_whom_the_file_names(name: 
         with handled(section(venue)) as one:
             one.turn_until(lambda: any("certificate is not believed" in text for text in one.said))
             assert any("`tls.ca` names whom to believe" in text for text in one.said)
+
+
+class _OddBybit(Bybit):
+    def listing(self, query: dict[str, str]) -> Any:
+        told = super().listing(query)
+        rows = told["result"]["list"]
+        rows.append(rows[0] | {"symbol": "BTCODD", "contractType": "LinearOdd"})
+        return told
+
+
+class _OddKraken(Kraken):
+    def pairs(self) -> Any:
+        told = super().pairs()
+        rows = told["data"]["pairs"]
+        rows.insert(0, rows[0] | {"symbol": "BTC/ODD", "base": None})
+        return told
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (_OddBybit(), "bybit: 4 of 8 instruments, 4 topics; 3 passed over: contractType LinearOdd at BTCODD and 2 "
+                      "more"),
+        (_OddKraken(), "kraken: 4 of 6 instruments, 4 topics; 1 passed over: Expected `str`, got `null` - at `$.base` "
+                       "at BTC/ODD"),
+    ],
+    ids=["http", "websocket"],
+)  # fmt: skip
+def test_an_odd_instrument_of_a_list_is_told_once_and_costs_no_other_its_book(words: Words, said: str) -> None:
+    with serving(words) as venue, handled(section(venue)) as one:
+        one.turn_until(lambda: one.links[0].is_ready)
+        one.turn_until_moved(venue)
+        one.turn_until_equal(venue)
+        assert [line for line in one.said if "passed over" in line] == [said]
+        (told,) = account(one.live)["venues"]
+        (entry,) = told["passed_over"]
+        assert entry["first"] in said
+        assert entry["times"] == told["listed"] - 5
+        text = Metrics(one.live).text().decode()
+        assert f'netfeed_instruments_passed_over{{venue="{words.shape}"}} {told["listed"] - 5}.0' in text

@@ -141,3 +141,22 @@ def test_a_line_that_is_too_deep_is_an_error_of_the_recording(tmp_path: Path) ->
     recorded = usual(S)
     recorded.lines.append(b"[" * 200_000 + b"\n")
     assert len(report(replayed(recorded.write(tmp_path / "day.jsonl")))["errors"]) == 1
+
+
+def test_an_odd_instrument_of_the_list_costs_no_other_its_book(tmp_path: Path) -> None:
+    recorded = usual(S)
+    place = next(n for n, line in enumerate(recorded.lines) if b"tick_size_steps" in line)
+    record = recording.decode(recorded.lines[place])
+    told = json.loads(record.text)
+    told["result"].insert(1, told["result"][0] | {"instrument_name": "ODD", "kind": "dated_spread"})
+    recorded.lines[place] = recording.encode(record.ts_ns, 0, record.connection, record.kind, json.dumps(told))
+    replay = replayed(recorded.write(tmp_path / "day.jsonl"))
+    assert agrees(replay, recorded)
+    (venue,) = report(replay)["venues"]
+    assert venue["passed_over"] == [{"reason": "kind dated_spread", "times": 1, "first": "ODD"}]
+    for one in told["result"]:
+        one["kind"] = "dated_spread"
+    recorded.lines[place] = recording.encode(record.ts_ns, 0, record.connection, record.kind, json.dumps(told))
+    report_of_none = report(replayed(recorded.write(tmp_path / "none.jsonl")))
+    assert report_of_none["books"] == []
+    assert any("that cannot be read: kind dated_spread" in one["found"] for one in report_of_none["errors"])

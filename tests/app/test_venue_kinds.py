@@ -20,7 +20,8 @@ from netfeed.app.venue_places import endpoints, listing, misfits
 from netfeed.cli.main import main
 from netfeed.errors import ConfigurationError
 from netfeed.venues import binance, bybit, coinbase, deribit_json, kraken, okx
-from tests.venues.crypto_recordings import answer, frames, put
+from tests.data import recording
+from tests.venues.crypto_recordings import CRYPTO, answer, frames, put
 
 TOPICS = {
     "deribit": (deribit_json.Dialect(), ["book.BTC-PERPETUAL.100ms", "trades.BTC-PERPETUAL.100ms"]),
@@ -138,6 +139,8 @@ def expected(symbol: str) -> tuple[dict[Decimal, Decimal], dict[Decimal, Decimal
 
 @pytest.mark.net
 def test_a_recorded_binance_is_read_from_servers_of_another_make_and_recorded_again(tmp_path: Path) -> None:
+    for name in ("BINANCE.0", "BINANCE.http.0.0", "BINANCE.ws.1.0"):
+        recording(f"{CRYPTO}/cryptofeed/{name}")  # skips here, where a skip is one: the servers read in threads
     symbols = ["NKNUSDT", "BLZETH", "LRCBTC", "RUNEEUR"]
     config, left, file = tmp_path / "run.toml", tmp_path / "report.json", tmp_path / "day.jsonl"
     with recorded_binance() as (rest, stream):

@@ -21,7 +21,7 @@ def listing(*names: str) -> list[Any]:
     listed = [LISTED | {"instrument_name": name} for name in names]
     found = KIND.instruments(msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "result": listed}))
     assert found is not None
-    return found
+    return list(found.some().instruments)
 
 
 @pytest.mark.parametrize("message", [DEEP, b'{"a":' * 200_000, b"", b"\xff", b'{"id":1e999}', b"[]"])

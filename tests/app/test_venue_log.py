@@ -33,6 +33,14 @@ LOST = Disconnected(
             Disconnected("v", 3, 1, "wss://v", "network", None, "refused", 0, 0, (), False, NEVER),
             "line 1 did not connect to wss://v: refused",
         ),
+        (
+            Disconnected("v", 3, 1, "ws://v", "network", None, "connection reset by peer", 0, 0, (), False, NEVER),
+            "line 1 did not connect to ws://v: connection reset by peer; does it speak TLS (wss://)?",
+        ),
+        (
+            Disconnected("v", 3, 1, "wss://v", "network", None, "connection reset by peer", 0, 0, (), False, NEVER),
+            "line 1 did not connect to wss://v: connection reset by peer",
+        ),
         (GapOpened("v", "book.a", 5, "sequence", 1), "book.a: missing from 5 on (sequence)"),
         (
             GapClosed("v", "book.a", 5, 9, "sequence", 1, 1 + S, "snapshot"),

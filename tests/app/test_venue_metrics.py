@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from netfeed.app.venue_metrics import venue_metrics
+from netfeed.app.venue_metrics import list_metrics, venue_metrics
 from netfeed.feed.gateway_words import Statistics
 from tests.feed.gateway_world import World
 
@@ -37,3 +37,10 @@ def test_the_account_of_a_gateway_as_metrics() -> None:
 def test_what_is_not_known_is_not_told() -> None:
     world = World(1, topics=("book.a",), sick=0.0, calm_at=10**18)
     assert "netfeed_clock_offset_seconds{" not in text_of(world.gateway.statistics())
+
+
+def test_what_was_passed_over_of_a_list_is_a_gauge() -> None:
+    passed = [{"reason": "kind X", "times": 2, "first": "A"}, {"reason": "kind Y", "times": 1, "first": "B"}]
+    (family,) = list_metrics([{"venue": "a", "passed_over": passed}, {"venue": "b", "passed_over": []}])
+    assert family.name == "netfeed_instruments_passed_over"
+    assert [(one.labels, one.value) for one in family.samples] == [({"venue": "a"}, 3), ({"venue": "b"}, 0)]

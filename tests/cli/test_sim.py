@@ -49,7 +49,7 @@ def test_a_venue_of_connections_writes_what_a_handler_needs(
     assert sorted(path.name for path in (tmp_path / "ca").iterdir()) == ["ca.pem", "server.key", "server.pem"]
     assert {"change_id", "instrument", "digest"} <= set(json.loads(truth.read_text().splitlines()[0]))
     assert main(["config", "check", str(config)]) == 0
-    assert "1 venues" in capsys.readouterr().out
+    assert "ok, 1 venue\n" in capsys.readouterr().out
     assert main([*argv, "--plain", "--fault", "stream silent", "--at", "1h stream 1 close 1012"]) == 0
     assert json.loads(capsys.readouterr().out)["stream"]["url"].startswith("ws://")
     assert main(["sim", "--protocol", "itch50", "--stream", "127.0.0.1:0"]) == 4

@@ -12,6 +12,7 @@ from netfeed.build import PURE
 from netfeed.errors import WireError
 from netfeed.venues import binance, bybit, coinbase, deribit_json, kraken, okx
 from netfeed.venues.deribit_events import Events
+from netfeed.venues.entries import MAX_REASONS
 from tests.venues.depth_messages import MESSAGES, NAMES, RULES, market, snapshot_body, told, written
 
 DIALECTS: dict[str, Any] = {
@@ -62,7 +63,10 @@ def dialect_target(venue: str) -> Callable[[bytes], None]:
         for said in DIALECTS[venue].read(data):
             assert said is not None
         with suppress(WireError):
-            LISTINGS[venue](data)
+            told = LISTINGS[venue](data)
+            assert len(told.passed) <= MAX_REASONS + 1
+            assert str(told).isprintable()
+            told.some()
         if venue == "deribit":
             Events({}).take(data, 0, 0)
 

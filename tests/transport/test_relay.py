@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 
 import pytest
 
@@ -106,10 +107,14 @@ def test_a_damaged_packet_arrives_damaged(wire):
 
 def test_an_interface_that_is_down_costs_packets_and_not_the_relay(wire):
     lay, left, right = wire
-    lay({})
+    relay = lay({(GROUP, PORT): Link(Faults())})
     with joined(right, "10.9.0.2", PORT) as receiver, sender(left) as out:
         right.down("eth0")
         out.sendto(b"lost", (GROUP, PORT))
+        until = time.monotonic() + 10
+        while not relay.statistics.taken or not relay.statistics.delivered + relay.statistics.refused:
+            assert time.monotonic() < until, "the relay never took the packet"
+            time.sleep(0.001)
         right.up("eth0")
         right.route("233.252.0.0/24", "eth0")
         for _ in range(100):

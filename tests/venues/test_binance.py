@@ -178,11 +178,13 @@ def test_symbols_of_spot_and_of_futures() -> None:
     symbol = {"symbol": "BTCUSDT_261225", "status": "TRADING", "baseAsset": "BTC", "quoteAsset": "USDT",
               "marginAsset": "USDT", "contractType": "CURRENT_QUARTER", "deliveryDate": 1798185600000,
               "filters": filters}  # fmt: skip
-    (one,) = binance.instruments(json.dumps({"symbols": [symbol]}).encode())
+    (one,) = binance.instruments(json.dumps({"symbols": [symbol]}).encode()).instruments
     assert (one.kind, one.exponents, one.tick, one.lot, one.minimum) == (Kind.FUTURE, (-8, -8), 10**7, 10**5, 5 * 10**5)
     assert one.expiry_ns == 1_798_185_600_000_000_000
-    listed = {one.name: one for one in binance.instruments(answer("BINANCE.0", "exchangeInfo"))}
+    told = binance.instruments(answer("BINANCE.0", "exchangeInfo"))
+    listed = {one.name: one for one in told.instruments}
     assert len(listed) > 1_000
+    assert told.passed == ()
     assert (listed["ETHBTC"].exponents, listed["ETHBTC"].tick, listed["ETHBTC"].lot) == ((-8, -8), 100, 10_000)
     assert {one.kind for one in listed.values()} == {Kind.SPOT}
 
@@ -190,7 +192,7 @@ def test_symbols_of_spot_and_of_futures() -> None:
 def test_the_recording_of_2021_becomes_books() -> None:
     texts = frames("BINANCE.ws.1.0")
     names = ["NKNUSDT", "BLZETH", "LRCBTC", "RUNEEUR"]
-    listed = {one.name: one for one in binance.instruments(answer("BINANCE.0", "exchangeInfo"))}
+    listed = {one.name: one for one in binance.instruments(answer("BINANCE.0", "exchangeInfo")).instruments}
     bodies = {name: answer("BINANCE.http.0.0", f"symbol={name}&") for name in names}
     market = binance.market([listed[name] for name in names])
     for name in names:

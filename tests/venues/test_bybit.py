@@ -13,6 +13,7 @@ from netfeed.feed.dialect import Acknowledged, Beat, Puzzling, Refused, Resync, 
 from netfeed.feed.subscriptions import Ask, State, Subscriptions
 from netfeed.venues import bybit
 from netfeed.venues.depth_market import DepthMarket
+from netfeed.venues.entries import Listed
 from netfeed.venues.instrument import Instrument, Kind, Number, Right
 
 DIALECT = bybit.Dialect()
@@ -161,7 +162,7 @@ def listing(category: str, one: dict[str, object]) -> bytes:
 def test_a_page_names_the_next_one_and_an_error_is_none() -> None:
     page = {"retCode": 0, "result": {"category": "spot", "list": [], "nextPageCursor": "first%3DA%26last%3DB"}}
     assert bybit.next_cursor(json.dumps(page).encode()) == "first%3DA%26last%3DB"
-    assert bybit.instruments(json.dumps(page).encode()) == []
+    assert bybit.instruments(json.dumps(page).encode()).some() == Listed()
     assert bybit.next_cursor(b'{"retCode":0,"result":{"category":"spot","list":[],"nextPageCursor":""}}') == ""
     with pytest.raises(WireError, match="10001 params error"):
         bybit.instruments(b'{"retCode":10001,"retMsg":"params error: category","result":{}}')
@@ -173,23 +174,23 @@ def test_an_option_a_future_and_a_spot_pair() -> None:
         "settleCoin": "USDT", "optionsType": "Put", "deliveryTime": "1774598400000",
         "priceFilter": {"minPrice": "5", "tickSize": "5"},
         "lotSizeFilter": {"maxOrderQty": "500", "minOrderQty": "0.01", "qtyStep": "0.01"},
-    }))  # fmt: skip
+    })).instruments  # fmt: skip
     assert (option.kind, option.right, option.strike) == (Kind.OPTION, Right.PUT, Number(800_005, -1))
     assert (option.expiry_ns, option.exponents, option.tick) == (1_774_598_400_000_000_000, (0, -2), 5)
     (future,) = bybit.instruments(listing("inverse", {
         "symbol": "BTCUSDH26", "contractType": "InverseFutures", "baseCoin": "BTC", "quoteCoin": "USD",
         "settleCoin": "BTC", "deliveryTime": "1774598400000", "priceFilter": {"tickSize": "0.50"},
         "lotSizeFilter": {"minOrderQty": "1", "qtyStep": "1"}, "status": "PreLaunch",
-    }))  # fmt: skip
+    })).instruments  # fmt: skip
     assert (future.kind, future.inverse, future.exponents, future.tick) == (Kind.FUTURE, True, (-1, 0), 5)
     assert not future.trading
     (spot,) = bybit.instruments(listing("spot", {
         "symbol": "BTCUSDT", "baseCoin": "BTC", "quoteCoin": "USDT", "priceFilter": {"tickSize": "0.01"},
         "lotSizeFilter": {"basePrecision": "0.000001", "minOrderQty": "0.000048"},
-    }))  # fmt: skip
+    })).instruments  # fmt: skip
     assert (spot.kind, spot.exponents, spot.minimum) == (Kind.SPOT, (-2, -6), 48)
     with pytest.raises(WireError):
         bybit.instruments(listing("option", {
             "symbol": "BTC", "baseCoin": "BTC", "quoteCoin": "USDT", "priceFilter": {"tickSize": "0.01"},
             "lotSizeFilter": {"qtyStep": "0.000001", "minOrderQty": "0.000048"},
-        }))  # fmt: skip
+        })).some()  # fmt: skip

@@ -131,7 +131,7 @@ def test_products_of_spot_and_of_futures() -> None:
          "future_product_details": {"contract_expiry": "2025-12-26T16:00:00Z", "contract_size": "0.01",
                                     "contract_expiry_type": "EXPIRING"}},
     ]}  # fmt: skip
-    spot, future = coinbase.instruments(json.dumps(body).encode())
+    spot, future = coinbase.instruments(json.dumps(body).encode()).instruments
     assert (spot.kind, spot.exponents, spot.minimum, spot.base) == (Kind.SPOT, (-2, -8), 10_000, "BTC")
     assert (future.kind, future.tick, future.contract) == (Kind.FUTURE, 5, Number(1, -2))
     assert (future.expiry_ns, future.trading) == (1_766_764_800_000_000_000, False)

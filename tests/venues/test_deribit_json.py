@@ -82,7 +82,7 @@ def test_an_instrument_with_steps_of_its_tick() -> None:
         "contract_size": 1.0, "strike": 100000.0, "option_type": "call", "expiration_timestamp": 1798185600000,
         "tick_size_steps": [{"above_price": 0.005, "tick_size": 0.0005}], "settlement_period": "month",
     }]}).encode()  # fmt: skip
-    (one,) = deribit_json.instruments(body)
+    (one,) = deribit_json.instruments(body).instruments
     assert one == Instrument(
         "deribit", "BTC-25DEC26-100000-C", Kind.OPTION, "BTC", "BTC", "BTC", -4, -1, 1, 1, 1, inverse=True,
         contract=Number(1, 0), strike=Number(100_000, 0), right=Right.CALL, expiry_ns=1_798_185_600_000_000_000,
@@ -93,7 +93,7 @@ def test_an_instrument_with_steps_of_its_tick() -> None:
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"result":7}', b'{"result":[{"kind":"option"}]}', b"{" * 5_000])
 def test_an_answer_of_another_form_is_one_error(body: bytes) -> None:
     with pytest.raises(WireError):
-        deribit_json.instruments(body)
+        deribit_json.instruments(body).some()
 
 
 def test_a_skipped_change_id_asks_for_that_book_alone_and_once() -> None:
@@ -149,7 +149,7 @@ def test_the_recording_becomes_books() -> None:
     listed = {
         one.name: one
         for currency in ("BTC", "ETH")
-        for one in deribit_json.instruments(answer("DERIBIT.0", f"get_instruments?currency={currency}"))
+        for one in deribit_json.instruments(answer("DERIBIT.0", f"get_instruments?currency={currency}")).instruments
     }
     assert len(listed) > 800
     books: dict[str, Sides] = {}

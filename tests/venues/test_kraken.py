@@ -60,7 +60,7 @@ def test_the_precision_of_a_pair_is_its_exponent() -> None:
     body = b"""{"channel":"instrument","type":"snapshot","data":{"assets":[],"pairs":[{"symbol":"BTC/USD","base":"BTC",
         "quote":"USD","status":"online","qty_precision":8,"qty_increment":0.00000001,"price_precision":1,
         "price_increment":0.5,"qty_min":0.0001}]}}"""
-    (one,) = kraken.instruments(body)
+    (one,) = kraken.instruments(body).instruments
     assert (one.exponents, one.tick, one.lot, one.minimum) == ((-1, -8), 5, 1, 10_000)
 
 

@@ -87,9 +87,9 @@ def test_a_hole_asks_for_a_snapshot_and_the_checksum_of_today_is_not_looked_at()
 
 
 def test_instruments_of_the_recording() -> None:
-    swap, option = (
-        {one.name: one for one in okx.instruments(answer("OKX.0", part))} for part in ("SWAP", "instType=OPTION")
-    )
+    told = [okx.instruments(answer("OKX.0", part)) for part in ("SWAP", "instType=OPTION")]
+    swap, option = ({one.name: one for one in page.instruments} for page in told)
+    assert [page.passed for page in told] == [(), ()]
     one = swap["BTC-USD-SWAP"]
     assert (one.kind, one.base, one.quote, one.settlement, one.inverse) == (
         Kind.PERPETUAL,
@@ -107,7 +107,7 @@ def test_instruments_of_the_recording() -> None:
 def recorded() -> tuple[list[bytes], dict[str, Instrument]]:
     listed = {}
     for part in ("SPOT", "SWAP", "FUTURES"):
-        listed |= {one.name: one for one in okx.instruments(answer("OKX.0", f"instType={part}"))}
+        listed |= {one.name: one for one in okx.instruments(answer("OKX.0", f"instType={part}")).instruments}
     return frames("OKX.ws.1.0"), listed
 
 

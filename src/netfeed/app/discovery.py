@@ -14,7 +14,7 @@ import msgspec
 from netfeed.errors import WireError
 from netfeed.feed.talk import Ended, Heard, Opened, Talk, Word
 from netfeed.machine import NEVER, Buffer
-from netfeed.venues.instrument import Instrument
+from netfeed.venues.entries import Listed
 
 PATIENCE_NS: Final = 20_000_000_000
 LATE: Final = "no answer in time: is that the venue, and does it carry its instruments there?"
@@ -26,9 +26,9 @@ HEAD: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the venue lists, and the messages that said so."""
+    """What the venue lists, something of which can be read, and the messages that said so."""
 
-    instruments: tuple[Instrument, ...]
+    listed: Listed
     answers: tuple[bytes, ...]
 
 
@@ -41,10 +41,10 @@ class Nothing:
 
 
 class Discovery:
-    """One attempt. `read` gives the instruments of a message, None for one that is no answer; Raises: WireError."""
+    """One attempt. `read` gives what a message lists, None for one that is no answer; Raises: WireError."""
 
     def __init__(
-        self, talk: Talk, question: bytes, read: Callable[[Buffer], list[Instrument] | None], now: int
+        self, talk: Talk, question: bytes, read: Callable[[Buffer], Listed | None], now: int
     ) -> None:  # fmt: skip
         self.is_over = False
         self._talk, self._question, self._read = talk, question, read
@@ -94,11 +94,9 @@ class Discovery:
     def _answer(self, message: bytes) -> Found | Nothing | None:
         try:
             found = self._read(message)
+            return broken(message) if found is None else Found(found.some(), (message,))
         except WireError as error:
             return Nothing(f"{error}: {message[:200].decode(errors='replace')}")
-        if found is None:
-            return broken(message)
-        return Found(tuple(found), (message,))
 
     def _end(self, told: Found | Nothing, now: int) -> list[Found | Nothing]:
         self._talk.leave("", now)

@@ -14,7 +14,7 @@ from netfeed.feed.fetcher import HEADERS
 from netfeed.feed.websocket_talk import WHY
 from netfeed.machine import NEVER, Buffer
 from netfeed.proto import http
-from netfeed.venues.instrument import Instrument
+from netfeed.venues.entries import Listed
 
 OK: Final = 200
 MAX_PAGES: Final = 64
@@ -41,17 +41,18 @@ _REMEDIES: Final = {
 
 
 class Listing:
-    """One attempt. `read` gives the instruments of a page, `more` the target of the next; Raises: WireError, both."""
+    """One attempt. `read` gives what a page lists, `more` the target of the next; Raises: WireError, both."""
 
     def __init__(
-        self, exchange: Exchange, target: str, read: Callable[[Buffer], list[Instrument] | None],
+        self, exchange: Exchange, target: str, read: Callable[[Buffer], Listed | None],
         more: Callable[[str, Buffer], str | None], now: int,
     ) -> None:  # fmt: skip
         self.is_over = False
         self._exchange, self._read, self._more = exchange, read, more
-        self._instruments: list[Instrument] = []
+        self._listed = Listed()
         self._pages: list[bytes] = []
         self._targets: list[str] = []
+        self._cut = ""
         self._ask(target, now)
 
     @property
@@ -92,7 +93,8 @@ class Listing:
                 if told is not None:
                     return self._end(told)
             elif type(event) in _ENDS:
-                return self._end(Nothing(_ENDS[type(event)](event)[:TOLD]))
+                cut = self._cut if isinstance(event, http.Closed) else ""
+                return self._end(Nothing(cut or _ENDS[type(event)](event)[:TOLD]))
         return []
 
     def _answer(self, response: http.Response, now: int) -> Found | Nothing | None:
@@ -103,17 +105,17 @@ class Listing:
         if sum(map(len, self._pages)) > MAX_BYTES:
             return Nothing(f"a list of more than {MAX_BYTES} bytes: name a `category`, or a narrower `listing`")
         try:
-            self._instruments += self._read(response.body) or ()
+            self._listed += self._read(response.body) or Listed()
             target = self._more(self._targets[-1], response.body)
             if target is None:
-                return Found(tuple(self._instruments), tuple(self._pages))
+                return Found(self._listed.some(), tuple(self._pages))
             if target in self._targets or len(self._targets) == MAX_PAGES:
                 return Nothing(f"its list does not end: page {len(self._pages)} leads to {target[-TOLD:]}")
             self._ask(target, now)
         except WireError as error:
             return Nothing(str(error))
-        except MisuseError:
-            return Nothing(f"it ends the connection after page {len(self._pages)}, before its list ends")
+        except MisuseError:  # the conversation is over; why, the events behind this one say
+            self._cut = f"it ends the connection after page {len(self._pages)}, before its list ends"
         return None
 
     def _end(self, told: Found | Nothing) -> list[Found | Nothing]:

@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 import netfeed
 from netfeed.app.account import RECOVERIES, account
 from netfeed.app.live import Live
-from netfeed.app.venue_metrics import venue_metrics
+from netfeed.app.venue_metrics import list_metrics, venue_metrics
 from netfeed.feed.gateway_words import Statistics
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -53,6 +53,7 @@ class Metrics(Collector):
         yield from _channels(told)
         accounts = [link.statistics() for link in self._live.venues.links]
         yield from venue_metrics(Statistics(tuple(one for one in accounts if one is not None), 0, 0))
+        yield from list_metrics(told["venues"])
         yield from self._process(told)
 
     def _lines(self, told: dict[str, Any]) -> Iterator[Metric]:

@@ -27,7 +27,7 @@ from netfeed.book.change import Refusal
 from netfeed.errors import WireError
 from netfeed.feed.venue import Numbers
 from netfeed.transport.file import Source, SourceError, open_source
-from netfeed.venues.instrument import Instrument
+from netfeed.venues.entries import Listed
 from netfeed.wire import recording
 from netfeed.wire.recording import Record
 
@@ -45,7 +45,7 @@ class Recorded:
         self.feed = VenueFeed(index)
         self.kind: Kind = KINDS[config.venue]
         self.made: Made | None = None
-        self.listed: list[Instrument] = []
+        self.listed = Listed()
         self.numbers = Numbers()
         self.by_kind: Counter[str] = Counter()
 
@@ -178,10 +178,11 @@ class RecordingReplay:
         found = venue.kind.instruments(message)
         if found is None:
             return
-        venue.listed += found
+        listed, venue.listed = venue.listed + found, Listed()
         if venue.kind.more("", message) is None:
-            venue.made = venue.kind.made(venue.config, wanted(venue.config, venue.listed))
+            venue.made = venue.kind.made(venue.config, wanted(venue.config, listed.some().instruments))
             venue.feed.made(venue.made.market)
+        venue.listed = listed
 
     def _said(self, venue: Recorded, record: Record) -> None:
         asked = venue.kind.asked(record.payload)
@@ -264,7 +265,7 @@ def report(replay: RecordingReplay, *, depth: int | None = None) -> dict[str, An
         "netfeed": netfeed.__version__, "build": netfeed.BUILD, "files": replay.files, "messages": replay.messages,
         "venues": [
             {"venue": one.name, "kind": one.config.venue, "lines": dict(sorted(one.by_kind.items())),
-             "instruments": len(one.feed.books)}
+             "instruments": len(one.feed.books), "passed_over": [what._asdict() for what in one.listed.passed]}
             for one in replay.venues
         ],
         "changes": replay.changes.count, "lost": replay.lost,

@@ -16,7 +16,9 @@ Json = dict[str, Any]
 
 def venue_account(link: VenueLink) -> Json:
     """Give the account of one venue."""
-    told, base = link.statistics(), {"venue": link.name, "kind": link.config.venue, "listed": link.listed}
+    told = link.statistics()
+    base = {"venue": link.name, "kind": link.config.venue, "listed": link.listed,
+            "passed_over": [one._asdict() for one in link.passed]}  # fmt: skip
     books = {state.name: 0 for state in BookState} | Counter(BookState(book.state).name for book in link.feed.books)
     if told is None:
         return base | {**dict.fromkeys(_COUNTED, 0), "offset_ns": None, "error_ns": None, "open_gaps": 0,

@@ -24,6 +24,7 @@ from netfeed.app.configuration import Venue, VenueLimits
 from netfeed.errors import ConfigurationError
 from netfeed.feed.dialect import Dialect, Limits, Market
 from netfeed.machine import Buffer
+from netfeed.venues.entries import Listed
 from netfeed.venues.instrument import Instrument
 
 Asked = tuple[bool, list[str]]
@@ -61,7 +62,7 @@ class Kind(NamedTuple):
     """
 
     endpoint: Callable[[Venue], str]
-    instruments: Callable[[Buffer], list[Instrument] | None]
+    instruments: Callable[[Buffer], Listed | None]
     made: Callable[[Venue, Sequence[Instrument]], Made]
     asked: Callable[[Buffer], Asked | None]
     question: Callable[[Venue], bytes] | None = None

@@ -45,6 +45,7 @@ from netfeed.proto.bucket import TokenBucket
 from netfeed.transport.loop import Loop
 from netfeed.transport.task import Task
 from netfeed.units import duration_text
+from netfeed.venues.entries import Passed
 from netfeed.venues.instrument import Instrument
 
 MAX_REASONS: Final = 64
@@ -70,6 +71,7 @@ class VenueLink:
         self.gateway: Gateway | None = None
         self.reconnects: dict[str, Counter[str]] = {}
         self.listed = 0
+        self.passed: tuple[Passed, ...] = ()
         self._kind = KINDS[config.venue]
         self._loop, self._budget, self._tell, self._stream = loop, budget, tell, stream
         self._listed = listed
@@ -155,11 +157,13 @@ class VenueLink:
         if isinstance(told, Nothing):
             self._unanswered(words.hinted(told.reason, self._place), now, told.wait_ns)
             return
-        found = wanted(self.config, told.instruments)
-        self.listed = len(told.instruments)
+        found = wanted(self.config, told.listed.instruments)
+        self.listed, self.passed = len(told.listed), told.listed.passed
+        passed = f"; {told.listed}" if self.passed else ""
         if not found:
-            some = ", ".join(one.name for one in told.instruments[:SHOWN])
-            self._unanswered(f"`instruments` names none of the {self.listed} that it lists ({some}, ...)", now)
+            some = ", ".join(one.name for one in told.listed.instruments[:SHOWN])
+            none = f"`instruments` names none of the {self.listed} that it lists ({some}, ...)"
+            self._unanswered(none + passed, now)
             return
         try:
             made, gateway = self._make(found, now)
@@ -168,7 +172,7 @@ class VenueLink:
             return
         self._backoff.stop()
         self._listed(self.name, told.answers, self._kind.question is not None)
-        self._tell(f"{self.name}: {len(found)} of {self.listed} instruments, {len(made.topics)} topics")
+        self._tell(f"{self.name}: {len(found)} of {self.listed} instruments, {len(made.topics)} topics{passed}")
         self._made, self._book_topics, self.gateway = made, made.books, gateway
         self._drive = VenueDrive(self._loop, gateway, events=self._take)
 

@@ -20,7 +20,7 @@ from netfeed.app.venue_kind import UNREADABLE
 from netfeed.errors import WireError
 from netfeed.machine import Buffer
 from netfeed.venues import binance, bybit, deribit_json, kraken
-from netfeed.venues.instrument import Instrument
+from netfeed.venues.entries import Listed
 
 QUESTION: Final = 1
 """The id of the first request."""
@@ -41,10 +41,10 @@ class _Answer(msgspec.Struct):
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
 
 
-def _answering(is_answer: Callable[[_Answer], bool], read: Callable[[Buffer], list[Instrument]]) -> Callable[
-    [Buffer], list[Instrument] | None
+def _answering(is_answer: Callable[[_Answer], bool], read: Callable[[Buffer], Listed]) -> Callable[
+    [Buffer], Listed | None
 ]:  # fmt: skip
-    def instruments(message: Buffer) -> list[Instrument] | None:
+    def instruments(message: Buffer) -> Listed | None:
         try:
             answer = _ANSWER.decode(message)
         except UNREADABLE:

@@ -7,6 +7,7 @@ from collections import deque
 from typing import Any
 
 from netfeed.app.gap_log import Told as Lines
+from netfeed.app.venue_words import hinted
 from netfeed.feed import session_words as session
 from netfeed.feed.gateway_words import (
     Connected,
@@ -63,7 +64,8 @@ def _lost(event: Disconnected, now: int) -> str:
     code = "" if event.code is None else f" {event.code}"
     again = "" if event.retry_at == NEVER else f"; again in {duration_text(max(0, event.retry_at - now))}"
     if event.uptime_ns == 0:
-        return f"line {event.line} did not connect to {event.endpoint}: {event.reason}{again}"
+        reason = hinted(event.reason, event.endpoint)
+        return f"line {event.line} did not connect to {event.endpoint}: {reason}{again}"
     lived = f"after {duration_text(event.uptime_ns)}, last heard {duration_text(event.quiet_ns)} before"
     return f"line {event.line} closed by {event.by}{code}: {event.reason}; {lived}; {len(event.last)} topics{again}"
 

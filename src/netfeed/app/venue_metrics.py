@@ -3,7 +3,7 @@
 Names and units are part of the public interface (`docs/configuration.md`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -55,6 +55,15 @@ def venue_metrics(told: Statistics) -> Iterator[Metric]:
         sessions = [line.session for line in venue.connections if line.session is not None]
         puzzling.add_metric([venue.name], sum(sum(one.puzzling.values()) for one in sessions))
     yield from (books, puzzling)
+
+
+def list_metrics(venues: Iterable[dict[str, Any]]) -> Iterator[Metric]:
+    """Give what could not be read of the venues' lists, of the accounts of venues."""
+    passed = GaugeMetricFamily("netfeed_instruments_passed_over", "Instruments of a form that nobody knows",
+                               labels=["venue"])  # fmt: skip
+    for venue in venues:
+        passed.add_metric([venue["venue"]], sum(one["times"] for one in venue["passed_over"]))
+    yield passed
 
 
 def _seconds(value_ns: int | None) -> float | None:

@@ -38,6 +38,7 @@ from netfeed.venues import answers
 from netfeed.venues.depth_market import DepthMarket
 from netfeed.venues.depth_rules import Numbering, Rules, Snapshots
 from netfeed.venues.depth_shape import Node, Role, Rung, Shape
+from netfeed.venues.entries import Listed, each
 from netfeed.venues.instrument import Instrument, Kind, finer, grid, milliseconds, whole
 
 VENUE: Final = "binance"
@@ -207,25 +208,26 @@ class _Symbol(msgspec.Struct):
 
 
 class _Listing(msgspec.Struct):
-    symbols: list[_Symbol]
+    symbols: list[msgspec.Raw]
 
 
 _LISTING: Final = msgspec.json.Decoder(_Listing)
+_ROW: Final = msgspec.json.Decoder(_Symbol)
 
 
-def instruments(body: Buffer) -> list[Instrument]:
+def instruments(body: Buffer) -> Listed:
     """Read the answer of exchangeInfo, of spot or of USD-M futures.
 
-    Raises: WireError.
+    Raises: WireError for what is no list.
     """
-    return [_instrument(one) for one in answers.decoded(_LISTING, body, "exchangeInfo").symbols]
+    return each(answers.decoded(_LISTING, body, "exchangeInfo").symbols, _ROW, _instrument, "symbol")
 
 
 def _instrument(one: _Symbol) -> Instrument:
     filters = {filter.filterType: filter for filter in one.filters}
     prices, lots = filters.get("PRICE_FILTER"), filters.get("LOT_SIZE")
     if prices is None or lots is None or prices.tickSize is None or lots.stepSize is None:
-        raise WireError("filters", offset=0, found=one.symbol, wanted="PRICE_FILTER and LOT_SIZE")
+        raise WireError("filters", offset=0, found=", ".join(filters) or "none", wanted="PRICE_FILTER and LOT_SIZE")
     price, quantity = grid([prices.tickSize], [lots.stepSize])
     price = finer(price, one.quotePrecision, prices.maxPrice or prices.tickSize)
     quantity = finer(quantity, one.baseAssetPrecision, lots.maxQty or lots.stepSize)

@@ -20,6 +20,7 @@ Leaves out: `orderbook.full`, trades, tickers, orders.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -31,6 +32,7 @@ from netfeed.venues import answers
 from netfeed.venues.depth_market import DepthMarket
 from netfeed.venues.depth_rules import Numbering, Rules
 from netfeed.venues.depth_shape import Node, Role, Rung, Shape
+from netfeed.venues.entries import Listed, each
 from netfeed.venues.instrument import Instrument, Kind, Number, Right, grid, milliseconds, whole
 
 VENUE: Final = "bybit"
@@ -171,7 +173,7 @@ class _Listed(msgspec.Struct):
     deliveryTime: str = ""
 
 
-_Rows = list[_Listed]
+_Rows = list[msgspec.Raw]
 
 
 class _Result(msgspec.Struct):
@@ -187,16 +189,17 @@ class _Listing(msgspec.Struct):
 
 
 _LISTING: Final = msgspec.json.Decoder(_Listing)
+_ROW: Final = msgspec.json.Decoder(_Listed)
 _RIGHTS: Final = {"Call": Right.CALL, "Put": Right.PUT}
 
 
-def instruments(body: Buffer) -> list[Instrument]:
+def instruments(body: Buffer) -> Listed:
     """Read a page of the answer of /v5/market/instruments-info.
 
-    Raises: WireError.
+    Raises: WireError for what is no list.
     """
     result = _page(body)
-    return [_instrument(one, result.category) for one in result.list]
+    return each(result.list, _ROW, partial(_instrument, category=result.category), "symbol")
 
 
 def next_cursor(body: Buffer) -> str:
@@ -228,8 +231,10 @@ _CONTRACTS: Final = {
 def _instrument(one: _Listed, category: str) -> Instrument:
     what = _What(Kind.OPTION) if category == "option" else _CONTRACTS.get(one.contractType)
     lot = one.lotSizeFilter.qtyStep or one.lotSizeFilter.basePrecision
-    if what is None or lot is None:
-        raise WireError("instrument", offset=0, found=one.symbol, wanted="a known contractType, and a step of quantity")
+    if what is None:
+        raise WireError("contractType", offset=0, found=one.contractType, wanted=", ".join(_CONTRACTS))
+    if lot is None:
+        raise WireError("lotSizeFilter", offset=0, found="no step", wanted="qtyStep or basePrecision")
     price, quantity = grid([one.priceFilter.tickSize], [lot, one.lotSizeFilter.minOrderQty])
     is_option = what.kind is Kind.OPTION
     return Instrument(
@@ -249,5 +254,5 @@ def _strike(symbol: str) -> Number:
     """Read a strike from the name, the only place where it stands: BTC-29DEC23-80000-C, or with -USDT behind."""
     parts = symbol.split("-")
     if len(parts) < 4 or not parts[2].replace(".", "", 1).isdecimal():
-        raise WireError("symbol", offset=0, found=symbol, wanted="an option's name with a strike")
+        raise WireError("symbol", offset=0, found="a name without a strike", wanted="an option's name with a strike")
     return Number.of(Decimal(parts[2]))

@@ -31,6 +31,7 @@ from netfeed.venues import answers
 from netfeed.venues.depth_market import DepthMarket
 from netfeed.venues.depth_rules import Numbering, Rules
 from netfeed.venues.depth_shape import Node, Role, Rung, Shape
+from netfeed.venues.entries import Listed, each
 from netfeed.venues.instrument import Instrument, Kind, Number, grid, whole
 
 VENUE: Final = "coinbase"
@@ -146,18 +147,19 @@ class _Product(msgspec.Struct):
 
 
 class _Listing(msgspec.Struct):
-    products: list[_Product]
+    products: list[msgspec.Raw]
 
 
 _LISTING: Final = msgspec.json.Decoder(_Listing)
+_ROW: Final = msgspec.json.Decoder(_Product)
 
 
-def instruments(body: Buffer) -> list[Instrument]:
+def instruments(body: Buffer) -> Listed:
     """Read the answer of market/products.
 
-    Raises: WireError.
+    Raises: WireError for what is no list.
     """
-    return [_instrument(one) for one in answers.decoded(_LISTING, body, "market/products").products]
+    return each(answers.decoded(_LISTING, body, "market/products").products, _ROW, _instrument, "product_id")
 
 
 def _instrument(one: _Product) -> Instrument:

@@ -40,6 +40,7 @@ from netfeed.venues.depth_market import DepthMarket
 from netfeed.venues.depth_rules import Numbering, Rules
 from netfeed.venues.depth_shape import Node, Role, Rung, Shape
 from netfeed.venues.deribit_events import Events
+from netfeed.venues.entries import Listed, each
 from netfeed.venues.instrument import Instrument, Kind, Number, Right, Step, grid, milliseconds, whole
 
 VENUE: Final = "deribit"
@@ -196,10 +197,11 @@ class _Listed(msgspec.Struct):
 
 
 class _Listing(msgspec.Struct):
-    result: list[_Listed]
+    result: list[msgspec.Raw]
 
 
 _LISTING: Final = msgspec.json.Decoder(_Listing)
+_ROW: Final = msgspec.json.Decoder(_Listed)
 _KINDS: Final = {
     "option": Kind.OPTION, "spot": Kind.SPOT, "future": Kind.FUTURE, "future_combo": Kind.COMBO,
     "option_combo": Kind.COMBO,
@@ -207,12 +209,12 @@ _KINDS: Final = {
 _RIGHTS: Final = {"call": Right.CALL, "put": Right.PUT}
 
 
-def instruments(body: Buffer) -> list[Instrument]:
+def instruments(body: Buffer) -> Listed:
     """Read the answer of public/get_instruments.
 
-    Raises: WireError.
+    Raises: WireError for what is no list.
     """
-    return [_instrument(one) for one in answers.decoded(_LISTING, body, "public/get_instruments").result]
+    return each(answers.decoded(_LISTING, body, "public/get_instruments").result, _ROW, _instrument, "instrument_name")
 
 
 def _instrument(one: _Listed) -> Instrument:

@@ -33,6 +33,7 @@ from netfeed.venues.depth_market import DepthMarket
 from netfeed.venues.depth_rules import Numbering, Rules, Summing
 from netfeed.venues.depth_shape import Node, Role, Rung, Shape
 from netfeed.venues.depth_text import nanoseconds
+from netfeed.venues.entries import Listed, each
 from netfeed.venues.instrument import Instrument, Kind, grid, whole
 
 VENUE: Final = "kraken"
@@ -167,7 +168,7 @@ class _Pair(msgspec.Struct):
 
 
 class _Data(msgspec.Struct):
-    pairs: list[_Pair]
+    pairs: list[msgspec.Raw]
 
 
 class _Listing(msgspec.Struct):
@@ -176,6 +177,7 @@ class _Listing(msgspec.Struct):
 
 
 _LISTING: Final = msgspec.json.Decoder(_Listing)
+_ROW: Final = msgspec.json.Decoder(_Pair)
 MOST_PRECISION: Final = 18
 
 
@@ -184,12 +186,12 @@ def instruments_request(request: int) -> bytes:
     return msgspec.json.encode({"method": "subscribe", "params": {"channel": "instrument"}, "req_id": request})
 
 
-def instruments(body: Buffer) -> list[Instrument]:
+def instruments(body: Buffer) -> Listed:
     """Read a message of the `instrument` channel.
 
-    Raises: WireError.
+    Raises: WireError for what is no list.
     """
-    return [_instrument(one) for one in answers.decoded(_LISTING, body, "instrument").data.pairs]
+    return each(answers.decoded(_LISTING, body, "instrument").data.pairs, _ROW, _instrument, "symbol")
 
 
 def _instrument(one: _Pair) -> Instrument:

@@ -29,6 +29,7 @@ from netfeed.venues import answers
 from netfeed.venues.depth_market import DepthMarket
 from netfeed.venues.depth_rules import Numbering, Rules, Summing
 from netfeed.venues.depth_shape import Node, Role, Rung, Shape
+from netfeed.venues.entries import Listed, each
 from netfeed.venues.instrument import Instrument, Kind, Number, Right, believed, grid, milliseconds, whole
 
 VENUE: Final = "okx"
@@ -176,25 +177,26 @@ class _Listed(msgspec.Struct):
 
 
 class _Listing(msgspec.Struct):
-    data: list[_Listed]
+    data: list[msgspec.Raw]
     code: str = "0"
     msg: str = ""
 
 
 _LISTING: Final = msgspec.json.Decoder(_Listing)
+_ROW: Final = msgspec.json.Decoder(_Listed)
 _KINDS: Final = {"SPOT": Kind.SPOT, "MARGIN": Kind.SPOT, "SWAP": Kind.PERPETUAL, "FUTURES": Kind.FUTURE,
                  "OPTION": Kind.OPTION}  # fmt: skip
 _RIGHTS: Final = {"C": Right.CALL, "P": Right.PUT}
 
 
-def instruments(body: Buffer) -> list[Instrument]:
+def instruments(body: Buffer) -> Listed:
     """Read the answer of public/instruments. What is not priced yet (`preopen`, without a tick) is left out.
 
-    Raises: WireError.
+    Raises: WireError for what is no list.
     """
     listing = answers.decoded(_LISTING, body, "public/instruments")
     answers.succeeded("public/instruments", listing.code == "0", f"{listing.code} {listing.msg}")
-    return [_instrument(one) for one in listing.data if one.tickSz and one.lotSz]
+    return each(listing.data, _ROW, lambda one: _instrument(one) if one.tickSz and one.lotSz else None, "instId")
 
 
 def _instrument(one: _Listed) -> Instrument:
