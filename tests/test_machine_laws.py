@@ -38,6 +38,7 @@ from netfeed.proto.bucket import TokenBucket
 from netfeed.sim.faults import RATE, Faults
 from netfeed.sim.jsonrpc_venue import JsonRpcVenue, StreamSettings
 from netfeed.sim.past import Past
+from netfeed.sim.past_streams import PastStreams
 from netfeed.sim.past_venue import PastVenue
 from netfeed.sim.stream_faults import StreamFaults
 from netfeed.sim.stream_venue import StreamVenue
@@ -50,11 +51,13 @@ from netfeed.wire import moldudp64, starbase
 from netfeed.wire import soupbintcp as soup_wire
 from netfeed.wire.glimpse import encode_end_of_snapshot
 from netfeed.wire.websocket import encode
+from tests.app.crypto_words import VENUES
 from tests.feed import toy_laws
 from tests.feed.packets import BUILD
 from tests.feed.plain_talk import Plain
 from tests.picture import fingerprint, picture, weight
 from tests.proto import opposite, websocket_peers
+from tests.sim import pasts
 
 
 class Step(NamedTuple):
@@ -403,6 +406,30 @@ def past_venue() -> PastVenue:
     return made
 
 
+def past_streams(name: str) -> Callable[[], PastStreams]:
+    """Make another venue of whom a recording is served, with two clients."""
+
+    def make() -> PastStreams:
+        made = pasts.venue(name)
+        for port in (STREAM, STREAM + 1):
+            made.open(port, 0)
+        return made
+
+    return make
+
+
+def from_topic_client(name: str) -> Callable[[Random], bytes]:
+    names = (*VENUES[name].names[:2], "X")
+
+    def said(random: Random) -> bytes:
+        odd = [b"ping", b'{"op":"ping"}', b'{"method":"ping"}', b'{"type":"subscribe","channel":"heartbeats"}', b"{}"]
+        if random.random() < 0.2:
+            return random.choice(odd)
+        return pasts.request(name, random.random() < 0.7, *random.sample(names, random.randrange(1, 4)))
+
+    return said
+
+
 def discovery() -> Discovery:
     """Ask a venue for its instruments over the plainest talk."""
     return Discovery(Plain(), b"which?", nothing_listed, 0)
@@ -445,7 +472,7 @@ def from_discovered(random: Random) -> bytes:
 
 STREAM_PORTS = (0, 4, STREAM, *[STREAM + 2, STREAM + 3] * 3)
 JSONRPC_PORTS = (0, 4, STREAM, STREAM, STREAM + 1, STREAM + 2)
-WITH_PORTS = (WiredVenue, JsonRpcVenue, StreamVenue, PastVenue)
+WITH_PORTS = (WiredVenue, JsonRpcVenue, StreamVenue, PastVenue, PastStreams)
 """Their `end` is that of one connection, and no stream comes in on port 0."""
 
 
@@ -508,6 +535,10 @@ MACHINES = [
     venue(itch_venue),
     Law("jsonrpc venue", jsonrpc_venue, from_jsonrpc_client, JSONRPC_PORTS, bound=10**7),
     Law("past venue", past_venue, from_jsonrpc_client, JSONRPC_PORTS, bound=10**6),
+    *[
+        Law(f"past venue of {name}", past_streams(name), from_topic_client(name), JSONRPC_PORTS, bound=10**6)
+        for name in ("kraken", "okx", "bybit", "coinbase")
+    ],
     Law("discovery", discovery, from_discovered, is_closed=lambda one: one.is_over),
     Law("listing", listing, from_listing, is_closed=lambda one: one.is_over),
     Law("listing of pages", paged_listing, from_listing, is_closed=lambda one: one.is_over),

@@ -209,6 +209,16 @@ class CryptoVenue:
         return web.Response(body=written(self.words.listing(dict(request.query))), content_type="application/json")
 
 
+class Elsewhere:
+    """The same words at other addresses, for who configures a client of them."""
+
+    def __init__(self, words: Words, stream: str, web: str) -> None:
+        self.words, self._stream, self._web = words, stream, web
+
+    def url(self, scheme: str, path: str = "") -> str:
+        return self._stream if scheme == "ws" else self._web
+
+
 @contextmanager
 def serving(words: Words, context: ssl.SSLContext | None = None) -> Iterator[CryptoVenue]:
     venue = CryptoVenue(words, context)

@@ -23,7 +23,7 @@ from netfeed.app.run import Options, Run
 from netfeed.book.level import Side
 from netfeed.book.state import BookState
 from netfeed.feed.gateway_words import VenueStatistics
-from tests.app.crypto_server import PATIENCE_S, CryptoVenue, serving
+from tests.app.crypto_server import PATIENCE_S, CryptoVenue, Elsewhere, serving
 from tests.app.crypto_words import VENUES, Bybit, Kraken, Words
 
 pytestmark = pytest.mark.net
@@ -31,7 +31,7 @@ MS = 10**6
 each = pytest.mark.parametrize("name", sorted(VENUES))
 
 
-def section(venue: CryptoVenue, more: str = "") -> str:
+def section(venue: CryptoVenue | Elsewhere, more: str = "") -> str:
     """Configure a venue: what is said here is where it is, and nothing that the handler knows of it."""
     words = venue.words
     lines = [

@@ -10,13 +10,19 @@ from typing import Any
 
 import pytest
 
+from netfeed.app.final import final_book
 from netfeed.app.recording_replay import RecordingReplay, report
 from netfeed.app.serve import Serving
 from netfeed.cli.main import main
+from tests.app import crypto_server
+from tests.app.crypto_words import VENUES
 from tests.app.stream_sockets import Venue, running
+from tests.app.test_live_crypto import handled, section
 from tests.app.websockets_client import PATIENCE_S, WebsocketsClient
+from tests.sim import pasts
 from tests.sim.jsonrpc_driver import Reader, S
 from tests.sim.recordings import NAMES, usual
+from tests.sim.test_past_streams import is_of, plain
 
 pytestmark = pytest.mark.net
 
@@ -133,3 +139,78 @@ def test_what_is_no_configuration_to_record_is_refused(tmp_path: Path, capsys: p
                       'lines = [{ group = "233.252.0.1:26400" }]\n')  # fmt: skip
     assert main(["record", str(config), "-w", str(tmp_path / "x.jsonl")]) == 2
     assert "no venue over connections" in capsys.readouterr().err
+
+
+def recorded(name: str, folder: Path, *, loses: bool = False) -> str:
+    """Record a venue of the words of `crypto_words` for a while, and give the file."""
+    path = folder / "day.jsonl"
+    with crypto_server.serving(VENUES[name]) as venue, handled(section(venue), path=path) as one:
+        one.turn_until(lambda: one.links[0].is_ready)
+        one.turn_until_moved(venue)
+        if loses:
+            venue.do(lambda: venue.lose(VENUES[name].names[1]))
+            one.turn_until(lambda: one.told().gaps_opened > 0)
+            one.turn_until_moved(venue)
+        one.turn_until_equal(venue)
+    return str(path)
+
+
+@contextmanager
+def served(file: str, speed: float | None) -> Iterator[Serving]:
+    over = threading.Event()
+    one = Serving([file], "ws://127.0.0.1:0", stop=over.is_set, speed=speed)
+    thread = threading.Thread(target=one.run)
+    thread.start()
+    try:
+        yield one
+    finally:
+        over.set()
+        thread.join()
+        one.close()
+
+
+@pytest.mark.parametrize("name", sorted(VENUES))
+def test_recordings_of_all_venues_are_heard_as_they_were_and_make_the_same_books(name: str, tmp_path: Path) -> None:
+    file, words = recorded(name, tmp_path), VENUES[name]
+    with served(file, None) as one:
+        topic, instrument = pasts.topic(name, words.names[0]), words.names[0]
+        expected = [plain(one._past.frames[place].payload) for place in one._past.channels[topic]]
+        assert len(expected) > 3
+        with WebsocketsClient(one.url) as client:
+            client.send(pasts.request(name, True, instrument).decode())
+            heard: list[Any] = []
+            while len(heard) < len(expected):
+                message = client.recv(timeout=PATIENCE_S)
+                assert isinstance(message, str)
+                heard += [plain(message.encode())] if is_of(name, message.encode()) == topic else []
+            assert heard == expected
+        web = one.web or ""
+        again = section(crypto_server.Elsewhere(words, one.url, web))
+        with handled(again) as handler:
+            handler.turn_until(lambda: handler.links[0].is_ready)
+            replay = RecordingReplay([file])
+            replay.run()
+            books = {book["instrument"]: book["digest"] for book in report(replay)["books"]}
+            handler.turn_until(
+                lambda: {book.name: final_book(book)["digest"] for book in handler.live.catalogue.books} == books
+            )
+            assert len(books) == 4
+            assert handler.told().gaps_opened == 0
+
+
+@pytest.mark.parametrize("name", sorted(VENUES))
+def test_a_hole_of_a_recording_is_found_again_and_healed_by_what_healed_it(name: str, tmp_path: Path) -> None:
+    file, words = recorded(name, tmp_path, loses=True), VENUES[name]
+    replay = RecordingReplay([file])
+    replay.run()
+    books = {book["instrument"]: book["digest"] for book in report(replay)["books"]}
+    with served(file, None) as one:
+        web = one.web or ""
+        with handled(section(crypto_server.Elsewhere(words, one.url, web))) as handler:
+            handler.turn_until(
+                lambda: (
+                    {book.name: final_book(book)["digest"] for book in handler.live.catalogue.books} == books
+                    and handler.told().open_gaps == ()
+                )
+            )
+            assert handler.told().gaps_opened > 0 or words.kind == "binance"  # its last snapshot is behind the hole

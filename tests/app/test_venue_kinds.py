@@ -41,6 +41,11 @@ def test_every_venue_is_in_the_table_of_tests() -> None:
     assert set(TOPICS) == set(KINDS)
 
 
+def test_who_names_no_depth_to_kraken_asks_for_its_usual_one() -> None:
+    request = b'{"method":"subscribe","params":{"channel":"book","symbol":["BTC/USD"]}}'
+    assert KINDS["kraken"].asked(request) == (True, ["book.10.BTC/USD"])
+
+
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_what_is_asked_for_is_read_back_from_the_request(name: str) -> None:
     dialect, topics = TOPICS[name]

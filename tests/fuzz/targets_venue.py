@@ -21,6 +21,7 @@ from netfeed.wire import recording
 from tests.app.crypto_words import VENUES
 from tests.feed.plain_talk import Plain
 from tests.proto import websocket_peers
+from tests.sim import pasts
 from tests.sim.recordings import usual
 
 
@@ -84,6 +85,18 @@ def past(data: bytes) -> None:
         assert found is None or json.loads(found)
 
 
+def streamed(data: bytes) -> None:
+    """A message of which the past of any venue of topics is made, and what a client asks of it; answers are JSON."""
+    for name in VENUES:
+        one = pasts.venue(name, None, _PASTS[name])
+        one.past.add(2**62, 1, data)
+        one.open(STREAM, 0)
+        one.receive(data, 0, STREAM)
+        one.wake(1)
+        for answer in one.transmit(STREAM):
+            assert answer == b"pong" or json.loads(answer)
+
+
 def mask(data: bytes) -> None:
     """A message whose secrets are taken out."""
     assert b"hush" not in masked(b'{"client_secret":"hush"}' + data)
@@ -116,16 +129,20 @@ def listed(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "request": request, "connection": connection, "line": line, "replayed": replayed, "past": past, "mask": mask,
+    "streamed": streamed,
     "asked": asked, "discovered": discovered, "listed": listed,
 }  # fmt: skip
 _LINES = usual(300_000_000, instruments=2).lines
 _SAID = [recording.decode(one).payload for one in _LINES[1:] if b'"<"' in one[:60]]
 _ASKED = [recording.decode(one).payload for one in _LINES[1:] if b'">"' in one[:60]]
 _BOOKS = [one for one in _SAID if b'"book.' in one]
+_PASTS = {name: pasts.messages(words, 2, 1) for name, words in VENUES.items()}
 _LISTING = [words for words in VENUES.values() if words.kind != "kraken"]
 CORPUS: dict[str, list[bytes]] = {
     "request": _ASKED, "connection": [b"".join(websocket_peers.new_client().transmit())], "line": _LINES[:6],
     "replayed": [b"".join(_LINES[1:])], "past": [*_SAID[:4], *_BOOKS[:8]], "mask": [b'{"id":1}'], "asked": _ASKED,
     "discovered": _SAID[:1],
+    "streamed": [pasts.request(name, True, *words.names[:2]) for name, words in VENUES.items()]
+    + [one for said in _PASTS.values() for one in said],
     "listed": [json.dumps(words.listing({"category": "linear", "instType": "SPOT"})).encode() for words in _LISTING],
 }  # fmt: skip

@@ -186,6 +186,25 @@ def test_a_request_that_is_not_in_order_is_answered_with_a_status(old: bytes, ne
     assert two.is_closed
 
 
+def test_who_wants_pages_is_told_them_where_there_are_such() -> None:
+    asked = b"GET /list?page=%d HTTP/1.1\r\nhost: venue\r\n\r\n"
+    two = Server(0, pages=lambda target: (200, target.encode()))
+    for page in (1, 2):
+        assert two.receive(asked % page, 0) == []
+        assert out(two).endswith(b"\r\n\r\n/list?page=%d" % page)
+    assert [type(event) for event in two.receive(REQUEST, 0)] == [Requested]
+    assert [type(event) for event in Server(0).receive(asked % 1, 0)] == [Malformed, Closed]
+
+
+def test_who_wants_one_page_is_let_go_behind_it() -> None:
+    two = Server(0, pages=lambda target: (404, b"{}"))
+    two.receive(b"GET / HTTP/1.1\r\nhost: venue\r\nconnection: close\r\n\r\n", 0)
+    assert out(two).startswith(b"HTTP/1.1 404")
+    assert two.deadline == 0
+    two.wake(0)
+    assert two.is_closed
+
+
 def test_an_old_version_is_told_the_right_one() -> None:
     two = Server(0)
     two.receive(REQUEST.replace(b"13", b"8"), 0)

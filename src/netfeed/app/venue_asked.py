@@ -55,7 +55,8 @@ def channels(request: Request) -> list[str]:
 def pairs(request: Request) -> list[str]:
     """Find the topics in a request to Kraken."""
     params = msgspec.json.decode(request.params)
-    return [kraken.topic(name, params["depth"]) for name in params["symbol"]]
+    depth = params["depth"] if "depth" in params else kraken.DEPTHS[0]  # what the venue takes where none is named
+    return [kraken.topic(name, depth) for name in params["symbol"]]
 
 
 def params(request: Request) -> list[str]:

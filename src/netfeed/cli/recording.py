@@ -79,6 +79,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     with Stop() as stop, contextlib.closing(Serving(arguments.files, arguments.serve, speed=speed, stop=stop)) as one:
         if not arguments.quiet:
             print(f"# {one.frames:,} messages of {one.name}, at {one.url}", file=sys.stderr)
+            if one.web is not None:
+                print(f"# what it told over HTTP is at {one.web}", file=sys.stderr)
         one.run()
         if arguments.json:
             print(json.dumps(one.report()))

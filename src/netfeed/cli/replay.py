@@ -52,7 +52,10 @@ def add(verbs: Any) -> None:
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument("--speed", type=args.speed, metavar="X", help="X times as fast as it happened")
     pace.add_argument("--topspeed", action="store_true", help="as fast as can be, also with --watch")
-    parser.add_argument("--serve", metavar="ws://ADDRESS:PORT", help="serve a recording as its venue did, in its pace")
+    parser.add_argument(
+        "--serve", metavar="ws://ADDRESS:PORT",
+        help="serve a recording as its venue did, in its pace; what it told over HTTP is told on the same port",
+    )  # fmt: skip
     args.add_talk(parser)
     parser.set_defaults(run=run)
 

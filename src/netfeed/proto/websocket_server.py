@@ -3,7 +3,8 @@
 Source: RFC 6455 section 4.2. `proto.websocket` says what it is all for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from netfeed.errors import MisuseError
 from netfeed.machine import NEVER, Buffer
@@ -14,13 +15,22 @@ from netfeed.proto.websocket_conversation import GONE, Conversation, failed, utf
 from netfeed.proto.websocket_words import Code, Event, Limits, Opened, Requested, Statistics, Timing, Who
 from netfeed.wire.websocket import BINARY, TEXT
 
+Pages = Callable[[str], tuple[int, bytes]]
+"""Status and JSON for the target of a plain GET."""
+JSON: Final = [("content-type", "application/json")]
+
 
 class Server:
-    """The server's side of one connection, which begins with it at `now`: `accept` or `refuse` who asks."""
+    """The server's side of one connection, which begins with it at `now`: `accept` or `refuse` who asks.
+
+    `pages` answers who wants pages and no WebSocket, one after the other.
+    """
 
     def __init__(
-        self, now: int, *, compression: bool = True, limits: Limits | None = None, timing: Timing | None = None
-    ) -> None:
+        self, now: int, *, compression: bool = True, limits: Limits | None = None, timing: Timing | None = None,
+        pages: Pages | None = None,
+    ) -> None:  # fmt: skip
+        self._pages = pages
         limits, timing = limits or Limits(), timing or Timing()
         self._talk = Conversation(limits, timing, None)
         self._compression = compression
@@ -145,5 +155,8 @@ class Server:
         if unfit is None:
             self._request = request
             return [Requested(request.target, request.headers, handshake.offers(request))]
+        if self._pages is not None and request.method == "GET" and request.header("upgrade") is None:
+            self._http.respond(*self._pages(request.target), now, JSON, gzip=True)
+            return []
         self._http.respond(unfit.status, unfit.what.encode(), now, unfit.headers, close=True)
         return self._talk.malformed(unfit.what, Code.ABNORMAL)

@@ -15,6 +15,7 @@ from netfeed.errors import MisuseError
 from netfeed.machine import NEVER, Buffer
 from netfeed.proto import tls, websocket
 from netfeed.proto.stack import Stack
+from netfeed.proto.websocket_server import Pages
 from netfeed.wire.websocket import FINAL, TEXT
 
 LIMITS: Final = websocket.Limits(frame_bytes=2**20, message_bytes=2**20)
@@ -29,12 +30,14 @@ NO_RECORD: Final = b"\x17\x03\x03\x00\x20" + bytes(32)
 class Conversation:
     """A server's side of one connection, which begins with it at `now`."""
 
-    def __init__(self, now: int, peer: str, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, now: int, peer: str, context: ssl.SSLContext | None, pages: Pages | None = None
+    ) -> None:  # fmt: skip
         self.peer = peer
         self.over = ""
         self.has_spoken = False
         """Whether the peer has sent anything."""
-        self.websocket = websocket.Server(now, limits=LIMITS, timing=TIMING)
+        self.websocket = websocket.Server(now, limits=LIMITS, timing=TIMING, pages=pages)
         self._tls = tls.server(context, now) if context is not None else None
         self._machine: Any = Stack(self._tls, self.websocket) if self._tls is not None else self.websocket
         self._raw: list[bytes] = []

@@ -26,6 +26,7 @@ from typing import Any, Final, Protocol
 
 from netfeed.machine import NEVER, Buffer, Machine
 from netfeed.proto import websocket
+from netfeed.proto.websocket_server import Pages
 from netfeed.sim.draws import Draws
 from netfeed.sim.faults import RATE
 from netfeed.sim.jsonrpc_client import Client
@@ -91,10 +92,17 @@ class Speaker(Machine, Protocol):
 
 
 class StreamVenue:
-    """The connections of a venue. `seed` names the chances of faults."""
+    """The connections of a venue. `seed` names the chances of faults; clients are let in at `target`, "" for any.
 
-    def __init__(self, inner: Speaker, context: ssl.SSLContext | None = None, *, seed: int = 0) -> None:
+    `pages` answers plain requests of HTTP; without it they are refused.
+    """
+
+    def __init__(
+        self, inner: Speaker, context: ssl.SSLContext | None = None, *, seed: int = 0, target: str = TARGET,
+        pages: Pages | None = None,
+    ) -> None:  # fmt: skip
         self.inner = inner
+        self._target, self._pages = target, pages
         self.counts = Counts()
         self._context = context
         self._conversations: dict[int, Conversation] = {}
@@ -189,7 +197,7 @@ class StreamVenue:
         self.counts.accepted += 1
         self._out.pop(port, None)
         self._make_room(peer, now)
-        self._conversations[port] = Conversation(now, peer, self._context)
+        self._conversations[port] = Conversation(now, peer, self._context, self._pages)
 
     def once(self, what: str, ports: Iterable[int], now: int) -> None:
         """Do something to connections once. Raises: MisuseError."""
@@ -267,7 +275,7 @@ class StreamVenue:
 
     def _judge(self, port: int, asked: websocket.Requested, now: int) -> None:
         one, refuse = self._conversations[port], self.faults.at(now).refuse
-        if not refuse and asked.target.partition("?")[0] != TARGET:
+        if not refuse and self._target not in ("", asked.target.partition("?")[0]):
             refuse = 404
         if not refuse and not self.inner.open(port, now, one.peer):
             refuse = 429 if self.inner.is_up else 503
