@@ -87,9 +87,9 @@ test-compiled: core
 test-pure: core
 	NETFEED_PURE=1 $(RUN) -m pytest -n $(JOBS) $(TWINS)
 
-# pytest says 5 when no test carries such a mark, which is no failure here.
+# One process more than elsewhere: these wait more than they compute. pytest says 5 when no test carries such a mark.
 test-marked: core
-	$(RUN) -m pytest -n $(JOBS) -m "slow or net or root" || [ $$? -eq 5 ]
+	$(RUN) -m pytest -n $$(($(JOBS) + 1)) -m "slow or net or root" || [ $$? -eq 5 ]
 
 fuzz: core
 	$(RUN) tests/fuzz/run.py --seconds $(FUZZ)
