@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from netfeed.app.changes import Catalogue, Changes, Selection
-from netfeed.app.market_feed import MarketFeed
 from netfeed.app.venue_drive import VenueDrive
+from netfeed.app.venue_feed import VenueFeed
 from netfeed.app.venue_log import VenueLog
 from netfeed.book.state import BookState
 from netfeed.feed.exchange import Exchanges
@@ -222,7 +222,8 @@ def test_a_gateway_that_is_closed_leaves_nothing_open(floor: Floor) -> None:
 
 def test_markets_are_feeds_whose_changes_meet_the_same_queue() -> None:
     market = ToyMarket(TOPICS)
-    feed = MarketFeed(market)
+    feed = VenueFeed(0)
+    feed.made(market)
     assert (list(feed.names), list(feed.exponents)) == (list(TOPICS[:3]), [(0, 0)] * 3)
     assert len(feed.books) == 3
     changes = Changes(Catalogue(Selection()))

@@ -6,7 +6,7 @@
     any other event                    is for `events`, after all that answers the venue has been sent
 
 A connection that is given up while its name is looked up, or its addresses are raced, is forgotten there. Leaves out:
-what becomes of the other events (`events`), and books (`market_feed`).
+what becomes of the other events (`events`), and books (`venue_feed`).
 """
 
 import contextlib
