@@ -1,0 +1,1 @@
+"""Capture: from a source of frames to files that lose nothing quietly."""

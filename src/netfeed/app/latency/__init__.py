@@ -1,0 +1,1 @@
+"""Latency: from stamps to reports."""

@@ -1,0 +1,22 @@
+"""`netfeed latency VERB`: measure where the time goes, from the wire to the order."""
+
+import argparse
+from typing import Any
+
+VERBS: tuple[Any, ...] = ()
+"""The modules of the verbs, in the order of the help."""
+
+_EXAMPLES = """examples:
+"""
+
+
+def add(verbs: Any) -> None:
+    """Add the verb and its own verbs."""
+    parser = verbs.add_parser(
+        "latency", help="measure latency: stages of a running handler, captures, round trips, the host's noise",
+        description="Measure where the time goes, from the wire to the order.", epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    inner = parser.add_subparsers(dest="latency_verb", metavar="VERB", required=True, title="verbs")
+    for module in VERBS:
+        module.add(inner)

@@ -1,0 +1,65 @@
+"""What was measured, before anybody draws it: the one thing that text, JSON, HTML and pictures are made from.
+
+Leaves out: where it is written (`app/latency`), and any judgement (`compare`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from netfeed.latency import Histogram
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """How often which duration was seen. `note` states what was not subtracted, or what the stamps are worth."""
+
+    name: str
+    histogram: Histogram
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A quantity over time. Shape: `at_ns` int64, since the report's beginning; `values` float64, as long."""
+
+    name: str
+    unit: str
+    at_ns: Any
+    values: Any
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """A distribution for each interval of time, from the report's beginning on. Units: `interval_ns` ns."""
+
+    name: str
+    interval_ns: int
+    columns: tuple[Histogram, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of plain values under named columns; a column's unit stands in its name."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Value, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All of one measurement. `facts` are what was measured, on what machine, with which settings; `notes` what a
+    reader has to know before he believes a number.
+    """
+
+    kind: str
+    title: str
+    facts: Mapping[str, Value] = field(default_factory=dict)
+    distributions: tuple[Distribution, ...] = ()
+    series: tuple[Series, ...] = ()
+    heat_maps: tuple[HeatMap, ...] = ()
+    tables: tuple[Table, ...] = ()
+    notes: tuple[str, ...] = ()
