@@ -3,11 +3,13 @@
 Counters are since the start; `books` counts books by state. Times and counts are integers; absent is None.
 """
 
+import os
 from collections import Counter
 from typing import Any, Final
 
 import netfeed
 from netfeed.app.live import Live
+from netfeed.app.loss import loss_account, loss_text
 from netfeed.app.report import book_json
 from netfeed.app.slots import Slot
 from netfeed.app.venue_account import sequence_of, venue_account
@@ -15,6 +17,7 @@ from netfeed.app.venue_link import VenueLink
 from netfeed.book.digest import digest
 from netfeed.book.level import Side
 from netfeed.book.state import BookState
+from netfeed.host.process import locked_bytes
 from netfeed.machine import NEVER
 
 Json = dict[str, Any]
@@ -46,6 +49,7 @@ def _account(live: Live) -> Json:
         "messages_lost": sum(channel["messages_lost"] for channel in channels),
         "duplicates": sum(channel["duplicates"] for channel in channels),
         "kernel_drops": sum(line["kernel_drops"] for channel in channels for line in channel["lines"]),
+        "loss": loss_account(live.host_loss.read(), channels),
         "channels": channels,
         "venues": venues,
         "books": book_states(live),
@@ -57,6 +61,7 @@ def _account(live: Live) -> Json:
             "turns": live.turns, "longest_turn_ns": live.longest_turn_ns, "clock_steps": live.clock_steps,
         },
         "queues": queues(live),
+        "process": {"cpus": sorted(os.sched_getaffinity(0)), "locked_bytes": locked_bytes(), "refused": live.refusals},
     }  # fmt: skip
 
 
@@ -212,6 +217,7 @@ def summary(told: Json) -> str:
         f"{told['duplicates']} duplicates",
         *([f"{told['kernel_drops']} packets dropped by kernel"] if told["channels"] else []),
         *(f"{count} {name}-only" for name, count in alone.items()),
+        *([loss_text(told["loss"])] if told["channels"] else []),
         f"books: {states}",
     ]
     return "\n".join(parts)

@@ -152,6 +152,16 @@ class Receive(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     busy_poll: Duration = 0
 
 
+class Process(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the process itself runs (the receiving thread: [receive]) and its memory. What is refused is told."""
+
+    cpus: Annotated[list[Annotated[int, Meta(ge=0, lt=4096)]], Meta(max_length=4096)] = []
+    lock_memory: bool = False
+    prefault: Annotated[int, Meta(ge=0, le=2**36, extra={"reads": "size"})] = 0
+    timer_slack: Duration | None = None
+    huge_pages: bool = True
+
+
 class Books(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which books are shown, streamed and published."""
 
@@ -209,6 +219,7 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     channels: Annotated[list[Channel], Meta(max_length=64)] = []
     venues: Annotated[list[Venue], Meta(max_length=64)] = []
     receive: Receive = Receive()
+    process: Process = Process()
     books: Books = Books()
     stream: Stream = Stream()
     journal: Journal = Journal()

@@ -22,6 +22,7 @@ from netfeed.app.configuration import Configuration
 from netfeed.app.findings import Findings, Place
 from netfeed.app.inlet import Inlet
 from netfeed.app.lanes import Lanes
+from netfeed.app.loss import HostLoss
 from netfeed.app.receive_loop import LoopReceiver
 from netfeed.app.receive_thread import ThreadReceiver
 from netfeed.app.silence import Silence, last_heard
@@ -57,6 +58,8 @@ class Live:
         self.drive.guests = self.venues.links
         self.journal: Any = None
         self.latencies: Any = Histogram()  # from the stamp to changed books, of what the loop itself handled
+        self.host_loss = HostLoss(config)
+        self.refusals: list[str] = []
         self.queues: list[Any] = []
         self.machines: list[Any] = [self.venues] if config.venues else []
         self.turns = self.longest_turn_ns = self.clock_steps = 0

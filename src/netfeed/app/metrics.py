@@ -76,7 +76,11 @@ class Metrics(Collector):
                 behind = line["behind_ns"]
                 if behind is not None:
                     lead.add_metric(names, behind["count"], behind["sum"] / S)
+        host = told["loss"]
+        for layer, counts in (("nic", host["nic"]), ("kernel", host["kernel"])):
+            dropped.add_metric(["", "", layer], sum(counts.values()))
         yield from (received, foreign, dropped, lead)
+        yield from _host(host)
 
     def _process(self, told: dict[str, Any]) -> Iterator[Metric]:
         took = HistogramMetricFamily("netfeed_wire_to_app_seconds", "From the kernel's stamp to changed books")
@@ -121,6 +125,19 @@ class Metrics(Collector):
         build = GaugeMetricFamily("netfeed_build_info", "Which netfeed runs", labels=["version", "build"])
         build.add_metric([netfeed.__version__, netfeed.BUILD], 1)
         yield build
+
+
+def _host(told: dict[str, Any]) -> Iterator[Metric]:
+    """Give the losses of the host that no line can be charged with: by interface, and by the kernel's reason."""
+    nic = CounterMetricFamily(
+        "netfeed_nic_dropped", "Packets that a card lost, or that were damaged", labels=["interface"]
+    )
+    for name, count in told["nic"].items():
+        nic.add_metric([name], count)
+    kernel = CounterMetricFamily("netfeed_kernel_dropped", "Packets that the kernel dropped", labels=["reason"])
+    for reason, count in told["kernel"].items():
+        kernel.add_metric([reason], count)
+    yield from (nic, kernel)
 
 
 _CHANNEL: Final = (

@@ -27,6 +27,7 @@ from netfeed.app.live import Live
 from netfeed.app.metrics import Metrics
 from netfeed.app.receive_loop import LoopReceiver
 from netfeed.app.recorder import Recorder
+from netfeed.app.settle import settled
 from netfeed.app.signals import Signals
 from netfeed.app.slots import Slot
 from netfeed.app.snapshot_join import SnapshotJoin
@@ -160,6 +161,7 @@ class Run:
     def _open(self) -> None:
         config, live = self.config, self.live
         self._reserved = reserve(min(RESERVE * len(live.slots), MOST))
+        self._settle(config.process)
         self._place(config.receive)
         if config.journal.path is not None:
             journal = JournalWriter(
@@ -199,6 +201,12 @@ class Run:
         live.open(self._open_line)
         for slot in live.slots:
             self._open_servers(slot)
+
+    def _settle(self, process: conf.Process) -> None:
+        """Give the process what it shall have before anything is opened; what is refused is told, and kept."""
+        self.live.refusals = settled(process)
+        for refusal in self.live.refusals:
+            self.live.tell(refusal)
 
     def _place(self, receive: conf.Receive) -> None:
         """Have who receives where it is wanted; what cannot be had is told, with the remedy."""

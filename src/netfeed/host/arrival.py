@@ -10,6 +10,7 @@ Leaves out: nftables rules, switches; the last hints say what to ask of whom.
 from dataclasses import dataclass
 from typing import Final
 
+from netfeed.host.tree import paired
 from netfeed.transport.network import (
     IFF_MULTICAST,
     IFF_RUNNING,
@@ -37,7 +38,7 @@ class Counters:
 
 def counters() -> Counters:
     """Read the counters; what this kernel does not have is 0."""
-    netstat, snmp = _table(process_net("netstat")), _table(process_net("snmp"))
+    netstat, snmp = paired(process_net("netstat")), paired(process_net("snmp"))
     return Counters(
         netstat.get("IpExt.InMcastPkts", 0), netstat.get("TcpExt.IPReversePathFilter", 0),
         snmp.get("Udp.InCsumErrors", 0), snmp.get("Udp.NoPorts", 0),
@@ -146,17 +147,6 @@ def _of_interface(interface: Interface) -> list[str]:
             f"(sysctl net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.{name}.rp_filter=0)"
         )
     return found
-
-
-def _table(text: str) -> dict[str, int]:
-    """Read pairs of lines: `Name: key key` and `Name: value value`."""
-    lines, values = text.splitlines(), {}
-    for head, row in zip(lines[::2], lines[1::2], strict=False):
-        name, _, keys = head.partition(":")
-        numbers = row.partition(":")[2].split()
-        for key, number in zip(keys.split(), numbers, strict=False):
-            values[f"{name}.{key}"] = int(number) if number.lstrip("-").isdigit() else 0
-    return values
 
 
 def _number(path: str) -> int:
