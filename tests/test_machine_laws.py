@@ -635,12 +635,12 @@ def test_honest_deadline(law: Law, seed: int) -> None:
         if data is not None:
             machine.receive(data, now, port)
         due = machine.deadline
-        if due == NEVER:
+        if due == NEVER or random.random() < 0.6:  # a look at all of a venue's state costs more than its step
             continue
         before = fingerprint(machine)
         assert list(machine.wake(due - 1)) == []
         assert fingerprint(machine) == before, "a wake before the deadline changed something"
-        if random.random() < 0.3:
+        if random.random() < 0.6:
             now = max(now, due)
             machine.wake(now)
             assert machine.deadline > now, "the deadline did not move on: a driver would spin"
