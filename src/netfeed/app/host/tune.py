@@ -61,10 +61,11 @@ def applied(options: Options, *, dry_run: bool = False) -> tuple[list[Finding], 
 
     Raises: ConfigurationError, JournalError.
     """
-    findings = checked(options)
     if dry_run:
+        findings = checked(options)
         return findings, list(intended(findings))
     with _held(options) as (kernel, journal):
+        findings = checked(options)
         return findings, list(apply(kernel, findings, journal))
 
 
