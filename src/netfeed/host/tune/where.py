@@ -5,7 +5,7 @@ glob below a root directory, `IF` in them is the interface.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ class Place:
 
     kind: str
     address: str
-    index: int = 0
+    index: int = field(default=0, compare=False)
     """Which of a row of queues it is; the journal does not need it."""
 
     @property
