@@ -39,6 +39,12 @@ def test_the_first_old_value_is_the_original(tmp_path: Path) -> None:
         journal.kept(MEMORY, "4")
     (entry,) = loaded(tmp_path / "j.json").entries.values()
     assert (entry.old, entry.ours) == ("1", ["2", "3", "4"])
+    assert [json.loads(line).get("old") for line in (tmp_path / "j.json").read_text().splitlines()] == [
+        None,
+        "1",
+        "1",
+        None,
+    ]
     assert entry.is_ours("0x3")
     assert not entry.is_ours("1")
 

@@ -30,7 +30,10 @@ def read(interface: str, field: str) -> str:
     """
     group, _, name = field.partition(".")
     with _asking(interface) as tool:
-        return _text(_got(tool, group, interface), group, name, interface)
+        whole = _got(tool, group, interface)
+        if field in _LIMITS and not getattr(whole, _LIMITS[field]):
+            raise NotSupported(f"the driver of {interface} has none of these")
+        return _text(whole, group, name, interface)
 
 
 def limit(interface: str, field: str) -> str | None:
