@@ -13,14 +13,18 @@ from netfeed.host.tune.where import Place
 from tests.host.tune.tree import plant
 
 
+def said(place: Place) -> str:
+    try:
+        return Kernel().read(place)
+    except Unreadable as error:
+        return str(error)
+
+
 def test_every_probe_of_the_table_is_there_and_answers_or_says_why_not() -> None:
     places = [row.where.pattern.partition(":")[0] for row in TABLE if row.where.kind == "probe"]
     assert set(places) == set(PROBES)
     for name in places:
-        try:
-            assert Kernel().read(Place("probe", f"{name}:lo"))
-        except Unreadable as error:
-            assert str(error)
+        assert said(Place("probe", f"{name}:lo"))
 
 
 def test_a_program_is_found_by_its_name(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def reverted(options: Options, *, force: bool = False, dry_run: bool = False) ->
         journal = _journal(options)
         journal.load()
         return list(restorable(machine(options).kernel, journal, force=force))
+    _permitted(options)
     if not os.path.lexists(options.journal_path):
         return []
     with _held(options) as (kernel, journal):
@@ -117,14 +118,17 @@ def topic_of(finding: Finding) -> str:
 
 @contextmanager
 def _held(options: Options) -> Iterator[tuple[Kernel, Journal]]:
-    kernel = Kernel(options.root.resolve())
-    if kernel.live and os.geteuid() != 0:
-        raise JournalError(
-            "changing settings needs root: run it with sudo; --dry-run shows what it would do", denied=True
-        )
+    _permitted(options)
     journal = _journal(options)
     with journal.held():
-        yield kernel, journal
+        yield Kernel(options.root.resolve()), journal
+
+
+def _permitted(options: Options) -> None:
+    """Refuse to try what only root can do. Raises: JournalError."""
+    if Kernel(options.root.resolve()).live and os.geteuid() != 0:
+        what = "changing settings needs root: run it with sudo; --dry-run shows what it would do"
+        raise JournalError(what, denied=True)
 
 
 def _journal(options: Options) -> Journal:
