@@ -12,23 +12,25 @@ from netfeed.host.tune.want import AtLeast, AtMost, Equal, Here, Want
 
 HERE = Here(frozenset({2}), frozenset({0, 1}), frozenset({1}), frozenset({2}), limit="4096")
 
-ASKED = """
-    isolcpus nohz_full rcu_nocbs irqaffinity skew_tick tsc rcu_normal_after_boot nosoftlockup pstate max_cstate idle
-    mitigations smt transparent_hugepage hugepages vm.nr_hugepages iommu firmware cpufreq.governor energy_perf_bias
-    intel_pstate.min_perf_pct platform_profile cpu_dma_latency kernel.sched_rt_runtime_us kernel.timer_migration
-    kernel.numa_balancing kernel.nmi_watchdog kernel.watchdog_cpumask kernel.hung_task_timeout_secs
-    workqueue.cpumask workqueue.writeback.cpumask irqbalance IF.irq_affinity RLIMIT_RTPRIO timerslack RLIMIT_MEMLOCK
-    IF.numa_node vm.swappiness vm.stat_interval vm.dirty_ratio vm.dirty_background_ratio ksm.run
-    vm.compaction_proactiveness vm.zone_reclaim_mode net.core.rmem_max net.core.wmem_max net.core.rmem_default
-    net.core.netdev_max_backlog net.core.netdev_budget net.core.netdev_budget_usecs net.core.busy_read
-    net.core.busy_poll IF.gro_flush_timeout IF.napi_defer_hard_irqs net.core.netdev_tstamp_prequeue
-    net.core.bpf_jit_enable net.ipv4.igmp_max_memberships net.ipv4.igmp_max_msf net.ipv4.conf.all.rp_filter
-    net.ipv4.conf.IF.rp_filter net.ipv4.conf.IF.force_igmp_version net.ipv4.udp_mem net.ipv4.udp_rmem_min
-    net.ipv4.tcp_fastopen net.ipv4.tcp_slow_start_after_idle net.ipv4.tcp_low_latency net.ipv4.tcp_autocorking
-    IF.coalesce.rx_usecs IF.coalesce.adaptive_rx IF.coalesce.rx_frames IF.rings.rx IF.features.rx-gro
-    IF.features.rx-lro IF.channels.combined IF.features.rx-ntuple-filter IF.pause IF.stamps IF.rps_cpus IF.xps_cpus
-    IF.bypass IF.firewall clocksource
-""".split()
+ASKED = [
+    "isolcpus", "nohz_full", "rcu_nocbs", "irqaffinity", "skew_tick", "tsc", "rcu_normal_after_boot", "nosoftlockup",
+    "pstate", "max_cstate", "idle", "mitigations", "smt", "transparent_hugepage", "hugepages", "vm.nr_hugepages",
+    "iommu", "firmware", "cpufreq.governor", "energy_perf_bias", "intel_pstate.min_perf_pct", "platform_profile",
+    "cpu_dma_latency", "kernel.sched_rt_runtime_us", "kernel.timer_migration", "kernel.numa_balancing",
+    "kernel.nmi_watchdog", "kernel.watchdog_cpumask", "kernel.hung_task_timeout_secs", "workqueue.cpumask",
+    "workqueue.writeback.cpumask", "irqbalance", "IF.irq_affinity", "RLIMIT_RTPRIO", "timerslack", "RLIMIT_MEMLOCK",
+    "IF.numa_node", "vm.swappiness", "vm.stat_interval", "vm.dirty_ratio", "vm.dirty_background_ratio", "ksm.run",
+    "vm.compaction_proactiveness", "vm.zone_reclaim_mode", "net.core.rmem_max", "net.core.wmem_max",
+    "net.core.rmem_default", "net.core.netdev_max_backlog", "net.core.netdev_budget", "net.core.netdev_budget_usecs",
+    "net.core.busy_read", "net.core.busy_poll", "IF.gro_flush_timeout", "IF.napi_defer_hard_irqs",
+    "net.core.netdev_tstamp_prequeue", "net.core.bpf_jit_enable", "net.ipv4.igmp_max_memberships",
+    "net.ipv4.igmp_max_msf", "net.ipv4.conf.all.rp_filter", "net.ipv4.conf.IF.rp_filter",
+    "net.ipv4.conf.IF.force_igmp_version", "net.ipv4.udp_mem", "net.ipv4.udp_rmem_min", "net.ipv4.tcp_fastopen",
+    "net.ipv4.tcp_slow_start_after_idle", "net.ipv4.tcp_low_latency", "net.ipv4.tcp_autocorking",
+    "IF.coalesce.rx_usecs", "IF.coalesce.adaptive_rx", "IF.coalesce.rx_frames", "IF.rings.rx", "IF.features.rx-gro",
+    "IF.features.rx-lro", "IF.channels.combined", "IF.features.rx-ntuple-filter", "IF.pause", "IF.stamps",
+    "IF.rps_cpus", "IF.xps_cpus", "IF.bypass", "IF.firewall", "clocksource",
+]  # fmt: skip
 
 
 def test_every_setting_that_matters_has_a_row_and_a_name_of_its_own() -> None:
