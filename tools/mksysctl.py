@@ -1,4 +1,4 @@
-"""Build every file of sysctl/ from the table of `netfeed tune`.
+"""Build every file of sysctl/, and the table in docs/tuning.md, from the table of `netfeed tune`.
 
     python tools/mksysctl.py            write them
     python tools/mksysctl.py --check    say whether the files on disk are those; 3 when not
@@ -21,7 +21,8 @@ from netfeed.host.tune.table import BY_NAME, TABLE, TOPICS
 from netfeed.host.tune.want import Equal, Here, Housekeeping, Want, WhereIsolated
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-FOLDER: Final = ROOT / "sysctl"
+_PAGE: Final = ROOT / "docs" / "tuning.md"
+_ROWS: Final = ("<!-- rows -->\n", "<!-- end of rows -->\n")
 _TEMPLATES: Final = ROOT / "tools" / "sysctl_templates"
 _WIDTH: Final = 118
 _MASKS: Final = {"mask": '"$MASK"', "cpus": '"${LISTED%,}"'}
@@ -39,10 +40,10 @@ _SESSIONS: Final = {
 
 
 def built() -> dict[str, str]:
-    """Build all files by their path below sysctl/."""
+    """Build all files by their path."""
     feed, quote, capture = (_sysctls(profile) for profile in Profile)
     added = [row for row in quote if row not in feed]
-    return {
+    files = {
         "90-netfeed.conf": _conf("Kernel settings of a host that receives market data.", feed, Profile.FEED),
         "91-netfeed-quote.conf": _conf("What quoting adds to 90-netfeed.conf: orders over TCP.", added, Profile.QUOTE),
         "90-netfeed-capture.conf": _conf("Kernel settings of a host that only captures.", capture, Profile.CAPTURE),
@@ -56,12 +57,36 @@ def built() -> dict[str, str]:
         "limits.d/netfeed.conf": _filled("limits.conf", LIMITS="\n".join(_limits(_SESSIONS))),
         "README.md": _filled("README.md"),
     }  # fmt: skip
+    return {f"sysctl/{name}": text for name, text in files.items()} | {"docs/tuning.md": page(_PAGE.read_text())}
+
+
+def page(text: str) -> str:
+    """Put the table into the page about it."""
+    before, mark, rest = text.partition(_ROWS[0])
+    _, end, after = rest.partition(_ROWS[1])
+    assert mark, f"{_PAGE} has no place for the table"
+    assert end, f"the place for the table in {_PAGE} has no end"
+    tables = [f"### {topic.capitalize()}\n\n{_table(rows)}\n" for topic, rows in TOPICS.items()]
+    return f"{before}{mark}\n" + "\n".join(tables) + f"\n{end}{after}"
+
+
+def _table(rows: tuple[Setting, ...]) -> str:
+    head = "| setting | feed | quote | capture | why | risk | shows whether it helped | source |\n" + "|---" * 8 + "|"
+    return "\n".join([head, *(_cells(row) for row in rows)])
+
+
+def _cells(row: Setting) -> str:
+    wants = [want.text if (want := row.wanted(profile)) else "-" for profile in Profile]
+    boot = row.boot.replace("{cpus}", "LIST").replace("{others}", "OTHERS")
+    why = row.why + (f" (`{boot}`)" if boot else "") + (f"; {row.hand}" if row.hand else "")
+    cells = [f"`{row.name}`", *wants, why, row.risk, row.helped, row.source]
+    return f"| {' | '.join(one.replace('|', chr(92) + '|') for one in cells)} |"
 
 
 def main(arguments: list[str]) -> int:
     """Write the files, or compare them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT, help="where sysctl/ and docs/ are")
     parser.add_argument("--check", action="store_true", help="write nothing; 3 when a file is stale")
     options = parser.parse_args(arguments)
     files = built()
@@ -74,7 +99,7 @@ def main(arguments: list[str]) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         path.chmod(0o755 if text.startswith("#!") else 0o644)
-    print(f"{len(files)} files in {options.folder}")
+    print(f"{len(files)} files below {options.folder}")
     return 0
 
 
