@@ -50,11 +50,11 @@ for IF in "$@"; do
     set_to 0 /sys/class/net/"$IF"/queues/rx-*/rps_cpus
     set_to 0 /sys/class/net/"$IF"/queues/rx-*/rps_flow_cnt
     set_to 0 /sys/class/net/"$IF"/threaded
+    card -K "$IF" rx-gro off
+    card -K "$IF" rx-lro off
     card -C "$IF" adaptive-rx off
     card -C "$IF" rx-usecs 0
     card -C "$IF" rx-frames 1
-    card -K "$IF" rx-gro off
-    card -K "$IF" rx-lro off
     say "by hand: ethtool -g $IF shows the largest ring, ethtool -G $IF rx N sets it"
 done
 finish

@@ -212,7 +212,7 @@ def test_explaining_a_topic_explains_all_of_it_and_nothing_lists_them(
     assert "platform_profile" in text
     assert "not here" in text
     assert tune("explain", tree) == 0
-    assert "interface: IF.coalesce.adaptive_rx" in capsys.readouterr().out
+    assert "interface: IF.channels.combined" in capsys.readouterr().out
 
 
 def test_a_name_that_is_none_is_answered_with_what_was_meant(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from netfeed.host.tune.apply import Outcome, Step, apply, intended, restorable, revert
+from netfeed.host.tune.apply import Outcome, Step, apply, intended, restorable, revert, untried
 from netfeed.host.tune.check import Machine, check
 from netfeed.host.tune.journal import Journal
 from netfeed.host.tune.kernel import Kernel
@@ -199,6 +199,26 @@ def test_after_a_boot_an_apply_has_originals_of_its_own(host: Host) -> None:
     host.apply()
     host.revert()
     assert picked(host.root) == booted
+
+
+def test_a_link_out_of_a_copied_tree_is_not_written(host: Host, tmp_path: Path) -> None:
+    outside = tmp_path.parent / f"{tmp_path.name}-outside"
+    outside.write_text("1\n")
+    (host.root / MEMORY).unlink()
+    (host.root / MEMORY).symlink_to(outside)
+    (refused,) = [one for one in host.apply() if one.place.address == MEMORY]
+    assert (refused.step, outside.read_text()) == (Step.REFUSED, "1\n")
+    assert "leads out of the copied tree" in refused.remark
+    assert MEMORY not in steps(host.revert())
+
+
+def test_what_a_write_has_brought_about_is_left_for_another_round(host: Host) -> None:
+    """More channels have more queues: they are of the next check, and what was tried is not tried again."""
+    first = host.apply(refusing(errno.EIO, "swappiness"))
+    plant(host.root, {f"{CARD}/queues/rx-2/rps_cpus": "f"})
+    findings = check(Machine(Kernel(host.root, put), ("eth1",), FEED), TABLE, Profile.FEED)
+    rest = untried(findings, frozenset(one.place for one in first))
+    assert [one.place.address for one in intended(rest)] == [f"{CARD}/queues/rx-2/rps_cpus"]
 
 
 def test_the_real_write_needs_the_file_and_replaces_all_of_it(host: Host) -> None:

@@ -124,6 +124,30 @@ def test_settings_of_a_namespace_are_applied_read_back_and_put_back_and_the_mach
     assert not (tmp_path / "journal.json").exists()
 
 
+READ_ONLY = (
+    PROGRAM.partition("OWN =")[0]
+    + """
+MS_BIND, MS_REMOUNT, MS_RDONLY = 4096, 32, 1
+mounted(b"/proc/sys", b"/proc/sys", None, MS_BIND, None)
+mounted(None, b"/proc/sys", None, MS_BIND | MS_REMOUNT | MS_RDONLY, None)
+rows = [row for row in TOPICS["ipv4"] if row.name.startswith("net.ipv4.igmp_max")]
+kernel, journal = Kernel(), Journal(Path(sys.argv[1]))
+with journal.held():
+    outcomes = list(apply(kernel, check(Machine(kernel), rows, Profile.FEED), journal))
+print(json.dumps({one.name: [one.step, one.remark] for one in outcomes}))
+"""
+)
+
+
+def test_a_proc_that_is_read_only_as_in_a_container_is_told(tmp_path: Path) -> None:
+    said = inside(READ_ONLY, str(tmp_path / "journal.json"))
+    assert set(said) == {"net.ipv4.igmp_max_memberships", "net.ipv4.igmp_max_msf"}
+    for step, remark in said.values():
+        assert step == "refused"
+        assert remark.startswith("EROFS (Read-only file system): read-only here, as in a container")
+    assert not (tmp_path / "journal.json").exists()
+
+
 FOREIGN_SYS = """
 import json
 from netfeed.app.host.tune import Options, checked

@@ -27,6 +27,13 @@ def test_a_pattern_with_a_processor_is_of_the_feeds_alone(tmp_path: Path) -> Non
     assert addresses(where, tmp_path) == []
 
 
+def test_an_interface_whose_name_is_a_pattern_is_only_itself(tmp_path: Path) -> None:
+    for name in ("eth*", "eth1"):
+        plant(tmp_path, {f"sys/class/net/{name}/queues/rx-0/rps_cpus": "0"})
+    found = addresses(file("sys/class/net/IF/queues/rx-*/rps_cpus"), tmp_path, "eth*")
+    assert found == ["sys/class/net/eth*/queues/rx-0/rps_cpus"]
+
+
 def test_an_interface_with_dots_keeps_them(tmp_path: Path) -> None:
     plant(tmp_path, {"proc/sys/net/ipv4/conf/eth1.100/rp_filter": "1"})
     where = sysctl("net.ipv4.conf.IF.rp_filter")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from netfeed.errors import ConfigurationError
-from netfeed.host.tune.apply import Outcome, Step, apply, intended, restorable, revert
+from netfeed.host.tune.apply import Outcome, Step, apply, intended, restorable, revert, untried
 from netfeed.host.tune.check import Finding, Machine, check
 from netfeed.host.tune.journal import DEFAULT, Journal, JournalError
 from netfeed.host.tune.kernel import Absent, Kernel, Unreadable
@@ -59,6 +59,8 @@ def checked(options: Options) -> list[Finding]:
 def applied(options: Options, *, dry_run: bool = False) -> tuple[list[Finding], list[Outcome]]:
     """Write what differs, or say what would be written; give what was found before, and what was done.
 
+    There is a second round for what the first has brought about: more channels have more queues and interrupts.
+
     Raises: ConfigurationError, JournalError.
     """
     if dry_run:
@@ -66,7 +68,9 @@ def applied(options: Options, *, dry_run: bool = False) -> tuple[list[Finding], 
         return findings, list(intended(findings))
     with _held(options) as (kernel, journal):
         findings = checked(options)
-        return findings, list(apply(kernel, findings, journal))
+        outcomes = list(apply(kernel, findings, journal))
+        tried = frozenset(one.place for one in outcomes)
+        return findings, outcomes + list(apply(kernel, untried(checked(options), tried), journal))
 
 
 def reverted(options: Options, *, force: bool = False, dry_run: bool = False) -> list[Outcome]:

@@ -35,7 +35,9 @@ _SHORT: Final = {
 def print_check(findings: list[Finding], out: Console, *, everything: bool) -> None:
     """Print the table, without what is right unless everything is asked for, and the count of each state."""
     shown = [one for one in findings if everything or one.state is not State.OK]
-    table = Table("topic", "setting", "state", "now", "recommended", "remark", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for title in ("topic", "setting", "state", "now", "recommended", "remark"):
+        table.add_column(title, overflow="fold")
     for one in shown:
         state = Text(one.state, style=_STYLES.get(one.state, "dim"))
         now = "-" if one.current is None else one.current or "(empty)"
@@ -86,7 +88,8 @@ def print_setting(row: Setting, machine: Machine, out: Console) -> None:
     interface = machine.interfaces[0] if machine.interfaces else None
     say(out, row.named(interface), "bold")
     for label, text in _facts(row, machine, interface):
-        say(out, f"  {label:<10} {printable(text)}")
+        full = re.sub(r"\bIF\b", lambda _: interface or "IF", text)
+        say(out, f"  {label:<10} {printable(full)}")
 
 
 def _facts(row: Setting, machine: Machine, interface: str | None) -> Iterable[tuple[str, str]]:

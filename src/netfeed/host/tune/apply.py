@@ -9,7 +9,7 @@ Order: rows of the table, first to last; a revert goes the other way.
 
 import errno
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -75,6 +75,12 @@ def intended(findings: Iterable[Finding]) -> Iterator[Outcome]:
     for finding in findings:
         for one in finding.to_write:
             yield Outcome(Step.WOULD, finding.name, one.place, _old(finding, one), one.target)
+
+
+def untried(findings: Iterable[Finding], tried: frozenset[Place]) -> Iterator[Finding]:
+    """Take those places out of findings that were written, or refused, already."""
+    for one in findings:
+        yield replace(one, readings=tuple(reading for reading in one.readings if reading.place not in tried))
 
 
 def revert(kernel: Kernel, journal: Journal, *, force: bool = False) -> Iterator[Outcome]:
@@ -179,4 +185,4 @@ def _refusal(error: OSError) -> str:
 
 
 def _changed(made: Outcome, step: Step, remark: str) -> Outcome:
-    return Outcome(step, made.name, made.place, made.old, made.new, remark)
+    return replace(made, step=step, remark=remark)

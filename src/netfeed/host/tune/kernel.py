@@ -3,6 +3,7 @@
 What is not there and what cannot be read are different things, and neither is an empty value: `Absent`, `Unreadable`.
 """
 
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -82,7 +83,10 @@ class Kernel:
         Raises: OSError with what the kernel said.
         """
         if place.kind == "file":
-            self.put(self.root / place.address, text)
+            path = self.root / place.address
+            if not self.live and not path.resolve().is_relative_to(self.root.resolve()):
+                raise OSError(errno.EXDEV, "it leads out of the copied tree")
+            self.put(path, text)
         else:
             interface, _, name = place.address.rpartition(":")
             card.write(interface, name, text)

@@ -4,6 +4,7 @@ A `Place` is one thing that can be read, and mostly written; its key is what the
 glob below a root directory, `IF` in them is the interface.
 """
 
+import glob
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,16 +68,21 @@ class Where:
             return [Place("ethtool", f"{interface}:{self.pattern}")]
         if self.kind != "file":
             return [Place(self.kind, self.pattern.replace(":IF", f":{interface}"))]
-        return _files(root, self.pattern.replace("/IF/", f"/{interface}/"), feed)
+        named = glob.escape(interface or "") if _patterned(self.pattern) else interface
+        return _files(root, self.pattern.replace("/IF/", f"/{named}/"), feed)
 
 
 def _files(root: Path, pattern: str, feed: frozenset[int]) -> list[Place]:
     if "{cpu}" in pattern:
         return [one for cpu in sorted(feed) for one in _files(root, pattern.replace("{cpu}", str(cpu)), feed)]
-    if not any(mark in pattern for mark in "*?["):
+    if not _patterned(pattern):
         return [Place("file", pattern)] if (root / pattern).exists() else []
     found = sorted(root.glob(pattern), key=lambda path: [int(one) for one in _NUMBER.findall(path.as_posix())])
     return [Place("file", path.relative_to(root).as_posix(), at) for at, path in enumerate(found)]
+
+
+def _patterned(pattern: str) -> bool:
+    return any(mark in pattern for mark in "*?[")
 
 
 def interrupts(root: Path, interface: str) -> list[int]:

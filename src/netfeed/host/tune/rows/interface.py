@@ -1,6 +1,7 @@
 """The interface that the feed comes in on: its queues, and what its card and driver do to packets before we see them.
 
 Source: Documentation/networking (napi, scaling, ethtool-netlink), vendors' guides.
+Order: what makes a driver begin anew (channels, rings) stands first, since it may forget the rest.
 Leaves out: flow steering and RSS rules, which depend on groups and ports; the rows say how.
 """
 
@@ -20,37 +21,15 @@ _RESET: Final = "many drivers stop the link for a moment to do it: not while the
 
 SETTINGS: Final = (
     Setting(
-        name="IF.coalesce.adaptive_rx",
-        where=ethtool("coalesce.use_adaptive_rx_coalesce"),
-        feed=_ZERO,
-        quote=_ZERO,
-        why="the driver does not hold interrupts back by what it thinks of the traffic",
+        name="IF.channels.combined",
+        where=ethtool("channels.combined_count"),
+        feed=QueueEach(),
+        quote=QueueEach(),
+        why="each of the feed's processors can have a queue of its own",
         absent=_NO_DRIVER,
-        risk=_MODERATION,
-        helped="ethtool -c IF; the delay from the card's stamp to the kernel's",
-        source="Solarflare adapter guide, interrupt moderation; Onload UG1586",
-    ),
-    Setting(
-        name="IF.coalesce.rx_usecs",
-        where=ethtool("coalesce.rx_coalesce_usecs"),
-        feed=_ZERO,
-        quote=_ZERO,
-        absent=_NO_DRIVER,
-        why='no interrupt waits for more packets: "such as market data handling"',
-        risk=_MODERATION,
-        helped="ethtool -c IF; the delay from the card's stamp to the kernel's",
-        source="Solarflare adapter guide, interrupt moderation; Onload UG1586",
-    ),
-    Setting(
-        name="IF.coalesce.rx_frames",
-        where=ethtool("coalesce.rx_max_coalesced_frames"),
-        feed=Equal("1", ("0",)),
-        quote=Equal("1", ("0",)),
-        absent=_NO_DRIVER,
-        why="no interrupt waits until there are several packets",
-        risk=_MODERATION,
-        helped="ethtool -c IF",
-        source="Solarflare adapter guide, interrupt moderation",
+        risk=_RESET,
+        helped="ethtool -l IF; /proc/interrupts",
+        source="Cloudflare 2015 1 Mpps; ethtool(8)",
     ),
     Setting(
         name="IF.rings.rx",
@@ -102,15 +81,37 @@ SETTINGS: Final = (
         source="Cloudflare 2015 1 Mpps; ethtool(8)",
     ),
     Setting(
-        name="IF.channels.combined",
-        where=ethtool("channels.combined_count"),
-        feed=QueueEach(),
-        quote=QueueEach(),
-        why="each of the feed's processors can have a queue of its own",
+        name="IF.coalesce.adaptive_rx",
+        where=ethtool("coalesce.use_adaptive_rx_coalesce"),
+        feed=_ZERO,
+        quote=_ZERO,
+        why="the driver does not hold interrupts back by what it thinks of the traffic",
         absent=_NO_DRIVER,
-        risk=_RESET,
-        helped="ethtool -l IF; /proc/interrupts",
-        source="Cloudflare 2015 1 Mpps; ethtool(8)",
+        risk=_MODERATION,
+        helped="ethtool -c IF; the delay from the card's stamp to the kernel's",
+        source="Solarflare adapter guide, interrupt moderation; Onload UG1586",
+    ),
+    Setting(
+        name="IF.coalesce.rx_usecs",
+        where=ethtool("coalesce.rx_coalesce_usecs"),
+        feed=_ZERO,
+        quote=_ZERO,
+        absent=_NO_DRIVER,
+        why='no interrupt waits for more packets: "such as market data handling"',
+        risk=_MODERATION,
+        helped="ethtool -c IF; the delay from the card's stamp to the kernel's",
+        source="Solarflare adapter guide, interrupt moderation; Onload UG1586",
+    ),
+    Setting(
+        name="IF.coalesce.rx_frames",
+        where=ethtool("coalesce.rx_max_coalesced_frames"),
+        feed=Equal("1", ("0",)),
+        quote=Equal("1", ("0",)),
+        absent=_NO_DRIVER,
+        why="no interrupt waits until there are several packets",
+        risk=_MODERATION,
+        helped="ethtool -c IF",
+        source="Solarflare adapter guide, interrupt moderation",
     ),
     Setting(
         name="IF.pause",
