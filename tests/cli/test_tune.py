@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from netfeed.cli.main import main
+from netfeed.host.tune.journal import Journal
 from tests.cli.test_main import environment
 from tests.host.tune.tree import HOST, picked, plant
 
@@ -117,6 +118,14 @@ def test_a_damaged_journal_gives_1_and_says_what_to_do(tree: Path, capsys: pytes
         assert tune(action, tree, "--journal", str(journal)) == 1
         assert "move the file away" in capsys.readouterr().err
     assert picked(tree) == HOST
+
+
+def test_two_at_once_are_one_and_the_other_is_told_who(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Journal(tree / "var/lib/netfeed/tune.json", str(tree)).held():
+        assert tune("apply", tree) == 1
+        assert f"another netfeed tune (pid {os.getpid()}) is at work" in capsys.readouterr().err
+    assert picked(tree) == HOST
+    assert tune("apply", tree) == 0
 
 
 def test_the_journal_of_one_tree_is_not_that_of_another(tree: Path, tmp_path: Path) -> None:

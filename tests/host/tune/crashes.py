@@ -19,11 +19,17 @@ from netfeed.host.tune.journal import Journal
 from netfeed.host.tune.kernel import Kernel
 from netfeed.host.tune.setting import Profile
 from netfeed.host.tune.table import TABLE
-from tests.host.tune.tree import HOST, picked, plant, put
+from tests.host.tune.tree import HOST, bounding, picked, plant
 
 WHEN: Final = ("before", "half", "after")
-ROWS: Final = [row for row in TABLE if row.name in ("net.core.rmem_max", "transparent_hugepage", "vm.swappiness")]
+ROWS: Final = [
+    row for row in reversed(TABLE) if row.name in ("net.core.rmem_max", "transparent_hugepage", "vm.swappiness")
+]
 """Few rows of different forms: each has two steps."""
+
+
+KERNEL: Final = bounding(4_194_304, "rmem_max")
+"""It keeps another value than it is given, so that this must be noted, too."""
 
 
 class Stopper:
@@ -48,7 +54,7 @@ class Stopper:
         self.left -= 1
         if self.left == 0 and self.when == "before":
             self.stop()
-        put(path, text)
+        KERNEL(path, text)
         if self.left == 0:
             self.stop()
 

@@ -71,7 +71,7 @@ def test_absent_and_empty_are_not_the_same(tmp_path: Path) -> None:
     assert (empty.state, empty.current, empty.ok) == (State.REBOOT, "", False)
     absent = findings(tmp_path / "absent", without("/isolated"))["isolcpus"]
     assert (absent.state, absent.current, absent.ok) == (State.ABSENT, None, None)
-    assert absent.remark == f"no /{CPU}/isolated: not in this kernel"
+    assert absent.remark == f"not in this kernel: no /{CPU}/isolated"
 
 
 def test_a_row_that_needs_processors_says_so(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.host.tune.tree import HOST, Values, picked, plant, put
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.mark.parametrize(("action", "steps"), [("apply", 7), ("revert", 6)])
+@pytest.mark.parametrize(("action", "steps"), [("apply", 9), ("revert", 6)])
 def test_a_kill_at_any_step_leaves_what_a_revert_restores(tmp_path: Path, action: str, steps: int) -> None:
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     done = subprocess.run(
@@ -32,7 +32,8 @@ def test_a_kill_at_any_step_leaves_what_a_revert_restores(tmp_path: Path, action
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert [line for line in lines if not line.endswith(" restored")] == []
-    # the head of the journal, then a line and a value for each of three rows; a value is never half
+    # the head of the journal, a line and a value for each of three rows, what the kernel kept, the end; or the values
+    # and their lines
     assert {line.rsplit(" ", 1)[0] for line in lines} == {f"{w} {n}" for w in WHEN for n in range(1, steps + 1)}
 
 

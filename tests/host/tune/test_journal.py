@@ -16,6 +16,7 @@ from netfeed.host.tune.where import Place
 MEMORY = Place("file", "proc/sys/net/core/rmem_max")
 PAGES = Place("file", "sys/kernel/mm/transparent_hugepage/enabled")
 HEAD = '{"netfeed_tune": 1, "root": "/"}\n'
+END = '{"end": "apply"}\n'
 SET = '{"set": "file:proc/sys/a", "form": "number", "old": "1", "new": "2", "boot": "b"}\n'
 
 
@@ -84,13 +85,29 @@ def test_it_is_on_the_disk_before_set_returns_and_gone_with_its_last_entry(
 
 @pytest.mark.parametrize("torn", ['{"set": "file:proc/sys/b", "fo', "{", '{"done": "file:proc/sys/a"}', "\0\0\0\0"])
 def test_half_a_line_is_a_change_that_was_never_made(tmp_path: Path, torn: str) -> None:
-    path = written(tmp_path / "j.json", HEAD + SET + torn)
+    path = written(tmp_path / "j.json", HEAD + SET + END + torn)
     assert list(loaded(path).entries) == ["file:proc/sys/a"]
     journal = Journal(path)
     with journal.held():
         journal.set(MEMORY, Form.NUMBER, "1", "2", "")
-    assert path.read_text().startswith(HEAD + SET + '{"set": "file:proc/sys/net')
+    assert path.read_text().startswith(HEAD + SET + END + '{"set": "file:proc/sys/net')
     assert len(loaded(path).entries) == 2
+
+
+def test_the_last_change_of_an_apply_that_did_not_end_is_ours_whatever_it_became(tmp_path: Path) -> None:
+    path = written(tmp_path / "j.json", HEAD + SET.replace("sys/a", "sys/b") + SET)
+    first, last = loaded(path).entries.values()
+    assert (first.is_ours("99"), last.is_ours("99")) == (False, True)
+    journal = Journal(path)
+    with journal.held():  # another apply goes on, and ends
+        journal.set(MEMORY, Form.NUMBER, "1", "2", "")
+        journal.end()
+    first, unsure, memory = loaded(path).entries.values()
+    assert [one.is_ours("99") for one in (first, unsure, memory)] == [False, True, False]
+    with journal.held():  # and one that sets it again knows
+        journal.set(unsure.place, Form.NUMBER, "1", "3", "b")
+        journal.end()
+    assert [one.is_ours("99") for one in loaded(path).entries.values()] == [False, False, False]
 
 
 @pytest.mark.parametrize("torn", ["", '{"netfeed_tu'])
@@ -111,6 +128,9 @@ def test_an_empty_file_and_half_a_head_are_an_empty_journal(tmp_path: Path, torn
         (SET, "version None"),
         ("[]\n", "not a line of a journal"),
         ("1\n", "not a line of a journal"),
+        (HEAD + '{"end": "revert"}\n', "'end' is no word of a journal"),
+        (HEAD + '{"unsure": "file:proc/sys/a"}\n', "not under way"),
+        (HEAD + "{}\n", "'nothing' is no word"),
         ("no json\n", "not a line of a journal"),
         (HEAD + "{\n" + SET, "line 2"),
         (HEAD + '{"set": "file:proc/sys/a"}\n', "missing"),

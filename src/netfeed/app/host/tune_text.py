@@ -37,7 +37,7 @@ def print_check(findings: list[Finding], out: Console, *, everything: bool) -> N
     shown = [one for one in findings if everything or one.state is not State.OK]
     table = Table(box=None, pad_edge=False)
     for title in ("topic", "setting", "state", "now", "recommended", "remark"):
-        table.add_column(title, overflow="fold")
+        table.add_column(title, overflow="fold", no_wrap=title in ("topic", "setting", "state"))
     for one in shown:
         state = Text(one.state, style=_STYLES.get(one.state, "dim"))
         now = "-" if one.current is None else one.current or "(empty)"

@@ -67,6 +67,7 @@ def apply(kernel: Kernel, findings: Iterable[Finding], journal: Journal) -> Iter
     for finding in findings:
         for reading in finding.to_write:
             yield _write(kernel, finding, reading, journal, boot)
+    journal.end()
     journal.close_empty()
 
 

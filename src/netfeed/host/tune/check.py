@@ -18,7 +18,7 @@ from netfeed.host.tune.setting import Profile, Setting
 from netfeed.host.tune.want import NEEDS_CPUS, Here, Want
 from netfeed.host.tune.where import Place
 
-NEEDS_INTERFACE = "needs -i IF: which interface does the feed come in on?"
+NEEDS_INTERFACE = "needs -i IF"
 
 
 class State(StrEnum):
@@ -207,7 +207,7 @@ def _nowhere(root: Path, setting: Setting, interface: str | None) -> str:
     if interface and not (root / "sys/class/net" / interface).exists():
         return f"no /sys/class/net/{interface}: /sys is of another network namespace, or it has gone"
     pattern = re.sub(r"\[\S+?\]\*?|\*|\{cpu\}", "N", setting.where.pattern)
-    return f"no /{pattern.replace('/IF/', f'/{interface}/')}: {setting.absent}"
+    return f"{setting.absent}: no /{pattern.replace('/IF/', f'/{interface}/')}"
 
 
 def _online(online: frozenset[int]) -> str:

@@ -8,6 +8,10 @@ that was never made: the value was not changed yet, and the line is cut off befo
     {"set": "file:proc/sys/net/core/rmem_max", "form": "number", "old": "212992", "new": "67108864", "boot": "..."}
     {"kept": "file:...", "value": "..."}     the kernel kept another value than it was given
     {"done": "file:..."}                     it has its old value again, or was never changed
+    {"end": "apply"}                         all of it was done
+    {"unsure": "file:..."}                   the last of an apply that did not come to its end
+
+What the kernel made of the last write of an apply that was killed is not known: whatever stands there counts as ours.
 
 The first `old` of a place is the original, whatever is applied after it. Settings do not outlive a boot: entries of
 another boot are done. The file is removed with its last entry.
@@ -51,10 +55,11 @@ class Entry:
     old: str
     boot: str
     ours: list[str] = field(default_factory=list)
+    unsure: bool = False
 
     def is_ours(self, text: str) -> bool:
-        """Say whether a value is one that an apply has left."""
-        return any(same(self.form, text, one) for one in self.ours)
+        """Say whether a value is one that an apply has left, or may have."""
+        return self.unsure or any(same(self.form, text, one) for one in self.ours)
 
 
 @dataclass(slots=True)
@@ -67,6 +72,8 @@ class Journal:
     entries: dict[str, Entry] = field(default_factory=dict)
     _fd: int = -1
     _sound: int = 0
+    _last: str | None = None
+    """What was set, and not yet followed by anything."""
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -87,7 +94,7 @@ class Journal:
 
         Raises: JournalError.
         """
-        self.entries = {}
+        self.entries, self._last = {}, None
         data = _read(self.path)
         self._sound = data.rfind(b"\n") + 1
         lines = data[: self._sound].split(b"\n")[:-1]
@@ -99,6 +106,8 @@ class Journal:
                     f"{self.path}, line {number}: {_what(error)}; look at the old values in it, restore by hand what "
                     "is still to be restored, and move the file away"
                 ) from None
+        if self._last:
+            self.entries[self._last].unsure = True
 
     def set(self, place: Place, form: Form, old: str, new: str, boot: str) -> None:
         """Note that a place is about to be written. Raises: JournalError."""
@@ -113,6 +122,11 @@ class Journal:
     def done(self, place: Place) -> None:
         """Note that a place has its old value. Raises: JournalError."""
         self._append({"done": place.key})
+
+    def end(self) -> None:
+        """Note that an apply came to its end. Raises: JournalError."""
+        if self._last:
+            self._append({"end": "apply"})
 
     def close_empty(self) -> None:
         """Remove the file when no entry is left. Raises: JournalError."""
@@ -135,10 +149,20 @@ class Journal:
                 self.entries.pop(key, None)
                 one = self.entries[key] = Entry(Place.parse(key), Form(line["form"]), old, boot)
             one.ours.append(new)
-        elif "kept" in line:
-            self.entries[_text(line["kept"])].ours.append(_text(line["value"]))
+            one.unsure, self._last = False, key
+        elif "unsure" in line:
+            self.entries[_text(line["unsure"])].unsure = True
         else:
+            self._last = None
+            self._closed(line)
+
+    def _closed(self, line: dict[str, Any]) -> None:
+        if "kept" in line:
+            self.entries[_text(line["kept"])].ours.append(_text(line["value"]))
+        elif "done" in line:
             del self.entries[_text(line["done"])]
+        elif line.get("end") != "apply":
+            raise ValueError(f"{next(iter(line), 'nothing')!r} is no word of a journal")
 
     def _append(self, line: dict[str, str]) -> None:
         try:
@@ -157,6 +181,8 @@ class Journal:
         if not self._sound:
             self._put({"netfeed_tune": VERSION, "root": self.root})
             _sync_folder(self.path)
+        if self._last:
+            self._put({"unsure": self._last})
 
     def _put(self, line: dict[str, Any]) -> None:
         data = json.dumps(line).encode() + b"\n"

@@ -10,7 +10,7 @@ from typing import Protocol
 from netfeed.host.cpus import cpu_list_text, mask_text
 from netfeed.host.tune.form import Form, meaning, number, numbers
 
-NEEDS_CPUS = "needs --cpus LIST: which processors are the feed's?"
+NEEDS_CPUS = "needs --cpus LIST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +269,7 @@ class WhereIsolated:
     @property
     def text(self) -> str:
         """Say it for people."""
-        return f"{self.want.text}, {self.needs}"
+        return f"{self.want.text} where they are isolated"
 
     @property
     def sample(self) -> str:
