@@ -22,6 +22,7 @@ from tests.host.tune.tree import HOST, Values, picked, plant, put
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("action", "steps"), [("apply", 9), ("revert", 6)])
 def test_a_kill_at_any_step_leaves_what_a_revert_restores(tmp_path: Path, action: str, steps: int) -> None:
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
