@@ -32,7 +32,7 @@ _UNITS: Final = {
     "RLIMIT_RTPRIO": "LimitRTPRIO=50",
     "RLIMIT_NOFILE": "LimitNOFILE=65536",
 }
-_SESSIONS: Final = {
+_LOGINS: Final = {
     "RLIMIT_MEMLOCK": "netfeed - memlock unlimited",
     "RLIMIT_RTPRIO": "netfeed - rtprio 50",
     "RLIMIT_NOFILE": "netfeed - nofile 65536",
@@ -54,7 +54,7 @@ def built() -> dict[str, str]:
         "tuned/netfeed/tuned.conf": _tuned(feed),
         "systemd/netfeed.service": _filled("netfeed.service", LIMITS="\n".join(_limits(_UNITS))),
         "systemd/netfeed-tune.service": _filled("netfeed-tune.service"),
-        "limits.d/netfeed.conf": _filled("limits.conf", LIMITS="\n".join(_limits(_SESSIONS))),
+        "limits.d/netfeed.conf": _filled("limits.conf", LIMITS="\n".join(_limits(_LOGINS))),
         "README.md": _filled("README.md"),
     }  # fmt: skip
     return {f"sysctl/{name}": text for name, text in files.items()} | {"docs/tuning.md": page(_PAGE.read_text())}
