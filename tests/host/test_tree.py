@@ -2,11 +2,7 @@
 
 from pathlib import Path
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from netfeed.host.tree import Tree, paired, processors
+from netfeed.host.tree import Tree, paired
 
 
 def test_what_is_absent_is_not_what_is_empty(tmp_path: Path) -> None:
@@ -43,15 +39,3 @@ def test_the_network_of_the_calling_thread_is_read() -> None:
 def test_pairs_of_lines_become_named_numbers() -> None:
     assert paired("Udp: InErrors Odd\nUdp: 5 x\nTail:") == {"Udp.InErrors": 5, "Udp.Odd": 0}
     assert paired(None) == {}
-
-
-@given(st.sets(st.integers(0, 4095), max_size=40))
-def test_lists_of_processors_are_read_as_the_kernel_writes_them(wanted: set[int]) -> None:
-    assert processors(",".join(str(one) for one in sorted(wanted))) == wanted
-
-
-def test_ranges_of_processors_are_read_and_nonsense_is_refused() -> None:
-    assert processors("0-3,8,10-11\n") == {0, 1, 2, 3, 8, 10, 11}
-    for text in ("3-1", "a", "1-", "0-99999", "-1"):
-        with pytest.raises(ValueError):
-            processors(text)

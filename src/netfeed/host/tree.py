@@ -53,18 +53,3 @@ def paired(text: str | None) -> dict[str, int]:
         for key, number in zip(keys.split(), row.partition(":")[2].split(), strict=False):
             values[f"{name}.{key}"] = int(number) if number.lstrip("-").isdecimal() else 0
     return values
-
-
-def processors(text: str) -> set[int]:
-    """Read a list of processors as the kernel writes it: `0-3,8,10-11`.
-
-    Raises: ValueError.
-    """
-    found: set[int] = set()
-    for part in filter(None, text.strip().split(",")):
-        first, dash, last = part.partition("-")
-        low, high = int(first), int(last) if dash else int(first)
-        if not 0 <= low <= high < 4096:
-            raise ValueError(f"not a list of processors: {text!r}")
-        found.update(range(low, high + 1))
-    return found

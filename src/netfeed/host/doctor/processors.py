@@ -7,9 +7,10 @@ cannot be asked for it.
 
 from typing import Final
 
+from netfeed.host.cpus import parse_cpu_list
 from netfeed.host.finding import Finding, Level
 from netfeed.host.processor import affinity_refusal, throttling
-from netfeed.host.tree import Tree, processors
+from netfeed.host.tree import Tree
 
 TOPIC: Final = "processors"
 _CPU: Final = "/sys/devices/system/cpu/"
@@ -38,7 +39,7 @@ def isolation(cpus: tuple[int, ...], tree: Tree) -> Finding:
     name = "isolated"
     if text is None:
         return Finding(TOPIC, name, Level.UNKNOWN, "this kernel does not say which processors are isolated")
-    isolated = processors(text) if text else set()
+    isolated = parse_cpu_list(text) if text else frozenset()
     shared = sorted(set(cpus) - isolated)
     there = f"isolated: {text}" if text else "no processor is isolated"
     if cpus and not shared:
@@ -59,9 +60,9 @@ def tick(cpus: tuple[int, ...], tree: Tree) -> Finding:
     if text is None:
         return Finding(TOPIC, "timer tick", Level.UNKNOWN, "this kernel was built without nohz_full")
     try:
-        free = processors(text) if text and text != "(null)" else set()
+        free = parse_cpu_list(text) if text and text != "(null)" else frozenset()
     except ValueError:
-        free = set()
+        free = frozenset()
     if free and set(cpus) <= free:
         return Finding(TOPIC, "timer tick", Level.OK, f"off on {text} while one task runs there")
     return Finding(

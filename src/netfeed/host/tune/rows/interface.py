@@ -1,0 +1,220 @@
+"""The interface that the feed comes in on: its queues, and what its card and driver do to packets before we see them.
+
+Source: Documentation/networking (napi, scaling, ethtool-netlink), vendors' guides.
+Order: what makes a driver begin anew (channels, rings) stands first, since it may forget the rest.
+Leaves out: flow steering and RSS rules, which depend on groups and ports; the rows say how.
+"""
+
+from typing import Final
+
+from netfeed.host.tune.form import Form
+from netfeed.host.tune.setting import Setting
+from netfeed.host.tune.want import Equal, Largest, OneEach, QueueEach
+from netfeed.host.tune.where import elsewhere, ethtool, file, probe
+
+_NET: Final = "sys/class/net/IF/"
+_ZERO: Final = Equal("0")
+_OFF: Final = Equal("off")
+_NO_DRIVER: Final = "virtual interfaces have none"
+_MODERATION: Final = "an interrupt for every packet: more processor time under load"
+_RESET: Final = "many drivers stop the link for a moment to do it: not while the market is open"
+
+SETTINGS: Final = (
+    Setting(
+        name="IF.channels.combined",
+        where=ethtool("channels.combined_count"),
+        feed=QueueEach(),
+        quote=QueueEach(),
+        why="each of the feed's processors can have a queue of its own",
+        absent=_NO_DRIVER,
+        risk=_RESET,
+        helped="ethtool -l IF; /proc/interrupts",
+        source="Cloudflare 2015 1 Mpps; ethtool(8)",
+    ),
+    Setting(
+        name="IF.rings.rx",
+        where=ethtool("rings.rx"),
+        feed=Largest(),
+        quote=Largest(),
+        capture=Largest(),
+        absent=_NO_DRIVER,
+        why="a burst waits in the card's ring, and is not dropped",
+        risk=f"{_RESET}; a ring larger than the cache is slower: then make it smaller again",
+        helped="rx_missed, rx_no_buffer of ethtool -S IF stand still",
+        source="RHEL performance guide",
+    ),
+    Setting(
+        name="IF.features.rx-gro",
+        where=ethtool("features.rx-gro"),
+        form=Form.TEXT,
+        feed=_OFF,
+        quote=_OFF,
+        capture=_OFF,
+        why="packets are not held back to be joined; a capture sees them as they were on the wire",
+        absent=_NO_DRIVER,
+        risk="bulk transfers over TCP cost more",
+        helped="ethtool -k IF",
+        source="Cloudflare 2015 low latency; Onload UG1586",
+    ),
+    Setting(
+        name="IF.features.rx-lro",
+        where=ethtool("features.rx-lro"),
+        form=Form.TEXT,
+        feed=_OFF,
+        quote=_OFF,
+        capture=_OFF,
+        why="the card does not join packets either",
+        absent=_NO_DRIVER,
+        risk="bulk transfers over TCP cost more",
+        helped="ethtool -k IF",
+        source="Cloudflare 2015 low latency; Onload UG1586",
+    ),
+    Setting(
+        name="IF.features.rx-ntuple-filter",
+        where=ethtool("features.rx-ntuple-filter"),
+        form=Form.TEXT,
+        why="steers a group to a queue: ethtool -N IF flow-type udp4 dst-ip GROUP dst-port PORT action QUEUE; RSS "
+        "alone hashes a flow to whatever queue (ethtool -x IF, -X IF equal N)",
+        absent=_NO_DRIVER,
+        risk="a rule that names a wrong queue is obeyed",
+        helped="ethtool -n IF; rx_queue_N_packets of ethtool -S IF",
+        source="Cloudflare 2015 1 Mpps; ethtool(8)",
+    ),
+    Setting(
+        name="IF.coalesce.adaptive_rx",
+        where=ethtool("coalesce.use_adaptive_rx_coalesce"),
+        feed=_ZERO,
+        quote=_ZERO,
+        why="the driver does not hold interrupts back by what it thinks of the traffic",
+        absent=_NO_DRIVER,
+        risk=_MODERATION,
+        helped="ethtool -c IF; the delay from the card's stamp to the kernel's",
+        source="Solarflare adapter guide, interrupt moderation; Onload UG1586",
+    ),
+    Setting(
+        name="IF.coalesce.rx_usecs",
+        where=ethtool("coalesce.rx_coalesce_usecs"),
+        feed=_ZERO,
+        quote=_ZERO,
+        absent=_NO_DRIVER,
+        why='no interrupt waits for more packets: "such as market data handling"',
+        risk=_MODERATION,
+        helped="ethtool -c IF; the delay from the card's stamp to the kernel's",
+        source="Solarflare adapter guide, interrupt moderation; Onload UG1586",
+    ),
+    Setting(
+        name="IF.coalesce.rx_frames",
+        where=ethtool("coalesce.rx_max_coalesced_frames"),
+        feed=Equal("1", ("0",)),
+        quote=Equal("1", ("0",)),
+        absent=_NO_DRIVER,
+        why="no interrupt waits until there are several packets",
+        risk=_MODERATION,
+        helped="ethtool -c IF",
+        source="Solarflare adapter guide, interrupt moderation",
+    ),
+    Setting(
+        name="IF.pause",
+        where=elsewhere("the driver (ethtool -a IF)"),
+        form=Form.TEXT,
+        hand="ethtool -A IF rx off tx off: netfeed does not speak it",
+        why="pause frames make everybody behind a switch wait for its slowest",
+        risk="overrun drops instead of waiting",
+        helped="rx_pause, tx_pause of ethtool -S IF",
+        source="common; ethtool(8)",
+    ),
+    Setting(
+        name="IF.stamps",
+        where=probe("stamps:IF"),
+        form=Form.TEXT,
+        hand="hwstamp_ctl -i IF -r 1 (linuxptp), where ethtool -T IF lists hardware-receive",
+        why="stamps of the card: when a packet was on the wire, not when the kernel got to it",
+        risk="another program may rely on another filter (ptp4l)",
+        helped="netfeed listen says which stamps it has",
+        source="kernel docs networking/timestamping",
+    ),
+    Setting(
+        name="IF.rps_cpus",
+        where=file(_NET + "queues/rx-*/rps_cpus"),
+        form=Form.MASK,
+        feed=_ZERO,
+        quote=_ZERO,
+        why="packets are not sent to another processor: a hop costs an interrupt between processors",
+        risk="one queue and one slow processor may need it",
+        helped="column 10 of /proc/net/softnet_stat stands still",
+        source="Cloudflare 2015 low latency; kernel docs networking/scaling",
+    ),
+    Setting(
+        name="IF.rps_flow_cnt",
+        where=file(_NET + "queues/rx-*/rps_flow_cnt"),
+        feed=_ZERO,
+        quote=_ZERO,
+        why="packets are not steered to where their reader ran last",
+        helped="RES of /proc/interrupts",
+        source="kernel docs networking/scaling",
+    ),
+    Setting(
+        name="IF.xps_cpus",
+        where=file(_NET + "queues/tx-*/xps_cpus"),
+        form=Form.MASK,
+        quote=OneEach(),
+        absent="interfaces with one queue have none",
+        why="orders leave through a queue that no other processor uses",
+        risk="few queues for the rest of the host",
+        helped="tx_queue_N_packets of ethtool -S IF",
+        source="Cloudflare 2015 low latency; kernel docs networking/scaling",
+    ),
+    Setting(
+        name="IF.gro_flush_timeout",
+        where=file(_NET + "gro_flush_timeout"),
+        why="with napi_defer_hard_irqs: interrupts stay off while somebody polls (SO_PREFER_BUSY_POLL): 20 000 ns up",
+        risk="where nobody polls, a packet waits so long: keep both at 0 without busy polling",
+        helped="the interrupts of the queues in /proc/interrupts slow down under load",
+        source="kernel docs networking/napi",
+    ),
+    Setting(
+        name="IF.napi_defer_hard_irqs",
+        where=file(_NET + "napi_defer_hard_irqs"),
+        why="how many empty polls before interrupts are on again: 2 to 10",
+        risk="as gro_flush_timeout",
+        helped="the interrupts of the queues in /proc/interrupts slow down under load",
+        source="kernel docs networking/napi",
+    ),
+    Setting(
+        name="IF.threaded",
+        where=file(_NET + "threaded"),
+        feed=_ZERO,
+        quote=_ZERO,
+        why="packets are not handed to a thread first, which a spinning one of higher priority starves",
+        risk="without it the soft interrupt takes the time of whoever runs",
+        helped="packets lost under SCHED_FIFO, measured",
+        source="kernel docs networking/napi; measured",
+    ),
+    Setting(
+        name="IF.tx_queue_len",
+        where=file(_NET + "tx_queue_len"),
+        why="packets that may wait to be sent: only where one sends more than the card takes",
+        helped="dropped of tc -s qdisc",
+        source="kernel docs; common",
+    ),
+    Setting(
+        name="IF.firewall",
+        where=elsewhere("nftables (nft list ruleset)"),
+        form=Form.TEXT,
+        hand="an nftables rule at priority raw: iifname IF udp dport PORT notrack",
+        why="connection tracking costs time for each packet, and multicast needs none",
+        risk="what firewalld did must be done by hand",
+        helped="nft list ruleset; entries of /proc/net/stat/nf_conntrack",
+        source="Onload UG1586 (stop firewalld)",
+    ),
+    Setting(
+        name="IF.bypass",
+        where=elsewhere("the card's vendor"),
+        form=Form.TEXT,
+        hand="onload --profile=latency, EF_POLL_USEC=100000, EF_PIO=1",
+        why="kernel bypass, where the card has it (Onload)",
+        risk="nothing of the kernel's counters and filters sees such packets",
+        helped="onload_stackdump",
+        source="Onload UG1586",
+    ),
+)
