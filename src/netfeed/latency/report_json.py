@@ -128,11 +128,10 @@ def _described(report: Report) -> _Report:
 
 def _distribution(one: Distribution) -> _Distribution:
     h = one.histogram
-    middle = [h.percentile(percent) for percent in (50, 90, 99, 99.9, 99.99)]
     mean = (h.total_ns + h.count // 2) // h.count if h.count else None
     return _Distribution(
-        one.name, one.note, "ns", h.count, h.min_ns, *middle, h.max_ns, mean, h.total_ns, h.over, h.negative,
-        hdr.encode(h),
+        one.name, one.note, "ns", h.count, h.min_ns, h.percentile(50), h.percentile(90), h.percentile(99),
+        h.percentile(99.9), h.percentile(99.99), h.max_ns, mean, h.total_ns, h.over, h.negative, hdr.encode(h),
     )  # fmt: skip
 
 
