@@ -32,6 +32,8 @@ td small{color:var(--pale);display:block;font-size:12px}
 td.spark{padding:3px 10px}
 td.spark svg{width:150px;height:26px;display:block}
 svg{width:100%;height:auto;display:block;font-family:inherit}
+.good,.bad{font-weight:600;padding:2px 9px;border-radius:9px;color:#fff;background:#059669}
+.bad{background:#dc2626}
 ul.notes{margin:0;padding-left:18px}
 ul.notes li::marker{color:var(--mark)}
 footer{color:var(--pale);font-size:13px}

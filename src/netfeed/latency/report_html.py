@@ -10,15 +10,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import netfeed
+from netfeed.latency.compare import FASTER, SLOWER
 from netfeed.latency.page_style import SCRIPT, STYLE
 from netfeed.latency.plot.distributions import extremes, spark
 from netfeed.latency.plot.sheet import MAX_TOGETHER, plots
 from netfeed.latency.plot.svg import escaped, inline
 from netfeed.latency.report import Distribution, Report, Table, Value
-from netfeed.latency.report_text import PERCENTILES, value_text
+from netfeed.latency.report_text import PERCENTILES
+from netfeed.latency.wording import heading, worded
 from netfeed.units import duration_text
 
 MAX_ROWS: Final = 2000
+MARKS: Final = {FASTER: "good", SLOWER: "bad"}
+"""Words that a reader looks for."""
 _DIGEST: Final = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
 _POLICY: Final = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_DIGEST}'"
 
@@ -58,7 +62,7 @@ def _tags(tag: str, texts: Iterable[str]) -> Iterator[str]:
 
 def _facts(report: Report) -> Iterator[str]:
     for name, value in report.facts.items():
-        yield f"<div><dt>{escaped(name)}</dt><dd>{escaped(value_text(value))}</dd></div>"
+        yield f"<div><dt>{escaped(heading(name))}</dt><dd>{escaped(worded(name, value))}</dd></div>"
 
 
 def _summary(found: Sequence[Distribution]) -> str:
@@ -95,15 +99,14 @@ def _numbers(one: Distribution) -> Iterator[str]:
 def _table(one: Table) -> str:
     text = [any(isinstance(row[at], str) for row in one.rows) for at in range(len(one.columns))]
     side = [' class="text"' if is_text else "" for is_text in text]
-    head = "".join(f"<th{where}>{escaped(name)}</th>" for where, name in zip(side, one.columns, strict=True))
-    rows = "".join(
-        f"<tr>{''.join(_cell(value, where) for value, where in zip(row, side, strict=True))}</tr>"
-        for row in one.rows[:MAX_ROWS]
-    )
+    head = "".join(f"<th{where}>{escaped(heading(name))}</th>" for where, name in zip(side, one.columns, strict=True))
+    rows = "".join(f"<tr>{''.join(map(_cell, one.columns, row, side))}</tr>" for row in one.rows[:MAX_ROWS])
     more = f"<p>and {len(one.rows) - MAX_ROWS:,} more rows</p>" if len(one.rows) > MAX_ROWS else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
 
 
-def _cell(value: Value, side: str) -> str:
+def _cell(name: str, value: Value, side: str) -> str:
     number = f' data-value="{value}"' if isinstance(value, int | float) and not isinstance(value, bool) else ""
-    return f"<td{side}{number}>{escaped(value_text(value))}</td>"
+    text = escaped(worded(name, value))
+    mark = MARKS.get(value) if isinstance(value, str) else None
+    return f"<td{side}{number}>{f'<b class="{mark}">{text}</b>' if mark else text}</td>"

@@ -11,7 +11,7 @@ from typing import Any, Final
 from netfeed.latency.plot.palette import LOOKS
 from netfeed.latency.plot.shapes import Area, Box, Dot, Drawing, Line, Point, Shape, Words
 from netfeed.latency.plot.svg import stacked
-from netfeed.latency.report_text import printable
+from netfeed.latency.wording import printable
 
 DOTS_PER_INCH: Final = 100
 """Shapes are in pixels: so many are an inch of the figure, which is written at twice as many."""

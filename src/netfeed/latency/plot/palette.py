@@ -31,8 +31,8 @@ INK: Final = ("#0f172a", "#e2e8f0")
 PALE_INK: Final = ("#64748b", "#94a3b8")
 GRID: Final = ("#e2e8f0", "#27344a")
 FINE_GRID: Final = ("#f1f5f9", "#1b2638")
-WARM: Final = ("#dc2626", "#fca5a5")
-LIGHT_LINE: Final = ("#f97316", "#fdba74")
+WARM: Final = ("#dc2626", "#f43f5e")
+LIGHT_LINE: Final = ("#f97316", "#ea580c")
 
 LOOKS: Final[dict[str, Look]] = {
     "paper": Look(*PAPER, fill=True),

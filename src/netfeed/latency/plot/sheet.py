@@ -10,7 +10,7 @@ from netfeed.latency.plot.over_time import heat_plot, series_plot
 from netfeed.latency.plot.palette import SERIES
 from netfeed.latency.plot.shapes import Drawing, Words
 from netfeed.latency.report import Report
-from netfeed.latency.report_text import value_text
+from netfeed.latency.wording import heading, worded
 
 MAX_TOGETHER: Final = len(SERIES)
 """More curves in one plot cannot be told apart."""
@@ -22,7 +22,7 @@ FACT_LETTERS: Final = 150
 
 def headline(report: Report) -> Drawing:
     """Draw the title of a report, and its facts."""
-    facts = [f"{name}: {value_text(value)}" for name, value in report.facts.items()]
+    facts = [f"{heading(name)}: {worded(name, value)}" for name, value in report.facts.items()]
     lines = wrap(" · ".join(facts), FACT_LETTERS)
     words = [Words((0, 22), clipped(report.title, TITLE_LETTERS), "headline")]
     words += [Words((0, 46 + 18 * at), line, "label") for at, line in enumerate(lines)]
