@@ -108,5 +108,6 @@ def _table(one: Table) -> str:
 def _cell(name: str, value: Value, side: str) -> str:
     number = f' data-value="{value}"' if isinstance(value, int | float) and not isinstance(value, bool) else ""
     text = escaped(worded(name, value))
-    mark = MARKS.get(value) if isinstance(value, str) else None
-    return f"<td{side}{number}>{f'<b class="{mark}">{text}</b>' if mark else text}</td>"
+    if isinstance(value, str) and value in MARKS:
+        text = f'<b class="{MARKS[value]}">{text}</b>'
+    return f"<td{side}{number}>{text}</td>"

@@ -65,7 +65,7 @@ def heat_plot(whole: HeatMap) -> Drawing | None:
         return None
     frame = Frame(
         f"{one.name} over time", time_axis(0, one.interval_ns * len(one.columns)), duration_axis(low, high, "latency"),
-        height=380, legend=[("heat6", "often"), ("heat1", "rarely"), ("middle", "median"), ("tail", "p99")],
+        height=380, legend=[("heat7", "often"), ("heat1", "rarely"), ("middle", "median"), ("tail", "p99")],
     )  # fmt: skip
     frame.shapes += _cells(frame, one, log_edges(low, high, ROWS))
     for percent, style in ((50.0, "middle"), (99.0, "tail")):
