@@ -18,6 +18,7 @@ h2{font-size:17px;margin:0 0 12px}
 section{background:var(--card);border:1px solid var(--edge);border-radius:12px;padding:20px 22px;margin:0 0 20px}
 .wide{overflow-x:auto}
 dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(220px,1fr));gap:12px 24px;margin:0}
+dl .long{grid-column:1/-1}
 dt{color:var(--pale);font-size:12px}
 dd{margin:0;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}

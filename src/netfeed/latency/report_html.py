@@ -13,14 +13,15 @@ import netfeed
 from netfeed.latency.compare import FASTER, SLOWER
 from netfeed.latency.page_style import SCRIPT, STYLE
 from netfeed.latency.plot.distributions import extremes, spark
-from netfeed.latency.plot.sheet import MAX_TOGETHER, plots
+from netfeed.latency.plot.sheet import MAX_PLOTS, MAX_TOGETHER, plots, undrawn
 from netfeed.latency.plot.svg import escaped, inline
 from netfeed.latency.report import Distribution, Report, Table, Value
 from netfeed.latency.report_text import PERCENTILES
 from netfeed.latency.wording import heading, worded
-from netfeed.units import duration_text
+from netfeed.units import count_text, duration_text
 
 MAX_ROWS: Final = 2000
+LONG_FACT: Final = 60
 MARKS: Final = {FASTER: "good", SLOWER: "bad"}
 """Words that a reader looks for."""
 _DIGEST: Final = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
@@ -46,6 +47,8 @@ def _sections(report: Report) -> Iterator[str]:
     if report.distributions:
         yield _section("Latencies", _summary(report.distributions))
     yield from (f"<section>{inline(one)}</section>" for one in plots(report))
+    if more := undrawn(report):
+        yield _section("Not drawn", f"<p>{count_text(more, 'plot')} more: the first {MAX_PLOTS} are here.</p>")
     yield from (_section(one.name, _table(one)) for one in report.tables)
     if report.facts:
         yield _section("What was measured", f"<dl>{''.join(_facts(report))}</dl>")
@@ -62,7 +65,9 @@ def _tags(tag: str, texts: Iterable[str]) -> Iterator[str]:
 
 def _facts(report: Report) -> Iterator[str]:
     for name, value in report.facts.items():
-        yield f"<div><dt>{escaped(heading(name))}</dt><dd>{escaped(worded(name, value))}</dd></div>"
+        text = worded(name, value)
+        wide = ' class="long"' if len(text) > LONG_FACT else ""
+        yield f"<div{wide}><dt>{escaped(heading(name))}</dt><dd>{escaped(text)}</dd></div>"
 
 
 def _summary(found: Sequence[Distribution]) -> str:

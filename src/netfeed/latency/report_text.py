@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from netfeed.latency.plot.axis import quantity_text
-from netfeed.latency.plot.distributions import counts_between, log_edges
+from netfeed.latency.plot.axis import measured
+from netfeed.latency.plot.distributions import densities, log_edges
 from netfeed.latency.report import Distribution, HeatMap, Report, Series, Table
 from netfeed.latency.wording import heading, printable, value_text, worded
 from netfeed.units import duration_text
@@ -106,7 +106,7 @@ def _bars(one: Distribution, width: int, blocks: bool) -> Iterator[str]:
     if h.count:
         low, high = duration_text(h.min_ns or 0), duration_text(h.max_ns or 0)
         edges = log_edges(h.min_ns or 0, h.max_ns or 0, max(10, width - len(low) - len(high) - 6))
-        yield f"  {low} |{bars(counts_between(h, edges).tolist(), blocks)}| {high}"
+        yield f"  {low} |{bars(densities(h, edges).tolist(), blocks)}| {high}"
 
 
 def bars(values: Sequence[float], blocks: bool, floor: float = 0.0) -> str:
@@ -135,9 +135,9 @@ def _series(one: Series, width: int, blocks: bool) -> Iterator[str]:
     if not len(values):
         return
     parts = np.array_split(values, min(len(values), max(10, width - 4)))
-    least, mean, most = (quantity_text(float(value)) for value in (values.min(), values.mean(), values.max()))
+    least, mean, most = (measured(float(value), one.unit) for value in (values.min(), values.mean(), values.max()))
     said = f"least {least}, mean {mean}, most {most}"
-    yield f"{printable(one.name)} over time ({printable(one.unit)}): {said}"
+    yield f"{printable(one.name)} over time: {printable(said)}"
     tops = [float(part.max()) for part in parts]
     yield f"  {bars(tops, blocks, floor=min(0.0, *tops))}"
 
