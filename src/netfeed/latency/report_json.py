@@ -99,6 +99,14 @@ class _Kind(msgspec.Struct):
     kind: str
 
 
+def _plain(value: Any) -> Any:
+    """Take a scalar of numpy for the number that it is."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is no value of a report")
+
+
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=_plain)
 _DECODER: Final = msgspec.json.Decoder(_Report)
 _KIND: Final = msgspec.json.Decoder(_Kind)
 
@@ -108,7 +116,7 @@ def dump(report: Report) -> bytes:
 
     Raises: ReportError when it is larger than what is read back.
     """
-    data = msgspec.json.encode(_described(report))
+    data = _ENCODER.encode(_described(report))
     if len(data) > MAX_BYTES:
         raise ReportError(f"the report has {len(data):,} bytes of JSON, and no more than {MAX_BYTES:,} are read back")
     return data

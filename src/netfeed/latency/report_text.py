@@ -20,6 +20,7 @@ MAX_ROWS: Final = 60
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 _PLAIN: Final = " .:-=+*#@"
 _GAP: Final = "  "
+_WIDEST_HEAD: Final = 24
 _NARROWEST: Final = 12
 """A column of text is not cut to less."""
 
@@ -137,7 +138,7 @@ def _series(one: Series, width: int, blocks: bool) -> Iterator[str]:
     parts = np.array_split(values, min(len(values), max(10, width - 4)))
     least, mean, most = (measured(float(value), one.unit) for value in (values.min(), values.mean(), values.max()))
     said = f"least {least}, mean {mean}, most {most}"
-    yield f"{printable(one.name)} over time: {printable(said)}"
+    yield from _hanging(f"{printable(one.name)} over time: ", printable(said), width)
     tops = [float(part.max()) for part in parts]
     yield f"  {bars(tops, blocks, floor=min(0.0, *tops))}"
 
@@ -145,6 +146,7 @@ def _series(one: Series, width: int, blocks: bool) -> Iterator[str]:
 def _table(one: Table, width: int) -> list[str]:
     shown = [[worded(name, value) for name, value in zip(one.columns, row, strict=True)] for row in one.rows[:MAX_ROWS]]
     text = [at for at in range(len(one.columns)) if any(isinstance(row[at], str) for row in one.rows)]
-    lines = aligned([list(map(heading, one.columns)), *shown], left=text, width=width) if one.columns else []
+    head = [heading(name) if at in text else _cut(heading(name), _WIDEST_HEAD) for at, name in enumerate(one.columns)]
+    lines = aligned([head, *shown], left=text, width=width) if one.columns else []
     more = [f"... and {value_text(len(one.rows) - MAX_ROWS)} more rows"] if len(one.rows) > MAX_ROWS else []
     return [printable(one.name), *lines, *more]
