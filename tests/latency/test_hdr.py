@@ -37,7 +37,7 @@ def plain(
     return struct.pack(">iiiiqqd", cookie, size, 0, digits, unit, HOUR, 1.0) + counts
 
 
-@settings(max_examples=12, deadline=None)  # the reference takes its time
+@settings(max_examples=6, deadline=None)  # the reference takes its time
 @given(COUNTED)
 def test_the_reference_reads_our_encoding(pairs: list[tuple[int, int]]) -> None:
     ours, theirs = both(pairs)
@@ -49,7 +49,7 @@ def test_the_reference_reads_our_encoding(pairs: list[tuple[int, int]]) -> None:
         assert read.get_value_at_percentile(percent) == theirs.get_value_at_percentile(percent)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(COUNTED)
 def test_we_read_the_encoding_of_the_reference(pairs: list[tuple[int, int]]) -> None:
     ours, theirs = both(pairs)
