@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from netfeed.latency.plot.distributions import (
     counts_between,
@@ -23,7 +25,8 @@ from netfeed.latency.plot.shapes import Area, Box, Dot, Drawing, Line, Words
 from netfeed.latency.plot.sheet import MAX_PLOTS, headline, plots, undrawn
 from netfeed.latency.plot.svg import document, escaped
 from netfeed.latency.report import Distribution, HeatMap, Report, Series
-from tests.latency.samples import HOSTILE, counted, odd, rich
+from netfeed.latency.report_text import report_text
+from tests.latency.samples import HOSTILE, HOUR, counted, odd, rich
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -185,3 +188,23 @@ def test_points_that_nobody_could_tell_apart_are_left_out() -> None:
 def test_a_legend_of_long_names_stays_within_the_width() -> None:
     drawn = percentile_plot([Distribution("n" * 200, counted(5, 10))] * 8, "t")
     assert all(shape.x + shape.width <= WIDTH for shape in drawn.shapes if isinstance(shape, Box))
+
+
+TIMES = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(TIMES, st.data(), st.integers(1, 2**62), st.lists(st.lists(st.integers(-5, 2 * HOUR), max_size=3), max_size=4))
+def test_whatever_a_file_may_hold_is_drawn_within_its_frame(
+    at: list[int], data: st.DataObject, interval_ns: int, columns: list[list[int]]
+) -> None:
+    values = data.draw(st.lists(st.floats(), min_size=len(at), max_size=len(at)))
+    unit = data.draw(st.sampled_from(["ns", "packets"]))
+    series = Series("s", unit, np.array(at, np.int64), np.array(values, np.float64))
+    heat = HeatMap("h", interval_ns, tuple(counted(*column) for column in columns))
+    whole = tuple(Distribution("d", column) for column in heat.columns)
+    report = Report("k", "t", distributions=whole, series=(series,), heat_maps=(heat,))
+    for one in plots(report):
+        assert all(-0.1 <= x <= one.width + 0.1 and -0.1 <= y <= one.height + 0.1 for x, y in points(one))
+    ElementTree.fromstring(document(plots(report)))
+    assert max(map(len, report_text(report).splitlines())) <= 80

@@ -129,8 +129,9 @@ def _listed(values: Sequence[Value]) -> str:
 def _notes(rows: Sequence[Row], a: Sequence[Report], b: Sequence[Report], names: Sequence[str]) -> Iterator[str]:
     noise = {row.noise for row in rows}
     if len(a) == len(b) == 1:
-        yield ("One run a side: what another run would have brought is not known, and runs of one program often differ "
-               "by some percent. Several runs a side (--a FILE... --b FILE...), taken in turns, show it.")  # fmt: skip
+        yield ("One run a side: a verdict says that these two runs differ, not that A and B do. What another run would "
+               "have brought is not known, and runs of one program often differ by some percent. Several runs a side "
+               "(--a FILE... --b FILE...), taken in turns, show it.")  # fmt: skip
     elif RUNS in noise and (least := least_chance(len(a), len(b))) > CHANCE:
         yield (f"{len(a)} and {len(b)} runs cannot show a difference, however large it is: the least chance of error "
                f"is {least:.2g}. 4 a side can.")  # fmt: skip
