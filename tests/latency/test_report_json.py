@@ -80,6 +80,17 @@ def test_a_long_heat_map_is_kept_in_fewer_columns_and_loses_no_count() -> None:
     assert sum(column.count for column in heat.columns) == 2100
 
 
+def test_a_long_series_keeps_its_bursts_and_its_lulls() -> None:
+    values = np.full(300_000, 5.0)
+    values[[70_001, 250_000, 9]] = (900, 1, np.nan)
+    made = Report("k", "t", series=(Series("long", "packets", np.arange(300_000) * 10, values),))
+    (kept,) = load(dump(made)).series
+    assert len(kept.values) <= report_json.MAX_POINTS
+    assert {(700_010, 900.0), (2_500_000, 1.0)} <= set(zip(kept.at_ns.tolist(), kept.values.tolist(), strict=True))
+    assert (np.diff(kept.at_ns) > 0).all()
+    assert not np.isnan(kept.values).any()
+
+
 def test_a_report_too_large_to_be_read_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report_json, "MAX_BYTES", 1000)
     with pytest.raises(ReportError, match="read back"):

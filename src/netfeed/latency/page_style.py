@@ -31,8 +31,8 @@ tbody tr:hover{background:var(--paper)}
 tbody tr:last-child td{border-bottom:0}
 td small{color:var(--pale);display:block;font-size:12px}
 td.spark{padding:3px 10px}
-td.spark svg{width:150px;height:26px;display:block}
-svg{width:100%;height:auto;display:block;font-family:inherit}
+td.spark svg{width:150px;min-width:0;height:26px;display:block}
+svg{width:100%;min-width:640px;height:auto;display:block;font-family:inherit}
 .good,.bad{font-weight:600;padding:2px 9px;border-radius:9px;color:#fff;background:#059669}
 .bad{background:#dc2626}
 ul.notes{margin:0;padding-left:18px}

@@ -46,7 +46,7 @@ def _sections(report: Report) -> Iterator[str]:
         yield _section("Read this first", f'<ul class="notes">{"".join(_tags("li", report.notes))}</ul>')
     if report.distributions:
         yield _section("Latencies", _summary(report.distributions))
-    yield from (f"<section>{inline(one)}</section>" for one in plots(report))
+    yield from (f'<section class="wide">{inline(one)}</section>' for one in plots(report))
     if more := undrawn(report):
         yield _section("Not drawn", f"<p>{count_text(more, 'plot')} more: the first {MAX_PLOTS} are here.</p>")
     yield from (_section(one.name, _table(one)) for one in report.tables)

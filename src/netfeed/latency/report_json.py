@@ -15,7 +15,10 @@ from netfeed.latency import Histogram, hdr
 from netfeed.latency.report import Distribution, HeatMap, Report, Series, Table, Value
 
 SCHEMA: Final = 1
-MAX_BYTES: Final = 2**26
+MAX_BYTES: Final = 2**25
+"""What is read back takes a score of bytes for each of them, at the worst."""
+MAX_POINTS: Final = 100_000
+"""Of a longer series the least and the most of each stretch are kept."""
 MAX_HISTOGRAMS: Final = 2048
 """Each takes a quarter of a mebibyte, however few characters told of it."""
 
@@ -148,8 +151,9 @@ def _counted(h: Histogram) -> _Counted:
 
 
 def _series(one: Series) -> _Series:
-    values = np.asarray(one.values, np.float64)
-    return _Series(one.name, one.unit, np.asarray(one.at_ns, np.int64).tolist(), values.tolist())
+    kept = one.coarser(MAX_POINTS)
+    at, values = np.asarray(kept.at_ns, np.int64), np.asarray(kept.values, np.float64)
+    return _Series(one.name, one.unit, at.tolist(), values.tolist())
 
 
 def _heat_map(one: HeatMap) -> _HeatMap:
