@@ -88,11 +88,11 @@ def percent_of(rare: float) -> float:
 def time_axis(low_ns: int, high_ns: int) -> Axis:
     """Make an axis of time, linear."""
     span = max(high_ns - low_ns, 1)
-    step = _time_step(span / 7)
+    step = round(_time_step(span / 7))  # integers: floats do not tell nanoseconds of a long time apart
     unit, scale = _unit(max(abs(low_ns), abs(low_ns + span)))
     unit, scale = next((long for long in _LONG if step % long[1] == 0), (unit, scale))
     decimals = max(0, -floor(log10(step / scale) + 1e-9))
-    ticks = [at * step for at in range(ceil(low_ns / step - 1e-9), floor((low_ns + span) / step + 1e-9) + 1)]
+    ticks = [at * step for at in range(-(-low_ns // step), (low_ns + span) // step + 1)]
     labels = tuple((value, f"{value / scale:,.{decimals}f} {unit}") for value in ticks)
     return Axis("time since the beginning", lambda value: (value - low_ns) / span, labels)
 

@@ -69,7 +69,7 @@ def histogram_plot(found: Sequence[Distribution], title: str) -> Drawing:
     low, high = extremes([one.histogram for one in found])
     edges = log_edges(low, high, BINS)
     shares = [100 * counts_between(one.histogram, edges) / one.histogram.count for one in found]
-    heights = [100 * densities(one.histogram, edges) / one.histogram.count for one in found]
+    heights = [np.minimum(100 * densities(one.histogram, edges) / one.histogram.count, 100) for one in found]
     top = max(float(height.max()) for height in heights)
     legend = [(f"solid{at}", one.name) for at, one in enumerate(found)]
     frame = Frame(title, duration_axis(low, high, "latency"), quantity_axis(top, "share, %"), height=320, legend=legend)

@@ -18,7 +18,7 @@ MAX_PLOTS: Final = 48
 """A canvas of matplotlib holds no more, and nobody scrolls further."""
 
 TITLE_LETTERS: Final = 76
-FACT_LETTERS: Final = 150
+FACT_LETTERS: Final = 128
 
 
 def headline(report: Report) -> Drawing:
