@@ -91,10 +91,10 @@ def test_one_run_each_without_a_heat_map_is_judged_by_ranks() -> None:
 @pytest.mark.parametrize("slices", [0, 24])
 def test_one_run_each_of_the_same_has_hardly_ever_a_verdict(slices: int) -> None:
     false = 0
-    for seed in range(25):
+    for seed in range(14):
         a, b = (run(2 * seed + k, runs_differ=0, size=300, slices=slices) for k in (0, 1))
         false += any(row.verdict != SAME for row in compare([a], [b], shuffle(seed)))
-    assert false <= 4
+    assert false <= 3
 
 
 def test_a_percentile_is_looked_at_where_enough_lies_above_it() -> None:
