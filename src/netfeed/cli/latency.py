@@ -3,10 +3,14 @@
 import argparse
 from typing import Any
 
-VERBS: tuple[Any, ...] = ()
+from netfeed.cli import latency_compare, latency_show
+
+VERBS: tuple[Any, ...] = (latency_show, latency_compare)
 """The modules of the verbs, in the order of the help."""
 
 _EXAMPLES = """examples:
+  netfeed latency show report.json -o report.html              a kept report as a page
+  netfeed latency compare --a old*.json --b new*.json          is the new one faster, and is it more than noise?
 """
 
 

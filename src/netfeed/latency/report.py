@@ -3,9 +3,11 @@
 Leaves out: where it is written (`app/latency`), and any judgement (`compare`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from netfeed.latency import Histogram
 
@@ -30,6 +32,17 @@ class Series:
     at_ns: Any
     values: Any
 
+    def coarser(self, most: int) -> "Series":
+        """Give the same in at most `most` points: the least and the most of each stretch, so that no burst is lost."""
+        at, values = np.asarray(self.at_ns, np.int64), np.asarray(self.values, np.float64)
+        if len(at) <= most:
+            return self
+        told = np.flatnonzero(np.isfinite(values))
+        stretches = [part for part in np.array_split(told, most // 2) if len(part)]
+        ends = [(part[values[part].argmin()], part[values[part].argmax()]) for part in stretches]
+        kept = np.unique(np.array(ends, np.int64))
+        return Series(self.name, self.unit, at[kept], values[kept])
+
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
@@ -38,6 +51,24 @@ class HeatMap:
     name: str
     interval_ns: int
     columns: tuple[Histogram, ...]
+
+    def coarser(self, most: int) -> "HeatMap":
+        """Give the same in at most `most` columns, by merging neighbours."""
+        width = -(-len(self.columns) // most)
+        if width <= 1:
+            return self
+        starts = range(0, len(self.columns), width)
+        return HeatMap(
+            self.name, self.interval_ns * width, tuple(merged(self.columns[at : at + width]) for at in starts)
+        )
+
+
+def merged(histograms: Iterable[Histogram]) -> Histogram:
+    """Give one histogram of all that was counted."""
+    together = Histogram()
+    for one in histograms:
+        together.merge(one)
+    return together
 
 
 @dataclass(frozen=True, slots=True)
