@@ -29,6 +29,8 @@ FRAME_HEAD: Final = 68
 ALIGNED: Final = 16
 MAX_SNAP: Final = 262_144 - 64
 """With it a record fits a buffer of 256 KiB. Units: bytes."""
+MAX_LENGTH: Final = 2**24
+"""No frame is longer, not even before a card cuts it. Units: bytes."""
 _STATUS: Final = 8
 _KERNEL, _USER = 0, 1
 _VLAN_VALID, _TPID_VALID, _HARDWARE = 1 << 4, 1 << 6, 1 << 31
@@ -148,7 +150,7 @@ class BlockReader:
         start = self._block * self._block_bytes + self._at
         (_, seconds, ns, captured, length, status, offset, _, _, tci, tpid,
          _, protocol, index, hardware_type, kind, size, address) = _FRAME.unpack_from(ring, start)  # fmt: skip
-        if captured > length or offset + captured > self._block_bytes - self._at or ns >= _SECOND_NS:
+        if not captured <= length <= MAX_LENGTH or offset + captured > self._block_bytes - self._at or ns >= _SECOND_NS:
             return 1
         kind = kind if kind <= FrameKind.OUTGOING else FrameKind.HOST
         if kind == FrameKind.OUTGOING and index == self._loopback and index:
@@ -197,8 +199,8 @@ class BlockReader:
 def _record(form: int, interface: int, seen: _Seen, snap: int) -> bytes:
     data = seen.data[:snap]
     if form != Form.PCAPNG:
-        return pcap.record(seen.ts_ns, data, seen.length & 0xFFFFFFFF)
+        return pcap.record(seen.ts_ns, data, seen.length)
     high, low = divmod(seen.ts_ns, 2**32)
-    body = _ENHANCED.encode(interface, high, low, len(data), seen.length & 0xFFFFFFFF) + data + bytes(-len(data) % 4)
+    body = _ENHANCED.encode(interface, high, low, len(data), seen.length) + data + bytes(-len(data) % 4)
     size = struct.pack("<I", len(body) + 12)
     return struct.pack("<I", pcapng.ENHANCED) + size + body + size
