@@ -199,8 +199,8 @@ class BlockReader:
 def _record(form: int, interface: int, seen: _Seen, snap: int) -> bytes:
     data = seen.data[:snap]
     if form != Form.PCAPNG:
-        return pcap.record(seen.ts_ns, data, seen.length)
+        return pcap.record(seen.ts_ns, data, seen.length & 0xFFFFFFFF)
     high, low = divmod(seen.ts_ns, 2**32)
-    body = _ENHANCED.encode(interface, high, low, len(data), seen.length) + data + bytes(-len(data) % 4)
+    body = _ENHANCED.encode(interface, high, low, len(data), seen.length & 0xFFFFFFFF) + data + bytes(-len(data) % 4)
     size = struct.pack("<I", len(body) + 12)
     return struct.pack("<I", pcapng.ENHANCED) + size + body + size
