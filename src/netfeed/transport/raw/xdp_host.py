@@ -24,7 +24,7 @@ def receive_queues(interface: str) -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one, contextlib.suppress(OSError):
         fcntl.ioctl(one, _SIOCETHTOOL, request)
         told = struct.unpack("=9I", channels.raw)
-        return max(1, told[5] + told[8])  # receiving ones, and those for both directions
+        return int(max(1, told[5] + told[8]))  # receiving ones, and those for both directions
     return 1
 
 

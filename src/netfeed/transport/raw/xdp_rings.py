@@ -10,7 +10,7 @@ not lie inside one chunk is counted as invalid, and its chunk is given back wher
 There is no stamp of the kernel: a batch gets the time at which it was found, all its frames the same.
 
 Source: linux/if_xdp.h, Documentation/networking/af_xdp.rst. Leaves out: frames in several chunks (XDP_USE_SG), sending.
-Plain Python has no barriers between a counter and what it announces; the processors that need some run the compiled one.
+Plain Python has no barriers between a counter and what it announces: processors that need some run the compiled one.
 """
 
 import struct

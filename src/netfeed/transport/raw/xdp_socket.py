@@ -109,8 +109,8 @@ class XdpSocket:
     def _map_rings(self) -> tuple[mmap.mmap, mmap.mmap]:
         """Map both rings where the kernel says that their parts are: producer, consumer, entries, flags of each."""
         told = struct.unpack("=16Q", self._socket.getsockopt(_SOL_XDP, _OFFSETS, 128))
-        self.rx_ring = Ring(*told[0:3], self.frames)
-        self.fill_ring = Ring(*told[8:11], self.frames)
+        self.rx_ring = Ring(told[0], told[1], told[2], self.frames)
+        self.fill_ring = Ring(told[8], told[9], told[10], self.frames)
         return self._mapped(self.rx_ring, DESCRIPTOR.size, _RX_PAGES), self._mapped(
             self.fill_ring, ADDRESS.size, _FILL_PAGES
         )
