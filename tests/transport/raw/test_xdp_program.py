@@ -9,7 +9,7 @@ import pytest
 
 from netfeed.errors import ConfigurationError
 from netfeed.transport.network import NetworkError
-from netfeed.transport.raw import bpf
+from netfeed.transport.raw import ebpf
 from netfeed.transport.raw.xdp_program import MAX_TARGETS, PASS, keep, read_targets, redirecting
 from netfeed.wire.frame import ETHERNET, IPV4
 from netfeed.wire.headers import udp_frame
@@ -24,19 +24,19 @@ FOUR, SIX = ("233.252.0.1", 5000), ("ff3e::8000:1", 5001)
 def permitted() -> bool:
     """Say whether this process may load programs."""
     try:
-        os.close(bpf.create_map(_XSKMAP, 1, "probe"))
+        os.close(ebpf.create_map(_XSKMAP, 1, "probe"))
     except OSError:
         return False
     return True
 
 
 def load(targets: list[tuple[str, int]]) -> int:
-    program = bpf.Program()
+    program = ebpf.Program()
     program.put(program.COPY, 6, 1)
     keep(program, read_targets(targets))
     program.put(program.MOVE, 0, value=FOUND)
     program.put(program.EXIT)
-    return bpf.load_program(_XDP, program.code(), "test")
+    return ebpf.load_program(_XDP, program.code(), "test")
 
 
 def verdict(program: int, frame: bytes) -> int:
@@ -46,7 +46,7 @@ def verdict(program: int, frame: bytes) -> int:
         struct.pack("=4I2Q2I", program, 0, len(frame), 0, ctypes.addressof(data), 0, 1, 0), 80
     )
     libc = ctypes.CDLL(None, use_errno=True)
-    number = bpf._NUMBERS[platform.machine()]
+    number = ebpf._NUMBERS[platform.machine()]
     assert libc.syscall(ctypes.c_long(number), ctypes.c_int(_TEST_RUN), ctypes.byref(room), ctypes.c_uint(80)) == 0
     return int(struct.unpack_from("=I", room, 4)[0])
 
@@ -124,8 +124,8 @@ def test_as_many_targets_as_may_be_are_verified_and_the_last_one_is_found() -> N
 @pytest.mark.root
 @pytest.mark.skipif(not permitted(), reason="the kernel lets us load no programs here")
 def test_a_queue_that_no_socket_reads_goes_to_the_host() -> None:
-    sockets = bpf.create_map(_XSKMAP, 1, "test")
-    program = bpf.load_program(_XDP, redirecting([], sockets), "test")
+    sockets = ebpf.create_map(_XSKMAP, 1, "test")
+    program = ebpf.load_program(_XDP, redirecting([], sockets), "test")
     try:
         assert verdict(program, PLAIN4) == PASS
     finally:
@@ -136,12 +136,12 @@ def test_a_queue_that_no_socket_reads_goes_to_the_host() -> None:
 @pytest.mark.root
 @pytest.mark.skipif(not permitted(), reason="the kernel lets us load no programs here")
 def test_the_verifier_says_what_is_wrong() -> None:
-    program = bpf.Program()
+    program = ebpf.Program()
     program.put(program.LOAD32, 2, 1, 0)
     program.put(program.LOAD8, 0, 2, 0)  # reads the frame without looking where it ends
     program.put(program.EXIT)
-    with pytest.raises(NetworkError, match="verifier refuses the program: R2 .*packet") as refusal:
-        bpf.load_program(_XDP, program.code(), "test")
+    with pytest.raises(NetworkError, match=r"verifier refuses the program: R2 .*packet") as refusal:
+        ebpf.load_program(_XDP, program.code(), "test")
     assert not refusal.value.denied
 
 
@@ -158,7 +158,7 @@ def test_targets_are_read_and_refused() -> None:
 
 def test_a_program_is_assembled_as_the_instruction_set_says() -> None:
     """Two jumps by hand: forward over two instructions, and back to the first one."""
-    program = bpf.Program()
+    program = ebpf.Program()
     program.label("first")
     program.put(program.JUMP_OTHER, 5, offset="last", value=0xFFFFFFFF)
     program.put_map(1, 9)
@@ -172,7 +172,7 @@ def test_a_program_is_assembled_as_the_instruction_set_says() -> None:
 
 
 def test_an_unknown_label_is_a_mistake() -> None:
-    program = bpf.Program()
+    program = ebpf.Program()
     program.put(program.JUMP, offset="nowhere")
     with pytest.raises(KeyError):
         program.code()

@@ -182,7 +182,7 @@ def test_rings_that_do_not_lie_in_their_memory_are_refused(
     kind: Any, rx: Ring, fill: Ring, chunk: int, snap: int
 ) -> None:
     memory = Memory()
-    with pytest.raises(ValueError, match="do not lie|does not lie|are no chunks"):
+    with pytest.raises(ValueError, match=r"do not lie|does not lie|are no chunks"):
         kind(memory.rx, memory.fill, memory.area, rx, fill, chunk, snap)
 
 

@@ -28,7 +28,7 @@ from netfeed.build import select
 from netfeed.errors import ConfigurationError
 from netfeed.machine import NEVER
 from netfeed.transport.network import Interface, find_interface
-from netfeed.transport.raw import bpf
+from netfeed.transport.raw import ebpf
 from netfeed.transport.raw.source import ALL, Form, Frame, SourceStatistics, Written
 from netfeed.transport.raw.xdp_attach import Mode, attach, check_mode
 from netfeed.transport.raw.xdp_host import greatest_frame, receive_queues, see_everything
@@ -125,11 +125,11 @@ class XdpSource:
             )  # fmt: skip
             self._open.callback(self._rings.release)
             step = Step.PROGRAM
-            sockets = self._keep(bpf.create_map(_XSKMAP, self.queue + 1, "netfeed"))
-            program = self._keep(bpf.load_program(_XDP, redirecting(self.targets, sockets), "netfeed"))
+            sockets = self._keep(ebpf.create_map(_XSKMAP, self.queue + 1, "netfeed"))
+            program = self._keep(ebpf.load_program(_XDP, redirecting(self.targets, sockets), "netfeed"))
             step = Step.BIND
             self._socket.bind(there.index, self.queue, ZERO_COPY if zero_copy else COPY)
-            bpf.update_map(sockets, self.queue, self._socket.fileno())
+            ebpf.update_map(sockets, self.queue, self._socket.fileno())
         except OSError as error:
             raise refused(step, f"{there.name}, queue {self.queue}", error) from None
         link, self.mode, warnings = attach(program, there, self.mode)

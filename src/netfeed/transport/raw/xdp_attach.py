@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from netfeed.errors import ConfigurationError
 from netfeed.transport.network import Interface
-from netfeed.transport.raw import bpf
+from netfeed.transport.raw import ebpf
 from netfeed.transport.raw.xdp_refusals import Step, refused
 
 Mode = Literal["auto", "native", "generic"]
@@ -30,7 +30,7 @@ def attach(program: int, interface: Interface, mode: str) -> tuple[int, str, lis
     if mode != "auto":
         return _linked(program, interface, mode), mode, []
     try:
-        return bpf.link_program(program, interface.index, _BPF_XDP, _FLAGS["native"]), "native", []
+        return ebpf.link_program(program, interface.index, _BPF_XDP, _FLAGS["native"]), "native", []
     except OSError as error:
         if error.errno in _FINAL:
             raise refused(Step.ATTACH, interface.name, error) from None
@@ -53,6 +53,6 @@ def check_mode(mode: str, *, zero_copy: bool) -> None:
 
 def _linked(program: int, interface: Interface, mode: str) -> int:
     try:
-        return bpf.link_program(program, interface.index, _BPF_XDP, _FLAGS[mode])
+        return ebpf.link_program(program, interface.index, _BPF_XDP, _FLAGS[mode])
     except OSError as error:
         raise refused(Step.ATTACH, interface.name, error) from None

@@ -15,7 +15,7 @@ from typing import Final
 
 from netfeed.errors import ConfigurationError
 from netfeed.transport.network import address
-from netfeed.transport.raw.bpf import Program
+from netfeed.transport.raw.ebpf import Program
 
 PASS: Final = 2
 """XDP_PASS: the frame goes on to the host."""
