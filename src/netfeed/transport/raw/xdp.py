@@ -25,10 +25,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from netfeed.build import select
-from netfeed.errors import ConfigurationError
+from netfeed.errors import ConfigurationError, MisuseError
 from netfeed.machine import NEVER
 from netfeed.transport.network import Interface, find_interface
 from netfeed.transport.raw import ebpf
+from netfeed.transport.raw.packet import LINK_ETHERNET, ROOM
 from netfeed.transport.raw.source import ALL, Form, Frame, SourceStatistics, Written
 from netfeed.transport.raw.xdp_attach import Mode, attach, check_mode
 from netfeed.transport.raw.xdp_host import greatest_frame, receive_queues, see_everything
@@ -49,6 +50,7 @@ class XdpSource:
     """
 
     stamps = "user"
+    linktype = LINK_ETHERNET
 
     def __init__(
         self, interface: str, *, queue: int = 0, frames: int = 4096, snap: int = 262_144, mode: Mode = "auto",
@@ -59,6 +61,8 @@ class XdpSource:
             raise ConfigurationError(
                 f"the ring of AF_XDP has a power of two of 64 to {MAX_FRAMES} frames, not {frames}"
             )
+        if snap < 1:
+            raise ConfigurationError("a reader keeps at least a byte of each frame")
         there, wanted = find_interface(interface), read_targets(targets)
         self.interface, self.targets, self.queue = there.name, wanted, queue
         self.gone: str | None = None
@@ -79,13 +83,18 @@ class XdpSource:
         self.close()
 
     def fileno(self) -> int:
-        """Give the descriptor that is readable when frames wait."""
+        """Give the descriptor that is readable when frames wait. It tells nothing of an interface that goes."""
         return self._socket.fileno()
 
     def write_into(
         self, out: bytearray, form: Form, interface: int = 0, *, frames: int = ALL, until_ns: int = NEVER
     ) -> Written:
-        """Write the records of frames that wait from the beginning of `out`; see `FrameSource`."""
+        """Write the records of frames that wait from the beginning of `out`; see `FrameSource`.
+
+        Raises: MisuseError for a buffer of less than ROOM, and after `close`.
+        """
+        if len(out) < ROOM or self._socket.fileno() < 0:
+            raise MisuseError(f"records are written into at least {ROOM} bytes, and while the socket is open")
         written: Written = self._rings.write_into(out, form, interface, frames, until_ns)
         if not written.frames:
             self._look()
@@ -123,7 +132,7 @@ class XdpSource:
                 self._socket.rx, self._socket.fill, self._socket.area, self._socket.rx_ring, self._socket.fill_ring,
                 CHUNK, snap,
             )  # fmt: skip
-            self._open.callback(self._rings.release)
+            self._open.callback(self._rings.close)
             step = Step.PROGRAM
             sockets = self._keep(ebpf.create_map(_XSKMAP, self.queue + 1, "netfeed"))
             program = self._keep(ebpf.load_program(_XDP, redirecting(self.targets, sockets), "netfeed"))
@@ -152,8 +161,8 @@ class XdpSource:
     def _look(self) -> None:
         """Where nothing comes, ask whether anything can."""
         if self.gone is None and self._socket.fileno() >= 0 and (number := self._socket.error()):
-            why = "it was removed, or moved elsewhere" if number == errno.ENETDOWN else os.strerror(number)
-            self.gone = f"{self.interface} has gone: {why}"
+            why = "was removed, or moved elsewhere" if number == errno.ENETDOWN else f"fails: {os.strerror(number)}"
+            self.gone = f"the interface {self.interface} {why}"
 
 
 def _warnings(there: Interface, targets: Sequence[Target], queue: int) -> list[str]:

@@ -18,7 +18,8 @@ import time
 from typing import Final, NamedTuple
 
 from netfeed.machine import NEVER, Buffer
-from netfeed.transport.raw.source import ALL, Form, Frame, FrameKind, Why, Written
+from netfeed.transport.raw.record import record
+from netfeed.transport.raw.source import ALL, Frame, FrameKind, Why, Written
 from netfeed.wire.pcap import NO_TIME
 
 DESCRIPTOR: Final = struct.Struct("=QII")
@@ -62,27 +63,23 @@ class Rings:
         """Write records of the frames that wait, as `FrameSource.write_into` does; `now_ns` is for who knows better."""
         count = at = 0
         stamp = NO_TIME
-        while True:
+        why = Why.COUNT
+        while count < frames:
             place = self._next()
             if place is None:
                 why = Why.EMPTY
                 break
-            if count >= frames:
-                why = Why.COUNT
-                break
             if stamp == NO_TIME:
                 stamp = _now(now_ns)
-            if stamp >= until_ns:
-                why = Why.TIME
-                break
             start, length = place
-            record = _record(form, interface, stamp, self._area[start : start + min(length, self._snap)], length)
-            if len(record) > len(out) - at:
-                why = Why.ROOM
+            data = self._area[start : start + min(length, self._snap)]
+            one = record(form, interface, stamp, data, length)
+            if stamp >= until_ns or len(one) > len(out) - at:
+                why = Why.TIME if stamp >= until_ns else Why.ROOM
                 break
-            out[at : at + len(record)] = record
-            at, count = at + len(record), count + 1
-            self._took(length)
+            out[at : at + len(one)] = one
+            at, count = at + len(one), count + 1
+            self._took(len(data))
         return Written(at, count, stamp if count else None, stamp if count else None, why)
 
     def take(self, limit: int = 1024, now_ns: int = NO_TIME) -> list[Frame]:
@@ -95,10 +92,10 @@ class Rings:
             start, length = place
             data = bytes(self._area[start : start + min(length, self._snap)])
             found.append(Frame(stamp, data, length, kind_of(data)))
-            self._took(length)
+            self._took(len(data))
         return found
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Let go of the memory: nothing may be read any more. Safe to do twice."""
         for one in (self._rx_words, self._fill_words, self._rx, self._fill, self._area):
             one.release()
@@ -118,9 +115,9 @@ class Rings:
             self.invalid += 1
             self._give_back()
 
-    def _took(self, length: int) -> None:
+    def _took(self, kept: int) -> None:
         self.frames += 1
-        self.bytes += length
+        self.bytes += kept
         self._give_back()
 
     def _give_back(self) -> None:
@@ -167,13 +164,3 @@ def kind_of(frame: bytes) -> FrameKind:
 
 def _now(now_ns: int) -> int:
     return time.time_ns() if now_ns == NO_TIME else now_ns
-
-
-def _record(form: int, interface: int, stamp: int, data: memoryview, length: int) -> bytes:
-    """Write one record as the compiled one does, in this machine's byte order."""
-    if form == Form.PCAP:
-        return struct.pack("=4I", *divmod(stamp, 10**9), len(data), length) + data
-    pad = bytes(-len(data) % 4)
-    size = 32 + len(data) + len(pad)
-    head = struct.pack("=7I", 6, size, interface, stamp >> 32, stamp % _WRAP, len(data), length)
-    return head + data + pad + struct.pack("=I", size)

@@ -7,7 +7,9 @@ PUBLISH frames and at the end: each time takes a cache line from the kernel that
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
+
+from netfeed.transport.raw.record cimport record, record_bytes
 
 from netfeed.transport.raw.source import Frame as _Frame
 from netfeed.transport.raw.source import Why as _Why
@@ -43,7 +45,6 @@ cdef enum:
     ROOM = 1
     COUNT = 2
     TIME = 3
-    PCAP = 0
 
 cdef struct Descriptor:  # struct xdp_desc
     uint64_t address
@@ -88,7 +89,7 @@ cdef class Rings:
     def __dealloc__(self):
         self.let_go()
 
-    def release(self):
+    def close(self):
         self.let_go()
 
     def write_into(self, bytearray out, int form, uint32_t interface=0, int64_t frames=1 << 62,
@@ -118,7 +119,7 @@ cdef class Rings:
                 stamp = clock_ns()
             data = (<const char *>self.area + one.address)[:min(one.length, self.snap)]
             found.append(_Frame(stamp, data, one.length, _kind_of(data)))
-            self.took(&one)
+            self.took(&one, len(data))
             limit -= 1
         self.publish()
         return found
@@ -128,26 +129,23 @@ cdef class Rings:
         cdef Descriptor one
         cdef uint32_t kept
         cdef int64_t length, at = 0, count = 0
-        cdef int why = EMPTY
+        cdef int why = COUNT
         self.begin()
-        while self.next(&one):
-            if count >= frames:
-                why = COUNT
+        while count < frames:
+            if not self.next(&one):
+                why = EMPTY
                 break
             if stamp[0] == NO_TIME:
                 stamp[0] = clock_ns()
-            if stamp[0] >= until_ns:
-                why = TIME
-                break
             kept = <uint32_t>min(<uint64_t>one.length, self.snap)
-            length = record_length(form, kept)
-            if length > size - at:
-                why = ROOM
+            length = <int64_t>record_bytes(form, kept)
+            if stamp[0] >= until_ns or length > size - at:
+                why = TIME if stamp[0] >= until_ns else ROOM
                 break
-            put_record(out + at, form, interface, stamp[0], self.area + one.address, kept, one.length)
+            memcpy(record(out + at, form, interface, stamp[0], kept, one.length), self.area + one.address, kept)
             at += length
             count += 1
-            self.took(&one)
+            self.took(&one, kept)
             if count % PUBLISH == 0:
                 self.publish()
         self.publish()
@@ -179,9 +177,9 @@ cdef class Rings:
             self.invalid += 1
             self.give_back(one)
 
-    cdef void took(self, const Descriptor *one) noexcept nogil:
+    cdef void took(self, const Descriptor *one, uint32_t kept) noexcept nogil:
         self.frames += 1
-        self.bytes += one.length
+        self.bytes += kept
         self.give_back(one)
 
     cdef void give_back(self, const Descriptor *one) noexcept nogil:
@@ -196,7 +194,7 @@ cdef class Rings:
 
     cdef check_held(self):
         if self.held != 3:
-            raise ValueError("the rings were released")
+            raise ValueError("the rings are closed")
 
     cdef void let_go(self) noexcept:
         while self.held:
@@ -209,32 +207,3 @@ cdef void place(Shared *ring, uint8_t *memory, where) except *:
     ring.consumer = <uint32_t *>(memory + <size_t>where.consumer)
     ring.entries = memory + <size_t>where.entries_at
     ring.mask = where.entries - 1
-
-
-cdef inline int64_t record_length(int form, uint32_t kept) noexcept nogil:
-    return 16 + <int64_t>kept if form == PCAP else 32 + ((<int64_t>kept + 3) & ~3)
-
-
-cdef inline void put_record(uint8_t *to, int form, uint32_t interface, int64_t ts_ns, const uint8_t *frame,
-                            uint32_t kept, uint32_t length) noexcept nogil:
-    cdef uint32_t head[7]
-    cdef uint32_t size = <uint32_t>record_length(form, kept)
-    if form == PCAP:
-        head[0] = <uint32_t>(ts_ns // 1000000000)
-        head[1] = <uint32_t>(ts_ns % 1000000000)
-        head[2] = kept
-        head[3] = length
-        memcpy(to, head, 16)
-        memcpy(to + 16, frame, kept)
-        return
-    head[0] = 6
-    head[1] = size
-    head[2] = interface
-    head[3] = <uint32_t>(ts_ns >> 32)
-    head[4] = <uint32_t>ts_ns
-    head[5] = kept
-    head[6] = length
-    memcpy(to, head, 28)
-    memset(to + size - 8, 0, 4)  # the padding, if there is any
-    memcpy(to + 28, frame, kept)
-    memcpy(to + size - 4, &size, 4)
