@@ -172,7 +172,7 @@ class Network:
         for_long = f", for {span(last.membership_ns)}" if last else ""
         left = len(self.members.groups.get(group, ()))
         rest = f"; {left} others were heard to want it" if left else ""
-        return f"nobody asked who else wants it: it flows on{for_long}, or the switch has cut it off at once{rest}"
+        return f"nobody was heard to ask who else wants it: it flows on{for_long}, or was cut off at once{rest}"
 
     def _expire(self, now: int) -> list[Event]:
         """End memberships that nobody renewed, as the querier does; without one nothing is asked, and nothing ends."""
