@@ -238,8 +238,8 @@ def test_what_followed_a_leave_is_told() -> None:
     one.say(9.1, B, Leave("IGMP", 2, G))
     (event,) = one.wake(12.1)
     assert event.text == (
-        "after 10.9.0.2 left 239.1.1.1 nobody was heard to ask who else wants it: it flows on, for 11 s, or was cut off "
-        "at once"
+        "after 10.9.0.2 left 239.1.1.1 nobody was heard to ask who else wants it: it flows on, for 11 s, or was cut "
+        "off at once"
     )
     assert event.details == {"group": "239.1.1.1", "host": "10.9.0.2", "asked": False, "answers": []}
 
