@@ -66,9 +66,8 @@ class Network:
     @property
     def deadline(self) -> int:
         """Give the time of the next thing to tell."""
-        lost = self.queriers.deadline
         leaving = min((one.at_ns for one in self._leaving.values()), default=NEVER - AFTER_LEAVE_NS) + AFTER_LEAVE_NS
-        return min(NEVER if lost is None else lost, leaving, self._check_ns, self._patience_ns)
+        return min(self.queriers.deadline, leaving, self._check_ns, self._patience_ns)
 
     def hear(self, heard: Heard, now: int) -> list[Event]:
         """Take a message."""
