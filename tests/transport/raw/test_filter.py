@@ -122,6 +122,14 @@ def test_libpcap_reads_the_whole_language_and_says_what_it_cannot() -> None:
         compile_filter("udp porter")
 
 
+@pytest.mark.skipif(libpcap.library() is None, reason="libpcap is not installed")
+def test_where_libpcap_is_of_no_use_it_is_said_why() -> None:
+    with pytest.raises(ConfigurationError, match=r"at .greater.; .* is read for one interface"):
+        compile_filter("greater 100", cooked=True)
+    with pytest.raises(ConfigurationError, match=r"at .greater.; .* where there is no vlan"):
+        compile_filter("vlan and greater 100")
+
+
 def test_an_empty_expression_keeps_all() -> None:
     assert compile_filter("  ") == (Instruction(0x06, k=KEEP),)
 

@@ -52,7 +52,7 @@ class _Reader:
 
     def wrong(self) -> ConfigurationError:
         found = repr(self.words[0]) if self.words else "the end"
-        return ConfigurationError(f"the filter cannot be read at {found}; without libpcap it is: {KNOWN}")
+        return ConfigurationError(f"the filter cannot be read at {found}; what can be written is {KNOWN}")
 
     def joined(self) -> Test:
         """Read tests that are joined, each with all before it."""

@@ -5,7 +5,9 @@ before it has its filter has already taken frames that nobody asked for. A socke
 can join the group; until then a filter that drops everything stands in the way.
 
 `stamps` are the kernel's, or the card's when it was told to stamp (`hwstamp_ctl -r 1`). A frame is seen when its block
-is full, or `timeout_ns` after its first frame: a ring is for capture, not for whoever waits for each packet.
+is full, or about `timeout_ns` after its first frame: a ring is for capture, not for whoever waits for each packet. A
+block that was handed over half empty stays so until it is read: a reader that sleeps for `blocks` times `timeout_ns`
+loses frames even of little traffic.
 
 Source: packet(7), Documentation/networking/packet_mmap.rst.
 """
@@ -45,7 +47,7 @@ _FRAME_BYTES: Final = 2048
 """The kernel wants to see one; it fills blocks without gaps."""
 _MAX_RING: Final = 2**32 - 1
 _MILLISECOND_NS: Final = 1_000_000
-_SIOCGIFFLAGS, _SIOCGIFHWADDR = 0x8913, 0x8927
+_SIOCGIFFLAGS, _SIOCGIFMTU, _SIOCGIFHWADDR = 0x8913, 0x8921, 0x8927
 _ETHERNET, _LOOPBACK = 1, 772
 _DROP: Final = (Instruction(0x06),)
 
@@ -74,16 +76,15 @@ class PacketRing:
         self.gone: str | None = None
         self.down = False
         self._index, self._drops, self._freezes = found.index, 0, 0
-        hardware_type = _hardware_type(found.name) if found.index else 0
-        self.linktype = LINK_ETHERNET if hardware_type in (_ETHERNET, _LOOPBACK) else LINK_COOKED
+        self.linktype, loopback = link_type(found), _loopback()
         self._socket = open_socket(raw=self.linktype == LINK_ETHERNET)
         try:
             self._choose_stamps()
-            self._ignore_outgoing(not outgoing or hardware_type == _LOOPBACK)
-            self._map = self._make_ring(block_bytes, blocks, -(-timeout_ns // _MILLISECOND_NS))
+            self._ignore_outgoing(not outgoing or 0 < found.index == loopback)
+            self._map = make_ring(self._socket, block_bytes, blocks, -(-timeout_ns // _MILLISECOND_NS))
             self._reader = BlockReader(
                 memoryview(self._map), block_bytes, snap=min(snap, MAX_SNAP), cooked=self.linktype == LINK_COOKED,
-                loopback=0 if found.index else _loopback(),
+                loopback=loopback,
             )  # fmt: skip
             self._attach(found, snapped(program, snap), fanout)
             if promiscuous and found.index:
@@ -168,19 +169,6 @@ class PacketRing:
         except OSError as error:
             raise told("cannot leave out what is sent", error, "needs Linux 4.20") from None
 
-    def _make_ring(self, block_bytes: int, blocks: int, timeout_ms: int) -> mmap.mmap:
-        request = struct.pack(
-            "=7I", block_bytes, blocks, _FRAME_BYTES, block_bytes // _FRAME_BYTES * blocks, timeout_ms, 0, 0
-        )
-        size = block_bytes * blocks
-        try:
-            self._socket.setsockopt(SOL_PACKET, _VERSION, _V3)
-            self._socket.setsockopt(SOL_PACKET, _RX_RING, request)
-            return mmap.mmap(self._socket.fileno(), size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-        except OSError as error:
-            remedy = f"take less than {blocks} blocks of {block_bytes} bytes" if error.errno == errno.ENOMEM else ""
-            raise told(f"cannot make a ring of {size} bytes", error, remedy or "needs Linux 3.2") from None
-
     def _attach(self, found: Interface, program: Program | None, fanout: Fanout | None) -> None:
         """Let frames in, from the first one on through the filter and shared with the others of the group."""
         first = _DROP if fanout else program
@@ -231,6 +219,37 @@ def open_socket(*, raw: bool) -> socket.socket:
         raise told("cannot open a raw socket", error, remedy) from None
 
 
+def link_type(found: Interface) -> int:
+    """Say what frames of an interface begin with, as a capture file numbers it."""
+    ethernet = found.index and _hardware_type(found.name) in (_ETHERNET, _LOOPBACK)
+    return LINK_ETHERNET if ethernet else LINK_COOKED
+
+
+def interface_mtu(name: str) -> int:
+    """Give the MTU of an interface. Units: bytes, without the link header.
+
+    Raises: NetworkError.
+    """
+    return int(struct.unpack_from("=i", _asked(name, _SIOCGIFMTU), 16)[0])
+
+
+def make_ring(one: socket.socket, block_bytes: int, blocks: int, timeout_ms: int) -> mmap.mmap:
+    """Have the kernel make the ring of a socket, and map it.
+
+    Raises: NetworkError.
+    """
+    size, frames = block_bytes * blocks, block_bytes // _FRAME_BYTES * blocks
+    request = struct.pack("=7I", block_bytes, blocks, _FRAME_BYTES, frames, timeout_ms, 0, 0)
+    try:
+        one.setsockopt(SOL_PACKET, _VERSION, _V3)
+        one.setsockopt(SOL_PACKET, _RX_RING, request)
+        return mmap.mmap(one.fileno(), size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+    except OSError as error:
+        no_room = error.errno == errno.ENOMEM
+        remedy = f"take less than {blocks} blocks of {block_bytes} bytes" if no_room else "needs Linux 3.2"
+        raise told(f"cannot make a ring of {size} bytes", error, remedy) from None
+
+
 def bind(one: socket.socket, index: int) -> None:
     """Bind a socket to an interface, 0: all. (Python's own finds one by name, and none for all.)
 
@@ -255,12 +274,15 @@ def _check(block_bytes: int, blocks: int, timeout_ns: int, snap: int, stamps: st
 
 
 def _hardware_type(name: str) -> int:
+    return int(struct.unpack_from("=H", _asked(name, _SIOCGIFHWADDR), 16)[0])
+
+
+def _asked(name: str, question: int) -> bytes:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         try:
-            answer = fcntl.ioctl(one, _SIOCGIFHWADDR, struct.pack("16s24x", name.encode()))
+            return fcntl.ioctl(one, question, struct.pack("16s24x", name.encode()))
         except OSError as error:
             raise told(f"cannot look at {name}", error) from None
-    return int(struct.unpack_from("=H", answer, 16)[0])
 
 
 def _flags(one: socket.socket, name: str) -> int:
