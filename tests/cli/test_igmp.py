@@ -21,6 +21,7 @@ from netfeed.wire import pcap, pcapng
 from netfeed.wire.headers import udp_frame
 from netfeed.wire.membership_words import RecordType
 from tests.transport.waiting import until
+from tests.wire import capture_samples as sample
 from tests.wire.membership_samples import A, B, G, S, frame, general, old_report, report
 
 SECOND = 10**9
@@ -63,6 +64,18 @@ def test_a_capture_of_a_healthy_network_has_nothing_wrong(
         "  querier 10.9.0.2, elected: version 3, every 125 s, 4 heard",
     ]
     assert out[-1] == "nothing is wrong with memberships, as far as they were heard"
+
+
+def test_blocks_of_every_kind_and_both_byte_orders_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    query = frame(general(), B)
+    path = tmp_path / "one.pcapng"
+    for order in "<>":
+        head = sample.section(order) + sample.interface(1, 0, order=order)
+        blocks = (sample.enhanced(0, 7, query, order=order), sample.simple(query, order=order),
+                  sample.obsolete(0, 8, query, order=order))  # fmt: skip
+        path.write_bytes(head + b"".join(blocks))
+        assert main(["igmp", "-r", str(path), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out.splitlines()[-1])["messages"] == 3
 
 
 def test_json_has_an_object_for_each_event_and_the_summary_last(
