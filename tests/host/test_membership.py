@@ -124,6 +124,7 @@ def test_one_that_goes_on_asking_does_not_hear_the_other() -> None:
     one = Network()
     one.say(0, LOW, FIVE)
     assert texts(one.say(1, HIGH, FIVE)) == ["10.9.0.200 asks, too; 10.9.0.100 is the elected querier"]
+    one.say(1.1, HIGH, Query("IGMP", 3, G, 10))  # of one group: the others' questions are of all
     assert one.wrong() == []
     (event,) = one.say(6, HIGH, FIVE)
     assert "goes on asking although 10.9.0.100 was elected" in event.text
@@ -164,7 +165,7 @@ def test_a_switch_without_an_address_takes_no_part_in_elections() -> None:
     assert one.notes() == ["nameless_querier"]
     assert kinds(one.say(1, HIGH, FIVE)) == ["elected"]
     for at in (2, 7, 12):
-        one.say(at, ZERO, FIVE)
+        assert one.say(at, ZERO, FIVE) == []
         one.say(at, HIGH, FIVE)
     assert one.wrong() == one.notes() == []
 

@@ -101,7 +101,7 @@ class Queriers:
         one.last_ns = now
         self.told_ns = query.interval_ns or self.told_ns
         self.spoken[query.version] = Spoken(now + one.robustness * self.told_ns + one.response_ns, source)
-        self._elect(one, now)
+        self._elect(one, query, now)
         return one
 
     def wake(self, now: int) -> Querier | None:
@@ -141,11 +141,11 @@ class Queriers:
             one.seen_ns, one.pauses = max(one.seen_ns or 0, now - one.asked_ns) or None, one.pauses + 1
         one.asked_ns = now
 
-    def _elect(self, one: Querier, now: int) -> None:
+    def _elect(self, one: Querier, query: Query, now: int) -> None:
         winner = self.elected
         if winner is None or winner is one or now >= winner.last_ns + winner.present_ns or _rank(one) < _rank(winner):
             self.elected, self.lost, one.overruled = one, None, 0
-        else:
+        elif query.group is None:
             one.overruled += 1
 
 
