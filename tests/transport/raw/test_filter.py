@@ -91,6 +91,16 @@ def test_pairs_of_both_ips_with_and_without_a_port() -> None:
     assert not any(matches(compile_pairs([]), one) for one in FRAMES)
 
 
+def test_many_tests_in_a_row_are_one_filter() -> None:
+    program = program_of(parse(" or ".join(f"udp dst port {port}" for port in range(26000, 26401))))
+    check(program)
+    wanted = program_of(parse("udp dst port 26400"))
+    assert [matches(program, one) for one in FRAMES] == [matches(wanted, one) for one in FRAMES]
+    with pytest.raises(ConfigurationError, match="cannot be read at 'udp'"):
+        parse("udp or udp and " * MAX_DEPTH + "udp")
+    check(program_of(parse(" or ".join("(udp and dst port 5)" for _ in range(2 * MAX_DEPTH)))))
+
+
 def test_what_is_too_long_for_the_kernel_is_said() -> None:
     with pytest.raises(ConfigurationError, match=f"instructions, the kernel takes {MAX_INSTRUCTIONS}"):
         compile_pairs([(f"239.1.{k // 200}.{k % 200}", k) for k in range(1500)])
