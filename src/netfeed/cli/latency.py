@@ -3,14 +3,15 @@
 import argparse
 from typing import Any
 
-from netfeed.cli import ping, pong
+from netfeed.cli import jitter, ping, pong
 
-VERBS: tuple[Any, ...] = (ping, pong)
+VERBS: tuple[Any, ...] = (ping, pong, jitter)
 """The modules of the verbs, in the order of the help."""
 
 _EXAMPLES = """examples:
   netfeed latency pong udp://0.0.0.0:7400 --spin               on one host, and on the other:
   netfeed latency ping udp://192.0.2.7:7400 --spin             round trips at 1,000 a second
+  netfeed latency jitter --cpus 2-3                            what this host does to threads that spin or sleep
 """
 
 
