@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netfeed.latency.rhythm import TICKS_NS, Rhythm, find_rhythms
@@ -32,6 +32,7 @@ def noise(count: int, random: Random, *, seconds: int = 2) -> Any:
 
 
 @pytest.mark.parametrize("period", TICKS_NS)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32))
 def test_a_tick_is_found_among_as_many_others(period: int, seed: int) -> None:
     random = Random(seed)
@@ -41,6 +42,7 @@ def test_a_tick_is_found_among_as_many_others(period: int, seed: int) -> None:
     assert told[0].length_ns == pytest.approx(5000, rel=2)
 
 
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32), count=st.integers(0, 5000))
 def test_what_comes_by_chance_has_no_beat(seed: int, count: int) -> None:
     assert found(noise(count, Random(seed))) == []

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from netfeed.latency.round_trip import COLUMN_NS, COLUMNS, KEPT, RoundTrips
+import pytest
+
+from netfeed.latency import round_trip
+from netfeed.latency.round_trip import COLUMN_NS, COLUMNS, RoundTrips
 from netfeed.proto.probe_words import Answered
 from netfeed.wire import probe
 from netfeed.wire.capture import NO_TIME
@@ -76,15 +79,17 @@ def test_each_who_answers_has_an_account_of_his_own() -> None:
     assert made.lateness.count == 4
 
 
-def test_a_long_run_is_thinned_out_and_none_of_its_round_trips_forgotten() -> None:
+def test_a_long_run_is_thinned_out_and_none_of_its_round_trips_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = 1024
+    monkeypatch.setattr(round_trip, "KEPT", kept)
     made = trips()
-    step = 50 * COLUMN_NS * COLUMNS // KEPT
-    for number in range(KEPT + 10):
+    step = 50 * COLUMN_NS * COLUMNS // kept
+    for number in range(kept + 10):
         at = number * step
         made.answered(exchange(at, at + 100, at + 150, at + 170, at + 200, at + 240, at + 300))
     ways = made.answerers[5].ways(same_clock=True)
     assert ways is not None
-    assert ways[0].count == KEPT // 2 + 5
-    assert made.from_due.count == KEPT + 10 == sum(column.count for column in made.columns)
+    assert ways[0].count == kept // 2 + 5
+    assert made.from_due.count == kept + 10 == sum(column.count for column in made.columns)
     assert len(made.columns) <= COLUMNS
     assert made.column_ns == 64 * COLUMN_NS
