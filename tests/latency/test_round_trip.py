@@ -46,6 +46,8 @@ def test_a_round_trip_counts_from_when_it_was_due_and_from_when_it_was_sent() ->
 def test_stamps_of_both_kernels_split_it() -> None:
     made = trips(exchange())
     assert (only(made.woken_there), only(made.held), only(made.woken_here), only(made.wire)) == (20, 50, 60, 90)
+    assert only(made.worked_there) == 30
+    assert trips(exchange(answered=170)).worked_there.count == 0, "a connection cannot stamp the moment of sending"
 
 
 def test_without_stamps_of_the_kernel_the_programs_are_used() -> None:

@@ -7,6 +7,7 @@ from netfeed.proto.probe import Pinger, Ponger
 from netfeed.proto.probe_stream import Streamed
 from netfeed.proto.probe_websocket import Framed
 from netfeed.proto.probe_words import Plan
+from netfeed.proto.websocket import Limits
 from netfeed.wire import probe
 from netfeed.wire.probe import BACKGROUND
 from netfeed.wire.websocket import encode
@@ -53,7 +54,7 @@ def framed_ponger() -> Framed:
     return Framed(websocket_peers.server(limits=SMALL), ponger())
 
 
-SMALL = websocket_peers.websocket.Limits(frame_bytes=5000, message_bytes=5000)
+SMALL = Limits(frame_bytes=5000, message_bytes=5000)
 
 
 def question(random: Random) -> bytes:

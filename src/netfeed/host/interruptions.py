@@ -78,7 +78,7 @@ def read_times(text: str, ticks: int) -> Counts:
     found: Counts = {kind: {} for kind in _STAT}
     for line in text.splitlines():
         name, *values = line.split() or [""]
-        if name.startswith("cpu") and name[3:].isdecimal():
+        if name.startswith("cpu") and all(one.isdecimal() for one in (name[3:], *values)):
             for kind, value in zip(_STAT, values, strict=False):
                 found[kind][int(name[3:])] = int(value) * 1_000_000_000 // ticks
     return found
@@ -88,7 +88,11 @@ def read_switches(text: str) -> Switches:
     """Read the context switches of /proc/PID/status."""
     found = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
     names = ("voluntary_ctxt_switches", "nonvoluntary_ctxt_switches")
-    return Switches(*(int(found.get(name, "0")) for name in names))
+    return Switches(*(_number(found.get(name, "")) for name in names))
+
+
+def _number(text: str) -> int:
+    return int(text) if text.strip().isdecimal() else 0
 
 
 def _text(name: str) -> str:

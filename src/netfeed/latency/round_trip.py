@@ -8,6 +8,7 @@ how late this program was. Both are told, as one alone hides something.
     lateness         sent - due          of all questions, the missed ones too
     wake-up here     back - kernel's receive stamp of the answer: softirq to program
     wake-up there    the same at who answers
+    work there       from having the question until the answer is sent: the answering program, for datagrams only
     held there       from the question's arrival until the answer was sent
     wire             (back by the kernel's stamp - sent) - held: both ways, and the kernels' sending sides
 
@@ -105,7 +106,7 @@ class RoundTrips:
     def __init__(self, begun_ns: int, *, absent: int, interval_ns: int | None = None) -> None:
         self._begun_ns, self._absent, self._interval_ns = begun_ns, absent, interval_ns
         self.from_due, self.from_sent, self.lateness = Histogram(), Histogram(), Histogram()
-        self.woken_here, self.woken_there, self.held, self.wire = (Histogram() for _ in range(4))
+        self.woken_here, self.woken_there, self.worked_there, self.held, self.wire = (Histogram() for _ in range(5))
         self.late = 0
         """Questions that were sent an interval after they were due, or later."""
         self.implausible = 0
@@ -157,6 +158,8 @@ class RoundTrips:
             self.woken_here.record(one.back_ns - back)
             self.wire.record(back - one.sent_ns - (answer.answered_ns - arrived))
         self.held.record(answer.answered_ns - arrived)
+        if answer.answered_ns != answer.taken_ns:
+            self.worked_there.record(answer.answered_ns - answer.taken_ns)
         peer.take(one.sent_ns, arrived, answer.answered_ns, back)
 
     def _column(self, at_ns: int) -> Histogram:

@@ -23,7 +23,7 @@ from netfeed.transport.endpoint import To
 from netfeed.transport.network import endpoint_text, told
 from netfeed.transport.task import Events, nothing
 from netfeed.transport.udp import UdpSocket
-from netfeed.wire.capture import Kind
+from netfeed.wire.capture import PACKET, Kind
 
 NAP_NS: Final = 50_000_000
 """The longest sleep before `stop` is asked again."""
@@ -32,7 +32,10 @@ MAX_KNOWN: Final = 1024
 """Senders whose addresses are kept as text."""
 _SPARE: Final = 64
 """Bytes by which a slot is longer than the longest datagram that is expected: what is longer is seen to be."""
-_BUSY: Final = (errno.EAGAIN, errno.ENOBUFS)
+_START, _LENGTH, _STAMP, _KIND, _VERSION, _PORT, _SOURCE = map(
+    (PACKET.names or ()).index,
+    ("payload_offset", "payload_length", "ts_ns", "kind", "ip_version", "source_port", "source"),
+)
 
 Address = tuple[str, int]
 Batch = select_build("transport.mmsg", "netfeed.transport.batch", "Batch")
@@ -92,12 +95,12 @@ class DirectUdp:
             raise told(f"cannot receive on {endpoint_text(self.socket.host, self.socket.port)}", error) from None
 
     def _take(self, row: int) -> None:
-        packet = self._batch.packets[row]
-        start, now = int(packet["payload_offset"]), self._clock()
-        data = self._batch.data[start : start + int(packet["payload_length"])]
-        self.machine.stamp(int(packet["ts_ns"]))
-        events = self.machine.receive(data if packet["kind"] == Kind.UDP else b"", now)
-        self._tell(events, now)
+        now = self._clock()
+        packet = self._batch.packets[row].item()  # all of it at once: a field by itself costs as much
+        start, length = packet[_START], packet[_LENGTH]
+        self.machine.stamp(packet[_STAMP])
+        data = self._batch.data[start : start + length] if packet[_KIND] == Kind.UDP else b""
+        self._tell(self.machine.receive(data, now), now)
         self._drain(self._sender(packet) if self._to is To.ASKER else self._to)
 
     def _drain(self, to: Address | To) -> None:
@@ -119,14 +122,18 @@ class DirectUdp:
         if events:
             self._events(events, now)
 
-    def _sender(self, packet: Any) -> Address:
+    def _sender(self, packet: tuple[Any, ...]) -> Address:
         """Give who sent a datagram, as the kernel wants to be told."""
-        source, port = bytes(packet["source"]), int(packet["source_port"])
-        known = self._known.get((source, port))
+        name = packet[_SOURCE], packet[_PORT]
+        known = self._known.get(name)
         if known is None:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            v4 = packet["ip_version"] == 4
-            host = socket.inet_ntop(socket.AF_INET, source[12:]) if v4 else socket.inet_ntop(socket.AF_INET6, source)
-            known = self._known[source, port] = host, port
+            known = self._known[name] = _text(*name, packet[_VERSION])
         return known
+
+
+def _text(source: bytes, port: int, version: int) -> Address:
+    if version == 4:
+        return socket.inet_ntop(socket.AF_INET, source[12:]), port
+    return socket.inet_ntop(socket.AF_INET6, source), port

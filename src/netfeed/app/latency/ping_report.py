@@ -75,6 +75,7 @@ def _distributions(ping: Ping) -> list[Distribution]:
         Distribution("wire", trips.wire, _WIRE),
         Distribution("wake-up here", trips.woken_here, _STAMPED),
         Distribution("wake-up there", trips.woken_there, _STAMPED),
+        Distribution("work there", trips.worked_there, "of the program that answers, until just before it sends"),
         Distribution("held there", trips.held, "from the question's arrival until the answer was sent"),
     ]
     return [one for one in found if one.histogram.count]
