@@ -8,7 +8,11 @@ from collections.abc import Callable
 from typing import Final
 
 from netfeed.latency import report_json
+from netfeed.latency.hlog import hlog
+from netfeed.latency.plot.sheet import headline, plots
+from netfeed.latency.plot.svg import document
 from netfeed.latency.report import Report
+from netfeed.latency.report_html import report_html
 from netfeed.latency.report_text import report_text
 from netfeed.transport.sink import open_sink
 
@@ -59,4 +63,28 @@ def _json(report: Report) -> bytes:
     return report_json.dump(report) + b"\n"
 
 
-FORMS: Final[dict[str, Callable[[Report], bytes]]] = {".json": _json}
+def _html(report: Report) -> bytes:
+    return report_html(report).encode()
+
+
+def _hlog(report: Report) -> bytes:
+    return hlog(report).encode()
+
+
+def _svg(report: Report) -> bytes:
+    return document([headline(report), *plots(report)]).encode()
+
+
+def _png(report: Report) -> bytes:
+    from netfeed.app.latency.picture import png
+
+    return png([headline(report), *plots(report)])
+
+
+FORMS: Final[dict[str, Callable[[Report], bytes]]] = {
+    ".json": _json,
+    ".html": _html,
+    ".svg": _svg,
+    ".png": _png,
+    ".hlog": _hlog,
+}
