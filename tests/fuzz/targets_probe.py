@@ -29,7 +29,7 @@ def answers(data: bytes) -> None:
     pinger = Pinger(Plan(probing.RUN, interval_ns=1_000_000, answers=None, max_flights=50))
     pinger.start(0)
     pinger.wake(40_000_000)
-    trips = RoundTrips(0, absent=NO_TIME, interval_ns=1_000_000)
+    trips = RoundTrips(absent=NO_TIME, interval_ns=1_000_000)
     step = max(72, len(data) // 7)
     for at in range(0, len(data), step):
         for event in pinger.receive(data[at : at + step], 40_000_000 + at):

@@ -24,7 +24,7 @@ def exchange(
 
 
 def trips(*found: Answered, interval_ns: int | None = 100) -> RoundTrips:
-    made = RoundTrips(T, absent=ABSENT, interval_ns=interval_ns)
+    made = RoundTrips(absent=ABSENT, interval_ns=interval_ns)
     for one in found:
         made.answered(one)
     return made
@@ -66,6 +66,16 @@ def test_each_way_is_told_by_one_clock_or_by_an_estimate() -> None:
     assert shifted is not None
     assert (only(shifted[0]), only(shifted[1])) == (45, 45)
     assert (shifted[2].offset_ns, shifted[2].uncertainty_ns) == (10**9 + 5, 45)
+
+
+def test_who_ran_on_this_kernel_says_so_and_has_stamps_that_agree() -> None:
+    here = trips(exchange()).answerers[5]
+    assert [here.is_on(host) for host in (9, 8)] == [True, False]
+    restored = trips(exchange(offset=10**6)).answerers[5]
+    assert not restored.is_on(9), "a guest from the same snapshot has a clock of its own"
+    nameless = exchange()
+    nameless = nameless._replace(probe=nameless.probe._replace(host=0))
+    assert not trips(nameless).answerers[5].is_on(0)
 
 
 def test_stamps_that_no_clock_had_are_not_believed() -> None:

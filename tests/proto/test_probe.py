@@ -10,7 +10,7 @@ from netfeed.proto.bucket import TokenBucket
 from netfeed.proto.probe import MAX_DUE, Pinger, Ponger
 from netfeed.proto.probe_stream import Streamed
 from netfeed.proto.probe_websocket import Framed
-from netfeed.proto.probe_words import Answered, Broken, Done, Missed, Plan
+from netfeed.proto.probe_words import MAX_PEERS, Answered, Broken, Done, Missed, Plan
 from netfeed.wire import probe
 from netfeed.wire.capture import NO_TIME
 from netfeed.wire.probe import BACKGROUND
@@ -153,16 +153,29 @@ def test_each_of_a_group_is_one_who_answers_and_one_who_is_silent_is_named() -> 
     assert (missed.silent, one.statistics().missed, one.statistics().unanswered) == ((5,), 1, 0)
 
 
-def test_more_than_were_expected_are_strangers() -> None:
+def test_a_question_that_has_all_its_answers_takes_no_more() -> None:
     one = pinger(interval_ns=MS, answers=2)
     one.wake(0)
     (question,) = one.transmit()
-    told = [len(one.receive(answered(question, peer), 1)) for peer in (1, 2, 3)]
-    one.wake(MS)
+    assert [len(one.receive(answered(question, peer), 1)) for peer in (1, 2, 3)] == [1, 1, 0]
+    assert one.statistics().duplicates == 1
+
+
+def test_another_who_answers_in_the_place_of_the_first_is_told_apart() -> None:
+    one = pinger(interval_ns=MS)
+    for peer in (1, 2):
+        one.wake(peer * MS)
+        told = [event.probe.peer for question in one.transmit() for event in one.receive(answered(question, peer), MS)]
+        assert set(told) == {peer}
+    assert one.peers == 2
+
+
+def test_who_answers_beside_as_many_as_are_told_apart_is_a_stranger() -> None:
+    one = pinger(interval_ns=MS, answers=None)
+    one.wake(0)
     (question,) = one.transmit()
-    told += [len(one.receive(answered(question, peer), MS)) for peer in (3, 2, 1)]
-    assert told == [1, 1, 0, 0, 1, 1]
-    assert one.statistics().strangers == 1
+    told = sum(len(one.receive(answered(question, peer), 1)) for peer in range(1, MAX_PEERS + 3))
+    assert (told, one.peers, one.statistics().strangers) == (MAX_PEERS, MAX_PEERS, 2)
 
 
 def test_stopped_it_gives_up_what_is_in_flight_at_once() -> None:

@@ -34,6 +34,9 @@ COLUMN_NS: Final = 100_000_000
 _LATEST_NS: Final = 2**62
 """A stamp beyond (the year 2116) is no time that a clock had: such an answer is not believed."""
 
+_EXACT_NS: Final = 1_000
+"""How exactly the stamps of one clock fit each other: it is read by two ways."""
+
 
 class Exchange(Protocol):
     """A question with its answer, as `proto.probe` tells it."""
@@ -83,6 +86,16 @@ class Answerer:
             self._sent, self._arrived, self._answered, self._back = (kept[::2] for kept in self._kept)
             self._stride *= 2
 
+    def is_on(self, host: int) -> bool:
+        """Say whether it ran on the kernel `host`, and so by its clock: if it says so, and its stamps agree.
+
+        Guests that were restored from one snapshot say so, too; but by one clock, the offset cannot be more than its
+        uncertainty.
+        """
+        estimate = self.offset.estimate()
+        agrees = estimate is None or abs(estimate.offset_ns) <= estimate.uncertainty_ns + _EXACT_NS
+        return self.host == host != 0 and agrees
+
     def ways(self, *, same_clock: bool) -> tuple[Histogram, Histogram, Offset] | None:
         """Give how long the way there and the way back took, and by which offset; None without an exchange."""
         estimate = SAME_CLOCK if same_clock else self.offset.estimate()
@@ -103,8 +116,9 @@ class Answerer:
 class RoundTrips:
     """The account of all exchanges; `absent` is what a stamp is that was not taken."""
 
-    def __init__(self, begun_ns: int, *, absent: int, interval_ns: int | None = None) -> None:
-        self._begun_ns, self._absent, self._interval_ns = begun_ns, absent, interval_ns
+    def __init__(self, *, absent: int, interval_ns: int | None = None) -> None:
+        self._absent, self._interval_ns = absent, interval_ns
+        self._begun_ns: int | None = None
         self.from_due, self.from_sent, self.lateness = Histogram(), Histogram(), Histogram()
         self.woken_here, self.woken_there, self.worked_there, self.held, self.wire = (Histogram() for _ in range(5))
         self.late = 0
@@ -163,6 +177,8 @@ class RoundTrips:
         peer.take(one.sent_ns, arrived, answer.answered_ns, back)
 
     def _column(self, at_ns: int) -> Histogram:
+        if self._begun_ns is None:
+            self._begun_ns = at_ns
         index = max(0, at_ns - self._begun_ns) // self.column_ns
         while index >= COLUMNS:
             self._pair()

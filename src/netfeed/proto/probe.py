@@ -228,7 +228,7 @@ class Pinger:
         """Give which of those who answer this is; None when there are too many of them."""
         known = self._peers.get(peer)
         if known is None:
-            if len(self._peers) >= min(MAX_PEERS, self.plan.answers or MAX_PEERS):
+            if len(self._peers) >= MAX_PEERS:
                 self._strangers += 1
                 return None
             known = self._peers[peer] = len(self._peers), sequence

@@ -121,9 +121,9 @@ class Schedule:
 class PingerStatistics:
     """The account of who asks. `asked`, `answered`, `unanswered` and `missed` without the warm-up.
 
-    `unanswered` questions had no answer from anybody in time, `missed` counts peers that did not answer one; of both,
-    `late` ones came after all. `skipped` were due and never sent. `foreign` was no answer to this run, `strangers` are
-    answers of more peers than are told apart.
+    `unanswered` questions had no answer from anybody in time, `missed` counts peers that did not answer one; of the
+    former, `late` ones came after all. `duplicates` came when a question had all its answers. `skipped` were due and
+    never sent. `foreign` was no answer to this run, `strangers` are answers of more peers than are told apart.
     """
 
     asked: int

@@ -18,8 +18,8 @@ POINTS: Final = 100
 """Points of the series of a processor."""
 SOURCES: Final = 20
 _CORES: Final = (
-    "cpu", "isolated", "gaps", "a_second", "stolen_%", "p50_ns", "p99_ns", "p99.9_ns", "max_ns", "taken_away",
-    "interrupts", "softirqs", "steal_ms",
+    "cpu", "isolated", "gaps", "a_second", "stolen_%", "p50_ns", "p99_ns", "p99.9_ns", "max_ns", "gave_away",
+    "taken_away", "interrupts", "softirqs", "steal_ms",
 )  # fmt: skip
 _BEATS: Final = ("cpu", "each", "beats", "of_periods_%", "median_ns", "likely", "remedy")
 
@@ -76,7 +76,7 @@ def _cores(jitter: Jitter) -> Table:
         shown = h.percentile(50), h.percentile(99), h.percentile(99.9), h.max_ns
         rows.append((
             cpu, cpu in alone, h.count, round(h.count / seconds, 1), round(_percent(one), 4), *shown,
-            one.switches.involuntary, *_kernel(found.before, found.after, cpu),
+            one.switches.voluntary, one.switches.involuntary, *_kernel(found.before, found.after, cpu),
         ))  # fmt: skip
     return Table("processors while spun on", _CORES, tuple(rows))
 

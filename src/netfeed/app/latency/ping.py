@@ -55,7 +55,7 @@ class Ping:
         self.target, self.plan, self.way = target, plan, way
         self.epoch_ns = epoch_ns()
         self.pinger = Pinger(plan, epoch_ns=self.epoch_ns)
-        self.watch = Watch(self.pinger, time.time_ns() + plan.warmup_ns, tell=tell)
+        self.watch = Watch(self.pinger, tell=tell)
         self.notes: list[str] = []
         self.unsent = self.elapsed_ns = self.kernel_drops = 0
         self.cost: OwnCost = own_cost(plan)

@@ -86,7 +86,7 @@ def _peers(ping: Ping) -> tuple[list[Distribution], Table, list[str]]:
     own, rows, ways, notes = kernel_number(), [], [], set()
     answerers = ping.watch.trips.answerers
     for peer, one in answerers.items():
-        found = one.ways(same_clock=one.host == own != 0)
+        found = one.ways(same_clock=one.is_on(own))
         name = f" {peer:016x}" if len(answerers) > 1 else ""
         if found:
             there, back, offset = found

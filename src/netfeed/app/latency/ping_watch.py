@@ -16,10 +16,9 @@ SECOND_NS: Final = 1_000_000_000
 class Watch:
     """The account of one run, as it grows. `tell` is given a line each second."""
 
-    def __init__(self, pinger: Pinger, begun_ns: int, *, tell: Callable[[str], None] | None = None) -> None:
-        """Begin; `begun_ns` is the real time."""
+    def __init__(self, pinger: Pinger, *, tell: Callable[[str], None] | None = None) -> None:
         self.pinger = pinger
-        self.trips = RoundTrips(begun_ns, absent=NO_TIME, interval_ns=pinger.plan.interval_ns)
+        self.trips = RoundTrips(absent=NO_TIME, interval_ns=pinger.plan.interval_ns)
         self.is_done = False
         self._tell, self._due = tell, SECOND_NS
         self._recent, self._missed = Histogram(), 0
