@@ -23,15 +23,15 @@ def started(plan: Plan) -> Pinger:
 
 
 def pinger() -> Pinger:
-    return started(Plan(RUN, interval_ns=1_000_000, background_ns=3_000_000, warmup_ns=5_000_000, max_flights=500))
+    return started(Plan(RUN, interval_ns=200_000_000, background_ns=600_000_000, warmup_ns=900_000_000, max_flights=40))
 
 
 def eager() -> Pinger:
-    return started(Plan(RUN, interval_ns=None, window=4, count=40, max_flights=500))
+    return started(Plan(RUN, interval_ns=None, window=4, count=40, max_flights=40))
 
 
 def of_a_group() -> Pinger:
-    return started(Plan(RUN, interval_ns=2_000_000, duration_ns=10**12, answers=None, max_flights=500))
+    return started(Plan(RUN, interval_ns=200_000_000, duration_ns=10**12, answers=None, max_flights=40))
 
 
 def ponger() -> Ponger:
