@@ -100,14 +100,21 @@ class StreamPing:
                 continue
             if isinstance(event, tls.Established | websocket.Opened):
                 self.pinger.start(time.monotonic_ns())
-            elif isinstance(event, tls.Unverified):
-                self._fail(f"its certificate is not believed ({event}): name who signed it with --ca, or --insecure")
-            elif isinstance(event, websocket.Refused):
-                self._fail(f"it refuses a WebSocket with status {event.status}: is it `netfeed latency pong`?")
-            elif isinstance(event, Broken | tls.Closed | websocket.Closed | tls.Malformed):
-                self._fail(f"the connection ended: {event}")
+            else:
+                self._look(event)
         if self.watch.is_done:
             self._loop.stop()
+
+    def _look(self, event: Any) -> None:
+        """End the run where a connection has."""
+        if isinstance(event, tls.Unverified):
+            self._fail(f"it is not believed: {event.what}; name who signed it with --ca, or --insecure")
+        elif isinstance(event, websocket.Refused):
+            self._fail(f"it refuses a WebSocket with status {event.status}: is it `netfeed latency pong`?")
+        elif isinstance(event, Broken | tls.Malformed | websocket.Malformed):
+            self._fail(f"it does not speak as `netfeed latency pong` does: {event.what}")
+        elif isinstance(event, tls.Closed | websocket.Closed):
+            self._fail(f"the connection ended: {event.reason}")
 
     def _fail(self, what: str) -> None:
         self._lost = self._lost or NetworkError(f"{self.target}: {what}")
