@@ -105,7 +105,7 @@ def test_every_question_is_answered_and_each_answer_split_by_its_stamps(scheme: 
     assert {found[name] for name in ("round trip, from due", "round trip, from sent", "sent late", "held there")} == {
         30
     }
-    assert found["wire"] == found["wake-up here"] > 0
+    assert found.get("wire") == found.get("wake-up here"), "the first connection of a host may come before its stamps"
     assert found["way there"] == found["way back"] == 30
     (row,) = rows(report, "who answered").values()
     assert row[-3:-1] == (0, 0), "one kernel has one clock"
