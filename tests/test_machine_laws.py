@@ -56,7 +56,7 @@ from tests.feed import toy_laws
 from tests.feed.packets import BUILD
 from tests.feed.plain_talk import Plain
 from tests.picture import fingerprint, picture, weight
-from tests.proto import opposite, websocket_peers
+from tests.proto import opposite, probing, websocket_peers
 from tests.sim import pasts
 
 
@@ -539,6 +539,18 @@ MACHINES = [
         Law(f"past venue of {name}", past_streams(name), from_topic_client(name), JSONRPC_PORTS, bound=10**6)
         for name in ("kraken", "okx", "bybit", "coinbase")
     ],
+    Law("pinger", probing.pinger, probing.answers),
+    Law("pinger as fast as can be", probing.eager, probing.answers),
+    Law("pinger of a group", probing.of_a_group, probing.answers),
+    Law("ponger", probing.ponger, probing.questions),
+    Law("pinger over a stream", probing.streamed_pinger, probing.answers, is_closed=lambda one: one.is_closed),
+    Law("ponger over a stream", probing.streamed_ponger, probing.questions, is_closed=lambda one: one.is_closed),
+    Law(
+        "pinger over websocket", probing.framed_pinger, websocket_peers.from_server, is_closed=lambda one: one.is_closed
+    ),
+    Law(
+        "ponger over websocket", probing.framed_ponger, probing.framed_questions, is_closed=lambda one: one.is_closed
+    ),
     Law("discovery", discovery, from_discovered, is_closed=lambda one: one.is_over),
     Law("listing", listing, from_listing, is_closed=lambda one: one.is_over),
     Law("listing of pages", paged_listing, from_listing, is_closed=lambda one: one.is_over),

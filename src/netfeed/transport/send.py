@@ -126,21 +126,11 @@ class Sender:
         self.close()
 
     def _set_up(self, interface: Interface | None, ttl: int, loopback: bool, buffer_bytes: int) -> None:
-        one, index = self.socket, interface.index if interface else 0
-        if self.family == socket.AF_INET:
-            one.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
-            one.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, loopback)
-            if index:
-                one.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_IF, struct.pack("=4s4si", bytes(4), bytes(4), index))
-        else:
-            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, ttl)
-            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, loopback)
-            if index:
-                one.setsockopt(socket.IPPROTO_IPV6, _IPV6_MULTICAST_IF, index)
+        multicast_from(self.socket, interface, ttl, loopback=loopback)
         try:
-            one.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, buffer_bytes)
+            self.socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, buffer_bytes)
         except OSError:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
 
     def _attach(self, interface: Interface | None, source: tuple[str, int] | None) -> None:
         group = address(self.host).is_multicast
@@ -152,6 +142,24 @@ class Sender:
         self.socket.connect(
             (self.host, self.port) if self.family == socket.AF_INET else (self.host, self.port, 0, scope)
         )
+
+
+def multicast_from(one: socket.socket, interface: Interface | None, ttl: int, *, loopback: bool = True) -> None:
+    """Say where what a UDP socket sends to groups leaves, how far it goes, and whether this host hears it, too.
+
+    Raises: OSError.
+    """
+    index = interface.index if interface else 0
+    if one.family == socket.AF_INET:
+        one.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
+        one.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, loopback)
+        if index:
+            one.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_IF, struct.pack("=4s4si", bytes(4), bytes(4), index))
+    else:
+        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, ttl)
+        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, loopback)
+        if index:
+            one.setsockopt(socket.IPPROTO_IPV6, _IPV6_MULTICAST_IF, index)
 
 
 @dataclass(frozen=True, slots=True)
