@@ -3,24 +3,14 @@
 import os
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from netfeed.errors import ConfigurationError
 from netfeed.host import cores
 
 
-@given(st.sets(st.integers(0, 300), min_size=1))
-def test_a_list_is_read_whatever_is_written_as_a_range(cpus: set[int]) -> None:
-    assert cores.cpu_list(",".join(map(str, cpus))) == sorted(cpus)
-    assert cores.cpu_list(f"{min(cpus)}-{max(cpus)}") == list(range(min(cpus), max(cpus) + 1))
-
-
-@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "3-1", "1,,2", "0-99999999999", "9000", "1.5", "\u0661"])
+@pytest.mark.parametrize("text", ["", " ", "a", "1-", "-1", "3-1", "1,,2", "0-99999999999", "9000", "1.5"])
 def test_what_is_no_list_is_an_error(text: str) -> None:
-    with pytest.raises(ValueError, match="not a list"):
-        cores.cpu_list(text)
-    with pytest.raises(ConfigurationError, match="not a list"):
+    with pytest.raises(ConfigurationError, match="list of processors"):
         cores.chosen(text)
 
 

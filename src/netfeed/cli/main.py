@@ -13,7 +13,22 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from netfeed import BUILD, __version__
-from netfeed.cli import config, decode, doctor, drill, igmp, latency, listen, record, replay, run, send, sim, tune, verify
+from netfeed.cli import (
+    config,
+    decode,
+    doctor,
+    drill,
+    igmp,
+    latency,
+    listen,
+    record,
+    replay,
+    run,
+    send,
+    sim,
+    tune,
+    verify,
+)
 from netfeed.errors import ConfigurationError, ConfigurationFileError, NetfeedError
 
 OK, FAILED, USAGE, DATA, CONFIGURATION = 0, 1, 2, 3, 4

@@ -8,27 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from netfeed.errors import ConfigurationError
+from netfeed.host.cpus import parse_cpu_list
 
 _SYSTEM: Final = Path("/sys/devices/system/cpu")
-MAX_NUMBER: Final = 8191
-"""The highest number that a kernel can be built for."""
-
-
-def cpu_list(text: str) -> list[int]:
-    """Read a list of processors as the kernel writes it: `0-3,5`.
-
-    Raises: ValueError.
-    """
-    found: set[int] = set()
-    for part in text.strip().split(","):
-        first, dash, last = part.partition("-")
-        if not (first.isascii() and first.isdecimal() and (last.isascii() and last.isdecimal() if dash else True)):
-            raise ValueError(f"not a list of processors such as 0-3,5: {text!r}")
-        low, high = int(first), int(last or first)
-        if not low <= high <= MAX_NUMBER:
-            raise ValueError(f"not a list of processors such as 0-3,5: {text!r}")
-        found.update(range(low, high + 1))
-    return sorted(found)
 
 
 def allowed() -> list[int]:
@@ -55,9 +37,11 @@ def chosen(text: str | None) -> list[int]:
     if text is None:
         return [cpu for cpu in isolated() if cpu in may] or may
     try:
-        asked = cpu_list(text)
+        asked = sorted(parse_cpu_list(text))
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
+    if not asked:
+        raise ConfigurationError("an empty list of processors: name one, as in 2 or 2-3")
     refused = [cpu for cpu in asked if cpu not in may]
     if refused:
         raise ConfigurationError(
@@ -69,6 +53,6 @@ def chosen(text: str | None) -> list[int]:
 
 def _listed(name: str) -> list[int]:
     try:
-        return cpu_list((_SYSTEM / name).read_text())
+        return sorted(parse_cpu_list((_SYSTEM / name).read_text()))
     except (OSError, ValueError):  # there is none, or it is empty or "(null)"
         return []
