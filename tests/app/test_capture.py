@@ -168,10 +168,10 @@ def test_an_interface_that_is_gone_ends_the_run_with_a_whole_file(tmp_path: Path
 
 
 def test_an_interface_that_is_down_is_told_once_and_again_when_it_is_up(tmp_path: Path) -> None:
-    source, told, answers = FrameQueue(), [], iter([0, 0, IFF_UP, IFF_UP])
-    run = Capture([source], plan(tmp_path / "x.pcap"), Limits(), note=told.append)
+    answers, told = iter([IFF_UP, 0, 0, IFF_UP, IFF_UP]), []
+    run = Capture([FrameQueue()], plan(tmp_path / "x.pcap"), Limits(), flags=lambda name: next(answers))
     for _ in range(4):
-        told += run.taps[0].changes(lambda name: next(answers))
+        told += run.taps[0].changes()
     assert told == ["eth0 is down: nothing comes until it is up", "eth0 is up"]
 
 
@@ -180,7 +180,7 @@ def test_an_interface_that_is_down_is_told_once_and_again_when_it_is_up(tmp_path
 
 @pytest.fixture
 def small_disk(monkeypatch: pytest.MonkeyPatch):
-    """Make a disk of a few KiB of whatever is written with `os.write`: what does not fit is refused, as by the kernel."""
+    """Make a disk of a few KiB: what does not fit is refused by `os.write`, in the words of the kernel."""
     real = os.write
 
     def limit(size: int) -> None:

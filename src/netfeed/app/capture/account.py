@@ -79,10 +79,8 @@ def exit_code(summary: Json, otherwise: int) -> int:
 def interval_text(report: Json) -> str:
     """Write the report of an interval in one line."""
     drops = f"{report['lost']:,} lost" + (f" (+{report['lost_now']:,})" if report["lost_now"] else "")
-    return (
-        f"{report['captured']:,} frames  {report['frames_per_second']:,}/s  {report['bits_per_second'] / 1e6:,.1f} Mbit/s"
-        f"  {drops}  {report['file']}"
-    )
+    rate = f"{report['frames_per_second']:,}/s  {report['bits_per_second'] / 1e6:,.1f} Mbit/s"
+    return f"{report['captured']:,} frames  {rate}  {drops}  {report['file']}"
 
 
 def summary_text(summary: Json) -> list[str]:

@@ -1,7 +1,7 @@
 """Capture: from sources of frames to files, and an account of everything that did not come through.
 
-One thread reads all sources in turn: wait until one has frames, let it write whole records into one buffer, hand that to
-the files. No frame is an object here. Files end, and a run ends, between two frames: at a count, or at a time by the
+One thread reads all sources in turn: wait until one has frames, let it write whole records into one buffer, hand that
+to the files. No frame is an object here. Files end, and a run ends, between two frames: at a count, or at a time by the
 frames' own stamps, so that what came before a signal is in the file and what came after is not. (Stamps of a card may
 be of another clock: then the host's clock decides, as exactly as it looks.)
 
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from select import POLLIN, poll
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from netfeed.app.capture.account import Json, account, interval
 from netfeed.app.capture.files import Files, Plan
@@ -61,10 +61,10 @@ class Capture:
         tell: Callable[[Json], None] = lambda report: None, note: Callable[[str], None] = lambda text: None,
         dump: Callable[[Json], None] = lambda report: None, flags: Callable[[str], int] = interface_flags,
     ) -> None:  # fmt: skip
-        self.taps = [Tap(source, number, plan.kind.form) for number, source in enumerate(sources)]
+        self.taps = [Tap(source, number, plan.kind.form, flags) for number, source in enumerate(sources)]
         self.reason = ""
         self._plan, self._limits, self._asked = plan, limits, asked
-        self._tell, self._note, self._dump, self._flags = tell, note, dump, flags
+        self._tell, self._note, self._dump = tell, note, dump
         self._room = bytearray(ROOM_BYTES)
         self._poll = poll()
         self._watched: set[int] = set()
@@ -171,7 +171,7 @@ class Capture:
 
     def _look(self) -> None:
         for tap in self.taps:
-            for text in tap.changes(self._flags):
+            for text in tap.changes():
                 self._note(text)
         if all(tap.is_over for tap in self.taps):
             self._fail("; ".join(f"{tap.source.interface}: {tap.source.gone}" for tap in self.taps))

@@ -8,7 +8,6 @@ A file is never longer than `size` (before packing), unless a single record is. 
 it was written; a file without any frame is left out when the next one begins by time.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial

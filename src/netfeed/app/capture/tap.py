@@ -5,7 +5,7 @@ from typing import Final
 
 from netfeed.app.capture.files import Files
 from netfeed.machine import NEVER
-from netfeed.transport.network import IFF_UP
+from netfeed.transport.network import ANY, IFF_UP
 from netfeed.transport.raw.source import ALL, Form, FrameSource, Why
 
 TURNS: Final = 8
@@ -18,14 +18,16 @@ class Tap:
     `ahead`: its next frame belongs into the next file, or behind the end of the run. `more`: it was left for others.
     """
 
-    def __init__(self, source: FrameSource, number: int, form: Form) -> None:
+    def __init__(self, source: FrameSource, number: int, form: Form, flags: Callable[[str], int]) -> None:
         self.source = source
         self.frames = self.bytes = 0
         self.first_ns: int | None = None
         self.last_ns: int | None = None
         self.ahead = self.more = False
         self._number, self._form = number, form
-        self._gone = self._down = False
+        self._gone = False
+        self._flags = flags
+        self._down = not self._is_up()
 
     @property
     def obeys(self) -> bool:
@@ -59,19 +61,22 @@ class Tap:
         """Ask what the kernel dropped so far."""
         return self.source.statistics().drops
 
-    def changes(self, flags: Callable[[str], int]) -> list[str]:
+    def changes(self) -> list[str]:
         """Tell what became of the interface since this was asked last."""
         source, told = self.source, []
         if source.gone is not None and not self._gone:
             self._gone = True
             return [f"{source.interface}: {source.gone}"]
-        down = not self._gone and not flags(source.interface) & IFF_UP
+        down = not self._gone and not self._is_up()
         if down != self._down:
             self._down = down
             told = [
                 f"{source.interface} is down: nothing comes until it is up" if down else f"{source.interface} is up"
             ]
         return told
+
+    def _is_up(self) -> bool:
+        return self.source.interface == ANY.name or bool(self._flags(self.source.interface) & IFF_UP)
 
     def _count(self, frames: int, size: int, first_ns: int | None, last_ns: int | None) -> None:
         self.frames += frames
