@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
     what, reader = _needs(arguments), _reader(arguments)
     _check_files(arguments, [one.interface for one in what.wanted])
     view = _View(arguments)
-    limits = Limits(arguments.count, arguments.duration, arguments.interval)
+    limits = Limits(arguments.count, arguments.duration, arguments.interval, reader.rest_ns)
     with Stop() as stop, Signals() as signals, opened(what.wanted, reader) as sources, joined(what.memberships):
         for text in (*what.left_out, *(warning for source in sources for warning in source.warnings)):
             view.note(text)

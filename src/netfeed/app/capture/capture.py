@@ -8,7 +8,6 @@ be of another clock: then the host's clock decides, as exactly as it looks.)
 Several sources write into one file in turn: each in its order, but one may be up to the ring's timeout behind another.
 """
 
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,19 +25,23 @@ from netfeed.transport.sink import SinkError
 ROOM_BYTES: Final = 4 * 2**20
 GRACE_NS: Final = 250_000_000
 """How long a ring may keep a frame back that came before a file, or the run, should have ended."""
-ASK_NS: Final = 50_000_000
-"""How often signals and clocks are asked for, at least."""
+ASK_NS: Final = 200_000_000
+"""How often clocks and counters are looked at, at least; a signal wakes."""
 LOOK_NS: Final = 1_000_000_000
 """How often interfaces are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When it ends, and how often it tells. Units: ns."""
+    """When it ends, and how often it tells. Units: ns.
+
+    `rest_ns`: how long is waited after frames came, so that more of them wait: far less than the ring takes to fill.
+    """
 
     count: int | None = None
     duration_ns: int | None = None
     interval_ns: int = 1_000_000_000
+    rest_ns: int = 0
 
 
 class Asked(Protocol):
@@ -66,8 +69,10 @@ class Capture:
         self._plan, self._limits, self._asked = plan, limits, asked
         self._tell, self._note, self._dump = tell, note, dump
         self._room = bytearray(ROOM_BYTES)
-        self._poll = poll()
+        self._poll, self._pause = poll(), poll()
         self._watched: set[int] = set()
+        self._reading: list[Tap] = []
+        self._asks = 0
         self._end_ns = self._deadline = NEVER
         self._taken = 0
 
@@ -83,6 +88,8 @@ class Capture:
             self._end(start_ns + self._limits.duration_ns, self._begun + self._limits.duration_ns)
         if self._asked is not None:
             self._poll.register(self._asked.fileno(), POLLIN)
+            self._pause.register(self._asked.fileno(), POLLIN)
+        self._watch()
         self._before = interval(self.taps, self._files, 0)
         try:
             while not self.reason:
@@ -102,36 +109,61 @@ class Capture:
         return account(self.taps, self._files, time.monotonic_ns() - self._begun, self.reason)
 
     def _turn(self) -> None:
-        self._wait()
-        for tap in self.taps:
-            if not (tap.ahead or tap.is_over):
-                left = ALL if self._limits.count is None else self._limits.count - self._taken
-                self._taken += tap.read(self._room, self._files, left=left, until_ns=self._until_ns)
-                if self._limits.count is not None and self._taken >= self._limits.count:
-                    self.reason = "count"
-                    return
+        """Wait, read, and now and then look up; then rest a little, so that a turn is worth its cost."""
+        ready = self._poll.poll(0 if any(tap.more for tap in self._reading) else self._wait_ns() / 1e6)
+        taken = self._read()
         now = time.monotonic_ns()
-        self._files.flush(now)
-        self._turn_over()
-        self._ask(now)
-        if self._files.failed is not None:
-            self._fail(str(self._files.failed))
+        if now >= self._asks or len(self._reading) < len(self._watched) or self._is_woken(ready):
+            self._asks = now + ASK_NS
+            self._look_up(now)
+        elif taken and self._limits.rest_ns:
+            self._pause.poll(self._limits.rest_ns / 1e6)
+
+    def _wait_ns(self) -> int:
+        """Say how long may be waited: an end by the clock, or of a file, comes when it comes."""
+        if len(self._reading) < len(self._watched) or any(tap.ahead for tap in self.taps):
+            return GRACE_NS // 10
+        return max(0, min(ASK_NS, self._deadline - time.monotonic_ns()))
+
+    def _read(self) -> int:
+        """Take what waits; give how many frames that was."""
+        before = self._taken
+        for tap in self._reading:
+            left = ALL if self._limits.count is None else self._limits.count - self._taken
+            self._taken += tap.read(self._room, self._files, left=left, until_ns=self._until_ns)
+            if self._limits.count is not None and self._taken >= self._limits.count:
+                self.reason = "count"
+                break
+        self._reading = [tap for tap in self._reading if not tap.ahead and tap.source.gone is None]
+        return self._taken - before
 
     @property
     def _until_ns(self) -> int:
         return min(self._files.until_ns, self._end_ns)
 
-    def _wait(self) -> None:
-        """Wait until a source has frames, but not long."""
-        wanted = {tap.source.fileno() for tap in self.taps if not (tap.ahead or tap.is_over)}
+    def _is_woken(self, ready: list[tuple[int, int]]) -> bool:
+        return self._asked is not None and any(fd == self._asked.fileno() for fd, _ in ready)
+
+    def _look_up(self, now: int) -> None:
+        """See to clocks, signals, interfaces and files."""
+        if self.reason:
+            return
+        self._files.flush(now)
+        self._turn_over()
+        self._ask(now)
+        if self._files.failed is not None:
+            self._fail(str(self._files.failed))
+        self._watch()
+
+    def _watch(self) -> None:
+        """Wait for those sources only whose frames can be taken now."""
+        self._reading = [tap for tap in self.taps if not (tap.ahead or tap.is_over)]
+        wanted = {tap.source.fileno() for tap in self._reading}
         for fd in self._watched - wanted:
-            with contextlib.suppress(KeyError):
-                self._poll.unregister(fd)
+            self._poll.unregister(fd)
         for fd in wanted - self._watched:
             self._poll.register(fd, POLLIN)
         self._watched = wanted
-        more = any(tap.more for tap in self.taps)
-        self._poll.poll(0 if more else ASK_NS / 1e6)
 
     def _turn_over(self) -> None:
         """Begin the next file when every source has come to its time, or the clock has."""
