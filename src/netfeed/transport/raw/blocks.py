@@ -26,6 +26,7 @@ from netfeed.wire import pcap, pcapng
 BLOCK_HEAD: Final = 48
 FRAME_HEAD: Final = 68
 """tpacket3_hdr and sockaddr_ll. Units: bytes."""
+ALIGNED: Final = 16
 MAX_SNAP: Final = 262_144 - 64
 """With it a record fits a buffer of 256 KiB. Units: bytes."""
 _STATUS: Final = 8
@@ -63,8 +64,9 @@ class BlockReader:
         loopback: int = 0,
     ) -> None:  # fmt: skip
         view = memoryview(ring).cast("B")
-        if not BLOCK_HEAD <= block_bytes < 2**31 or not len(view) or len(view) % block_bytes or view.readonly:
-            raise ValueError("a ring is a writable buffer of whole blocks")
+        whole = BLOCK_HEAD <= block_bytes < 2**31 and block_bytes % ALIGNED == 0 and len(view) % block_bytes == 0
+        if not whole or not len(view) or view.readonly:
+            raise ValueError(f"a ring is a writable buffer of whole blocks, of a multiple of {ALIGNED} bytes each")
         if not 1 <= snap <= MAX_SNAP:
             raise ValueError(f"a snap length is 1 to {MAX_SNAP} bytes")
         self._ring: memoryview | None = view

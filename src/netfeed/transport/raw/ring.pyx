@@ -11,6 +11,7 @@ from libc.string cimport memcpy
 from netfeed.transport.raw.record cimport record, record_bytes
 
 from netfeed.machine import NEVER as _NEVER
+from netfeed.transport.raw.blocks import ALIGNED as _ALIGNED
 from netfeed.transport.raw.blocks import MAX_SNAP as _MAX_SNAP
 from netfeed.transport.raw.source import ALL as _ALL
 from netfeed.transport.raw.source import Frame as _Frame
@@ -132,12 +133,15 @@ cdef class BlockReader:
     def __cinit__(self, ring, int64_t block_bytes, *, int64_t snap=_MAX_SNAP, bint cooked=False, int32_t loopback=0):
         cdef uint8_t[::1] view
         plain = memoryview(ring).cast("B")
-        if not NF_BLOCK_HEAD <= block_bytes < 1 << 31 or not len(plain) or len(plain) % block_bytes or plain.readonly:
-            raise ValueError("a ring is a writable buffer of whole blocks")
+        whole = NF_BLOCK_HEAD <= block_bytes < 1 << 31 and not block_bytes % _ALIGNED and not len(plain) % block_bytes
+        if not whole or not len(plain) or plain.readonly:
+            raise ValueError(f"a ring is a writable buffer of whole blocks, of a multiple of {_ALIGNED} bytes each")
         if not 1 <= snap <= _MAX_SNAP:
             raise ValueError(f"a snap length is 1 to {_MAX_SNAP} bytes")
         view = plain
         self.ring = &view[0]
+        if <size_t>self.ring % 4:       # a status is read in one piece
+            raise ValueError("a ring begins at a multiple of 4")
         self.view = plain
         self.block_bytes = <uint32_t>block_bytes
         self.blocks = <uint32_t>(len(plain) // block_bytes)
