@@ -73,11 +73,20 @@ def version(program: str) -> str:
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of one capture. Units: packets a second that were sent, ns of processor time."""
+    """What came of one capture. Units: packets a second that were sent; ns of processor time, and of waiting for it."""
 
     rate: float
     lost: int
     cpu_ns: int
+    waited_ns: int
+
+
+def told(trial: Trial, count: int) -> str:
+    """Tell of a loss; whoever waited long for a processor that others had has lost for that."""
+    return (
+        f"{trial.lost:,} of {count:,} lost at {trial.rate:,.0f} packets/s; "
+        f"waited {trial.waited_ns / 1e6:,.0f} ms for the processor"
+    )
 
 
 class Wire:
@@ -118,13 +127,13 @@ class Wire:
         count = max(count // BURST, 1) * BURST
         path = self._folder / f"capture.{program.ending}"
         with self._running(program, path) as process:
-            before = processor_time(process.pid)
+            before = processor_time(process.pid), processor_time(process.pid, 1)
             reached = self._send(count, rate)
-            cpu_ns = settled(process.pid) - before
+            cpu_ns, waited_ns = settled(process.pid) - before[0], processor_time(process.pid, 1) - before[1]
         size = path.stat().st_size
         path.unlink()
         record = RECORD if program.ending == "pcap" else (RECORD - 16 + 32 + 3) // 4 * 4
-        return Trial(reached, count - round(size / record), cpu_ns)
+        return Trial(reached, count - round(size / record), cpu_ns, waited_ns)
 
     @contextmanager
     def _running(self, program: Program, path: File) -> Iterator["subprocess.Popen[str]"]:
@@ -169,12 +178,12 @@ class Wire:
         return count * 1e9 / took[0]
 
 
-def processor_time(pid: int) -> int:
-    """Give the processor time of all threads of a process, to the nanosecond."""
+def processor_time(pid: int, which: int = 0) -> int:
+    """Give the processor time of all threads of a process to the nanosecond, or (1) how long they waited for it."""
     total = 0
     for task in File(f"/proc/{pid}/task").iterdir():
         with suppress(FileNotFoundError):
-            total += int((task / "schedstat").read_text().split()[0])
+            total += int((task / "schedstat").read_text().split()[which])
     return total
 
 

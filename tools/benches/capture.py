@@ -20,7 +20,7 @@ import sys
 from pathlib import Path as File
 
 from benches import Row
-from benches._capture_wire import Program, Wire, programs
+from benches._capture_wire import Program, Wire, programs, told
 
 NAME = "capture"
 UNIT = "CPU ns/packet"
@@ -47,7 +47,7 @@ def spent(wire: Wire, program: Program, count: int, rate: int | None) -> float:
     """Capture so many packets; give the processor time of each."""
     trial = wire.trial(program, count, rate)
     if trial.lost:
-        print(f"{program.name}: {trial.lost:,} of {count:,} lost at {trial.rate:,.0f} packets/s", file=sys.stderr)
+        print(f"{program.name}: {told(trial, count)}", file=sys.stderr)
     if trial.lost == count:
         raise ValueError(f"{program.name} captured nothing")
     return trial.cpu_ns / (count - trial.lost)

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path as File
 
 from benches import Row
-from benches._capture_wire import Program, Wire, programs
+from benches._capture_wire import Program, Wire, programs, told
 
 NAME = "capture_rate"
 UNIT = "packets/s"
@@ -36,6 +36,7 @@ def highest(wire: Wire, program: Program, seconds: float) -> float:
     while True:
         trial = wire.trial(program, int(asked * seconds), int(asked))
         if trial.lost:
+            print(f"{program.name}: {told(trial, int(asked * seconds))}", file=sys.stderr)
             return reached
         reached = max(reached, trial.rate)
         if trial.rate < 0.9 * asked:

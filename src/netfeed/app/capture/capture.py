@@ -113,7 +113,8 @@ class Capture:
         ready = self._poll.poll(0 if any(tap.more for tap in self._reading) else self._wait_ns() / 1e6)
         taken = self._read()
         now = time.monotonic_ns()
-        if now >= self._asks or len(self._reading) < len(self._watched) or self._is_woken(ready):
+        due = now >= min(self._asks, self._deadline)
+        if due or len(self._reading) < len(self._watched) or self._is_woken(ready):
             self._asks = now + ASK_NS
             self._look_up(now)
         elif taken and self._limits.rest_ns:
