@@ -5,7 +5,9 @@ before it has its filter has already taken frames that nobody asked for. A socke
 can join the group; until then a filter that drops everything stands in the way.
 
 `stamps` are the kernel's, or the card's when it was told to stamp (`hwstamp_ctl -r 1`). A frame is seen when its block
-is full, or `timeout_ns` after its first frame: a ring is for capture, not for whoever waits for each packet.
+is full, or about `timeout_ns` after its first frame: a ring is for capture, not for whoever waits for each packet. A
+block that was handed over half empty stays so until it is read: a reader that sleeps for `blocks` times `timeout_ns`
+loses frames even of little traffic.
 
 Source: packet(7), Documentation/networking/packet_mmap.rst.
 """
@@ -80,7 +82,7 @@ class PacketRing:
         try:
             self._choose_stamps()
             self._ignore_outgoing(not outgoing or hardware_type == _LOOPBACK)
-            self._map = self._make_ring(block_bytes, blocks, -(-timeout_ns // _MILLISECOND_NS))
+            self._map = make_ring(self._socket, block_bytes, blocks, -(-timeout_ns // _MILLISECOND_NS))
             self._reader = BlockReader(
                 memoryview(self._map), block_bytes, snap=min(snap, MAX_SNAP), cooked=self.linktype == LINK_COOKED,
                 loopback=0 if found.index else _loopback(),
@@ -168,19 +170,6 @@ class PacketRing:
         except OSError as error:
             raise told("cannot leave out what is sent", error, "needs Linux 4.20") from None
 
-    def _make_ring(self, block_bytes: int, blocks: int, timeout_ms: int) -> mmap.mmap:
-        request = struct.pack(
-            "=7I", block_bytes, blocks, _FRAME_BYTES, block_bytes // _FRAME_BYTES * blocks, timeout_ms, 0, 0
-        )
-        size = block_bytes * blocks
-        try:
-            self._socket.setsockopt(SOL_PACKET, _VERSION, _V3)
-            self._socket.setsockopt(SOL_PACKET, _RX_RING, request)
-            return mmap.mmap(self._socket.fileno(), size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-        except OSError as error:
-            remedy = f"take less than {blocks} blocks of {block_bytes} bytes" if error.errno == errno.ENOMEM else ""
-            raise told(f"cannot make a ring of {size} bytes", error, remedy or "needs Linux 3.2") from None
-
     def _attach(self, found: Interface, program: Program | None, fanout: Fanout | None) -> None:
         """Let frames in, from the first one on through the filter and shared with the others of the group."""
         first = _DROP if fanout else program
@@ -229,6 +218,23 @@ def open_socket(*, raw: bool) -> socket.socket:
     except OSError as error:
         remedy = NEEDS if error.errno in (errno.EPERM, errno.EACCES) else "this kernel has no packet sockets"
         raise told("cannot open a raw socket", error, remedy) from None
+
+
+def make_ring(one: socket.socket, block_bytes: int, blocks: int, timeout_ms: int) -> mmap.mmap:
+    """Have the kernel make the ring of a socket, and map it.
+
+    Raises: NetworkError.
+    """
+    size, frames = block_bytes * blocks, block_bytes // _FRAME_BYTES * blocks
+    request = struct.pack("=7I", block_bytes, blocks, _FRAME_BYTES, frames, timeout_ms, 0, 0)
+    try:
+        one.setsockopt(SOL_PACKET, _VERSION, _V3)
+        one.setsockopt(SOL_PACKET, _RX_RING, request)
+        return mmap.mmap(one.fileno(), size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+    except OSError as error:
+        no_room = error.errno == errno.ENOMEM
+        remedy = f"take less than {blocks} blocks of {block_bytes} bytes" if no_room else "needs Linux 3.2"
+        raise told(f"cannot make a ring of {size} bytes", error, remedy) from None
 
 
 def bind(one: socket.socket, index: int) -> None:
