@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from netfeed.machine import NEVER
-from netfeed.transport.raw.source import ALL, Form, Frame, FrameKind, Why, Written
-from netfeed.wire import pcap, pcapng
+from netfeed.transport.raw.record import record
+from netfeed.transport.raw.source import ALL, Frame, FrameKind, Why, Written
 
 BLOCK_HEAD: Final = 48
 FRAME_HEAD: Final = 68
@@ -36,7 +36,6 @@ _DOT1Q: Final = 0x8100
 _BLOCK: Final = struct.Struct("=III")
 _FRAME: Final = struct.Struct("=6IHHIIH10xHHiHBB8s")
 _SLL2: Final = struct.Struct("!HHIHBB8s")
-_ENHANCED: Final = pcapng.TABLES["<"].enhanced
 _SECOND_NS: Final = 1_000_000_000
 
 
@@ -90,12 +89,12 @@ class BlockReader:
             if seen is None:
                 why = Why.EMPTY
                 break
-            record = _record(form, interface, seen, self._snap)
-            if seen.ts_ns >= until_ns or used + len(record) > len(out):
+            one = record(form, interface, seen.ts_ns, seen.data[: self._snap], seen.length)
+            if seen.ts_ns >= until_ns or used + len(one) > len(out):
                 why = Why.TIME if seen.ts_ns >= until_ns else Why.ROOM
                 break
-            out[used : used + len(record)] = record
-            used, count = used + len(record), count + 1
+            out[used : used + len(one)] = one
+            used, count = used + len(one), count + 1
             first_ns, last_ns = seen.ts_ns if first_ns is None else first_ns, seen.ts_ns
             self._pass(ring, seen)
         return Written(used, count, first_ns, last_ns, why)
@@ -192,13 +191,3 @@ class BlockReader:
         struct.pack_into("=I", ring, self._block * self._block_bytes + _STATUS, _KERNEL)
         self._inside = False
         self._block = (self._block + 1) % self._blocks
-
-
-def _record(form: int, interface: int, seen: _Seen, snap: int) -> bytes:
-    data = seen.data[:snap]
-    if form != Form.PCAPNG:
-        return pcap.record(seen.ts_ns, data, seen.length & 0xFFFFFFFF)
-    high, low = divmod(seen.ts_ns, 2**32)
-    body = _ENHANCED.encode(interface, high, low, len(data), seen.length & 0xFFFFFFFF) + data + bytes(-len(data) % 4)
-    size = struct.pack("<I", len(body) + 12)
-    return struct.pack("<I", pcapng.ENHANCED) + size + body + size

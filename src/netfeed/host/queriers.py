@@ -1,0 +1,133 @@
+"""Who asks on a network: one querier is enough, and the lowest address wins. Time is an argument. Units: ns.
+
+    elected   the one whose queries count: the lowest address of those that are alive
+    rival     one that goes on asking although it has lost: it does not hear the other
+    lost      the elected one has been silent for its other-querier-present interval (RFC 3376, 8.5)
+
+A query of 0.0.0.0 is a switch's that has no address (RFC 4541, 2.1.1): it takes no part in the election.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from netfeed.wire.membership_words import (
+    DEFAULT_INTERVAL_NS,
+    DEFAULT_RESPONSE_NS,
+    DEFAULT_ROBUSTNESS,
+    Address,
+    Query,
+)
+
+MAX_QUERIERS: Final = 64
+"""More hosts than this ask on no network; what others ask is not looked at."""
+FULL: Final = {"IGMP": 3, "MLD": 2}
+"""The version that has source filters."""
+
+
+@dataclass(slots=True)
+class Querier:
+    """One that asks. `told_ns` is the interval that it tells, `seen_ns` the longest between two general queries."""
+
+    address: Address
+    version: int
+    response_ns: int
+    robustness: int
+    first_ns: int
+    last_ns: int
+    told_ns: int | None = None
+    seen_ns: int | None = None
+    queries: int = 0
+    overruled: int = 0  # general queries since one with a lower address has asked
+    misfit: str = ""  # why hosts may pass its queries over
+
+    @property
+    def interval_ns(self) -> int:
+        """Give its interval: as told, as seen, or what is usual."""
+        return self.told_ns or self.seen_ns or DEFAULT_INTERVAL_NS
+
+    @property
+    def present_ns(self) -> int:
+        """After how long in silence it is lost."""
+        return self.robustness * self.interval_ns + self.response_ns // 2
+
+    @property
+    def membership_ns(self) -> int:
+        """After how long without a report a group has no member (RFC 3376, 8.4)."""
+        return self.robustness * self.interval_ns + self.response_ns
+
+    @property
+    def nameless(self) -> bool:
+        """Say whether it is a switch without an address."""
+        return int(self.address) == 0
+
+
+class Queriers:
+    """All that ask on one network."""
+
+    def __init__(self) -> None:
+        self.known: dict[Address, Querier] = {}
+        self.elected: Querier | None = None
+        self.lost: Querier | None = None
+        """The one that was elected last, when nobody is."""
+
+    def hear(self, source: Address, query: Query, now: int, misfit: str = "") -> Querier | None:
+        """Note a query, and give who asked; None when there are too many to remember."""
+        one = self.known.get(source)
+        if one is None:
+            if len(self.known) >= MAX_QUERIERS:
+                return None
+            one = Querier(source, query.version, DEFAULT_RESPONSE_NS, DEFAULT_ROBUSTNESS, now, now)
+            self.known[source] = one
+        one.version, one.misfit, one.queries = query.version, misfit, one.queries + 1
+        if query.group is None:
+            self._general(one, query, now)
+        one.last_ns = now
+        self._elect(one, now)
+        return one
+
+    def wake(self, now: int) -> Querier | None:
+        """Give the querier that is lost now, once."""
+        gone = self.elected
+        if gone is None or now < gone.last_ns + gone.present_ns:
+            return None
+        self.elected = min(self.alive(now), key=_rank, default=None)
+        self.lost = None if self.elected else gone
+        return gone
+
+    @property
+    def deadline(self) -> int | None:
+        """Give when the elected one is lost."""
+        return self.elected.last_ns + self.elected.present_ns if self.elected else None
+
+    def alive(self, now: int) -> Iterator[Querier]:
+        """Give those that have asked within their present interval."""
+        return (one for one in self.known.values() if now < one.last_ns + one.present_ns)
+
+    def rivals(self, now: int) -> list[Querier]:
+        """Give those that go on asking, at least twice, although one with a lower address does."""
+        return [one for one in self.alive(now) if one.overruled > 1 and one is not self.elected and not one.nameless]
+
+    def version(self, now: int) -> int | None:
+        """Give the version that hosts must speak: the lowest that was asked in within its time (RFC 3376, 8.12)."""
+        asked = [one.version for one in self.known.values() if now < one.last_ns + one.membership_ns]
+        return min(asked, default=None)
+
+    def _general(self, one: Querier, query: Query, now: int) -> None:
+        """Learn its times. The first queries come quicker than the others: the longest pause is the interval."""
+        one.response_ns = query.max_response_ns or DEFAULT_RESPONSE_NS
+        one.robustness = query.robustness or DEFAULT_ROBUSTNESS
+        one.told_ns = query.interval_ns
+        if one.queries > 1 and now - one.last_ns < one.present_ns:
+            one.seen_ns = max(one.seen_ns or 0, now - one.last_ns) or None
+
+    def _elect(self, one: Querier, now: int) -> None:
+        winner = self.elected
+        if winner is None or winner is one or now >= winner.last_ns + winner.present_ns or _rank(one) < _rank(winner):
+            self.elected, self.lost, one.overruled = one, None, 0
+        else:
+            one.overruled += 1
+
+
+def _rank(one: Querier) -> tuple[bool, int]:
+    return one.nameless, int(one.address)
