@@ -7,8 +7,8 @@
     peer:tcpdump        `tcpdump --nano`, and `:flat_out`
     peer:dumpcap        `dumpcap -P`, and `:flat_out`
 
-All have the same filter, a ring of 32 MiB, the last processor for themselves, and a file in memory; the sender is on the
-first one. What is counted is the processor time of all threads, from before the first packet until nothing is left to
+All have the same filter, a ring of 32 MiB, the last processor for themselves, and a file in memory; the sender is on
+the first one. What is counted is the processor time of all threads, from before the first packet until nothing is left to
 do: starting and ending are not in it, and neither is what the kernel does for each packet before it is in the ring,
 which on a veth is the sender's time. Packets of 100 bytes, 142 on the wire, sent in bursts that the kernel cuts.
 

@@ -20,8 +20,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Final, Protocol
 
+from netfeed.app.drill_evidence import BLOCK_BYTES, BLOCKS
 from netfeed.sim.commands import parse_faults
 from netfeed.sim.link import Link
+from netfeed.transport.raw.source import FrameSource
 from netfeed.transport.relay import Relay
 from netfeed.units import parse_duration
 
@@ -52,6 +54,9 @@ class Stage(Protocol):
 
     def deafen(self, line: str, deaf: bool) -> str | None:
         """Keep the handler's memberships of a line from the switch, or let them through again."""
+
+    def taps(self) -> dict[str, list[FrameSource]]:
+        """Open rings on the wires at both ends. Raises: NetworkError where nobody may."""
 
     def close(self) -> None:
         """Clear the stage."""
@@ -109,6 +114,15 @@ class Namespaces:
         """Let the switch hear the handler's memberships of a line no more, or again."""
         self._relays[LINES.index(line)].deaf = deaf
         return None
+
+    def taps(self) -> dict[str, list[FrameSource]]:
+        """Open rings on the venue's interface, and on each of the handler's."""
+        wires = {"venue": (self.interface,), "handler": (*self.lines, "unicast")}
+        found: dict[str, list[FrameSource]] = {}
+        for host, interfaces in wires.items():
+            with self._hosts[host].entered():
+                found[host] = [_ring(interface) for interface in interfaces]
+        return found
 
     def close(self) -> None:
         """Take the wires out and let the namespaces go."""
@@ -168,12 +182,22 @@ class Loopback:
         """Give the command that silences a line: there is no switch that could forget."""
         return self.cut(line, deaf)
 
+    def taps(self) -> dict[str, list[FrameSource]]:
+        """Open a ring on the loopback: both ends are there, and only privileges let anybody look."""
+        return {"loopback": [_ring(self.interface)]}
+
     def close(self) -> None:
         """Nothing was made."""
 
 
 def _spawned(argv: Sequence[str], out: IO[bytes]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+
+
+def _ring(interface: str) -> FrameSource:
+    from netfeed.transport.raw.packet import PacketRing
+
+    return PacketRing(interface, block_bytes=BLOCK_BYTES, blocks=BLOCKS, promiscuous=False)
 
 
 def ended(process: "subprocess.Popen[bytes]") -> int:

@@ -24,11 +24,8 @@ from netfeed.transport.sink import SinkError
 
 ROOM_BYTES: Final = 4 * 2**20
 GRACE_NS: Final = 250_000_000
-"""How long a ring may keep a frame back that came before a file, or the run, should have ended."""
 ASK_NS: Final = 200_000_000
-"""How often clocks and counters are looked at, at least; a signal wakes."""
-LOOK_NS: Final = 1_000_000_000
-"""How often interfaces are looked at."""
+"""How often clocks, counters and interfaces are looked at, at least; a signal wakes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +33,14 @@ class Limits:
     """When it ends, and how often it tells. Units: ns.
 
     `rest_ns`: how long is waited after frames came, so that more of them wait: far less than the ring takes to fill.
+    `grace_ns`: how long the ring may keep a frame back that came before a file, or the run, should have ended.
     """
 
     count: int | None = None
     duration_ns: int | None = None
     interval_ns: int = 1_000_000_000
     rest_ns: int = 0
+    grace_ns: int = GRACE_NS
 
 
 class Asked(Protocol):
@@ -81,7 +80,7 @@ class Capture:
 
         Raises: SinkError when not even the first file can be begun.
         """
-        self._begun = self._looked = self._reported = time.monotonic_ns()
+        self._begun = self._reported = time.monotonic_ns()
         start_ns = time.time_ns()
         self._files = Files(self._plan, lambda: [tap.drops() for tap in self.taps], start_ns)
         if self._limits.duration_ns is not None:
@@ -123,7 +122,7 @@ class Capture:
     def _wait_ns(self) -> int:
         """Say how long may be waited: an end by the clock, or of a file, comes when it comes."""
         if len(self._reading) < len(self._watched) or any(tap.ahead for tap in self.taps):
-            return GRACE_NS // 10
+            return self._limits.grace_ns // 10
         return max(0, min(ASK_NS, self._deadline - time.monotonic_ns()))
 
     def _read(self) -> int:
@@ -170,7 +169,7 @@ class Capture:
         """Begin the next file when every source has come to its time, or the clock has."""
         files, now_ns = self._files, time.time_ns()
         living = [tap for tap in self.taps if not tap.is_over]
-        grace = GRACE_NS if all(tap.obeys for tap in living) else 0
+        grace = self._limits.grace_ns if all(tap.obeys for tap in living) else 0
         everybody = bool(living) and all(tap.ahead for tap in living)
         if files.until_ns <= self._end_ns and (everybody or now_ns >= files.until_ns + grace):
             files.turn_over(now_ns)
@@ -183,9 +182,7 @@ class Capture:
         if now >= self._deadline:
             self.reason = "duration" if self._asked is None or not self._asked.stop() else "stopped"
             return
-        if now - self._looked >= LOOK_NS or any(tap.source.gone and not tap.is_over for tap in self.taps):
-            self._looked = now
-            self._look()
+        self._look()
         if now - self._reported >= self._limits.interval_ns:
             after = interval(self.taps, self._files, now - self._begun)
             self._tell(after.since(self._before))
@@ -200,7 +197,7 @@ class Capture:
 
     def _end(self, at_ns: int, at: int) -> None:
         """Let the run end with the frames of a time. Units: `at_ns` since 1970, `at` monotonic ns."""
-        self._end_ns, self._deadline = at_ns, at + GRACE_NS
+        self._end_ns, self._deadline = at_ns, at + self._limits.grace_ns
 
     def _look(self) -> None:
         for tap in self.taps:

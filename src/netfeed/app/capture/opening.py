@@ -13,7 +13,6 @@ from typing import Final
 from netfeed.app.config import split_endpoint
 from netfeed.errors import ConfigurationError
 from netfeed.transport.network import find_interface, is_multicast
-from netfeed.transport.raw.bpf import Program
 from netfeed.transport.raw.source import FrameSource
 from netfeed.transport.udp import UdpSocket
 from netfeed.wire.pcapng import Interface
@@ -51,7 +50,7 @@ class Reader:
 
     @property
     def rest_ns(self) -> int:
-        """Say how long a ring may be left alone: 10 Gbit/s fill three quarters of it meanwhile. AF_XDP's holds few frames."""
+        """Say how long a ring may be left alone: 10 Gbit/s fill three quarters of it. AF_XDP's holds few frames."""
         return REST_NS * min(self.ring_bytes, RING_BYTES) // RING_BYTES if self.kind == "packet" else 0
 
 
@@ -110,20 +109,15 @@ def groups(pairs: Sequence[Pair], interface: str) -> list[tuple[str, str | None,
 
 def _packet(one: Wanted, reader: Reader) -> FrameSource:
     from netfeed.transport.raw.fanout import Fanout
-    from netfeed.transport.raw.packet import PacketRing
+    from netfeed.transport.raw.filter import compile_filter
+    from netfeed.transport.raw.packet import PacketRing, is_cooked
 
     return PacketRing(
         one.interface, block_bytes=BLOCK_BYTES, blocks=max(2, reader.ring_bytes // BLOCK_BYTES), snap=reader.snap,
         promiscuous=reader.promiscuous, outgoing=reader.outgoing, stamps=reader.stamps,
-        program=_compiled(one.expression) if one.expression else None,
+        program=compile_filter(one.expression, cooked=is_cooked(one.interface)) if one.expression else None,
         fanout=Fanout(*reader.fanout) if reader.fanout else None,
     )  # fmt: skip
-
-
-def _compiled(expression: str) -> Program:
-    from netfeed.transport.raw.filter import compile_filter
-
-    return compile_filter(expression)
 
 
 def _xdp(one: Wanted, reader: Reader) -> FrameSource:
