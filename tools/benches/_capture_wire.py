@@ -25,12 +25,14 @@ from netfeed.host.namespace import Namespace, permitted
 GROUP, PORT = "233.252.0.86", 26486
 SIZE = 100
 RECORD = 16 + 14 + 20 + 8 + SIZE
+PCAPNG_AROUND = 190
+"""What a pcapng file has before and behind its records, about: less than half a record more or less."""
 FILTER = f"udp dst port {PORT}"
 READY = re.compile(r"capturing on|listening on|Capturing on|File:", re.IGNORECASE)
-START_S, QUIET_S = 30.0, 1.2
-"""Rings hand over what is in them after a second at the latest (libpcap)."""
+START_S, QUIET_S, PEERS_QUIET_S = 30.0, 0.3, 1.2
+"""libpcap's rings keep what is in them back for up to a second."""
 QUIET_NS = 10_000_000
-"""Who works less than this in QUIET_S is done."""
+"""Who works less than this while it is quiet is done."""
 
 
 @dataclass(frozen=True)
@@ -42,22 +44,23 @@ class Program:
     environment: dict[str, str] = field(default_factory=dict)
     flat_out: bool = True
     ending: str = "pcap"
+    quiet_s: float = PEERS_QUIET_S
 
     @classmethod
     def netfeed(cls, *, pure: bool = False, ending: str = "pcap") -> Self:
         argv = (sys.executable, "-m", "netfeed", "capture", "-i", "nfb", "-B", "32MiB", "-w", "FILE", FILTER)
         name = "pure" if pure else "netfeed" if ending == "pcap" else f"netfeed:{ending}"
-        return cls(name, argv, {"NETFEED_PURE": "1"} if pure else {}, ending == "pcap", ending)
+        return cls(name, argv, {"NETFEED_PURE": "1"} if pure else {}, ending == "pcap", ending, QUIET_S)
 
 
-def programs() -> dict[str, Program]:
-    """Give those that are on this machine, by the names of their rows."""
+def programs(quick: bool) -> dict[str, Program]:
+    """Give those that are on this machine, by the names of their rows; `quick`: ours alone."""
     found = [Program.netfeed(), Program.netfeed(ending="pcapng")]
     peers = {
         "tcpdump": ("-i", "nfb", "-B", "32768", "--nano", "-Z", "root", "-w", "FILE", FILTER),
         "dumpcap": ("-i", "nfb", "-B", "32", "-P", "-w", "FILE", "-f", FILTER),
     }
-    for name, argv in peers.items():
+    for name, argv in () if quick else peers.items():
         if shutil.which(name) is None:
             print(f"left out: {name} is not installed", file=sys.stderr)
             continue
@@ -129,11 +132,12 @@ class Wire:
         with self._running(program, path) as process:
             before = processor_time(process.pid), processor_time(process.pid, 1)
             reached = self._send(count, rate)
-            cpu_ns, waited_ns = settled(process.pid) - before[0], processor_time(process.pid, 1) - before[1]
+            cpu_ns = settled(process.pid, program.quiet_s) - before[0]
+            waited_ns = processor_time(process.pid, 1) - before[1]
         size = path.stat().st_size
         path.unlink()
-        record = RECORD if program.ending == "pcap" else (RECORD - 16 + 32 + 3) // 4 * 4
-        return Trial(reached, count - round(size / record), cpu_ns, waited_ns)
+        record, around = (RECORD, 24) if program.ending == "pcap" else ((RECORD - 16 + 32 + 3) // 4 * 4, PCAPNG_AROUND)
+        return Trial(reached, count - round((size - around) / record), cpu_ns, waited_ns)
 
     @contextmanager
     def _running(self, program: Program, path: File) -> Iterator["subprocess.Popen[str]"]:
@@ -152,7 +156,7 @@ class Wire:
                     break
             else:
                 raise ValueError(f"{program.name} does not start: {' '.join(said)}")
-            settled(process.pid)
+            settled(process.pid, program.quiet_s)
             yield process
         finally:
             process.send_signal(signal.SIGINT)
@@ -187,12 +191,12 @@ def processor_time(pid: int, which: int = 0) -> int:
     return total
 
 
-def settled(pid: int) -> int:
+def settled(pid: int, quiet_s: float) -> int:
     """Wait until a process has nothing left to do; give its processor time."""
     end = monotonic() + START_S
     before = processor_time(pid)
     while monotonic() < end:
-        sleep(QUIET_S)
+        sleep(quiet_s)
         now = processor_time(pid)
         if now - before < QUIET_NS:
             return now

@@ -8,8 +8,8 @@
     peer:dumpcap        `dumpcap -P`, and `:flat_out`
 
 All have the same filter, a ring of 32 MiB, the last processor for themselves, and a file in memory; the sender is on
-the first one. What is counted is the processor time of all threads, from before the first packet until nothing is left to
-do: starting and ending are not in it, and neither is what the kernel does for each packet before it is in the ring,
+the first one. What is counted is the processor time of all threads, from before the first packet until nothing is left
+to do: starting and ending are not in it, and neither is what the kernel does for each packet before it is in the ring,
 which on a veth is the sender's time. Packets of 100 bytes, 142 on the wire, sent in bursts that the kernel cuts.
 
 Whoever loses packets has an easier time: what was lost is told on stderr. `capture_rate` is about that.
@@ -35,7 +35,7 @@ def rows(file: File | None, quick: bool) -> list[Row]:
         return []
     count = QUICK if quick else PACKETS
     found: list[Row] = []
-    for name, program in programs().items():
+    for name, program in programs(quick).items():
         found.append((name, lambda one=program: spent(wire, one, count, RATE)))  # type: ignore[misc]
         if program.flat_out:
             found.append((f"{name}:flat_out", lambda one=program: spent(wire, one, count, None)))  # type: ignore[misc]

@@ -26,7 +26,7 @@ def rows(file: File | None, quick: bool) -> list[Row]:
     if wire is None:
         return []
     seconds = QUICK_S if quick else SECONDS
-    chosen = {name: program for name, program in programs().items() if program.flat_out}
+    chosen = {name: program for name, program in programs(quick).items() if program.flat_out}
     return [(name, lambda one=program: highest(wire, one, seconds)) for name, program in chosen.items()]  # type: ignore[misc]
 
 
