@@ -220,6 +220,28 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
         captured([FrameQueue(frames=frames(1))], plan(tmp_path / "no" / "x.pcap"))
 
 
+class Vanishing(FrameQueue):
+    """Its frames come when the folder of the files goes."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(frames=frames(100))
+        self._folder = folder
+
+    def write_into(self, *given, **named):
+        self._folder.rename(self._folder.with_name("moved"))
+        return super().write_into(*given, **named)
+
+
+def test_a_file_that_cannot_be_begun_ends_the_run_and_what_was_not_written_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "day").mkdir()
+    summary = captured([Vanishing(tmp_path / "day")], plan(tmp_path / "day" / "x.pcap", size=1000))
+    assert summary["ended"].startswith("failed: ")
+    assert "No such file or directory" in summary["ended"]
+    assert 0 < summary["unwritten"] <= 100
+    assert summary["captured"] == 100 - summary["unwritten"]
+    assert exit_code(summary, 0) == 1
+
+
 def test_packing_that_is_too_slow_drops_and_counts(tmp_path: Path) -> None:
     one = frame(NOW, os.urandom(60_000))
     source = FrameQueue(frames=[replace(one, ts_ns=NOW + k) for k in range(400)])

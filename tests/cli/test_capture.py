@@ -325,6 +325,35 @@ def test_standard_output_gets_a_whole_file_too(link: Link) -> None:
 
 
 @pytest.mark.root
+def test_whoever_reads_standard_output_may_go(link: Link) -> None:
+    command = [sys.executable, "-m", "netfeed", "capture", "-i", "h0", "-w", "-", "udp"]
+    with link.host.entered():
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+    assert process.stderr is not None
+    assert process.stdout is not None
+    process.stderr.readline()
+    process.stdout.read(28)
+    process.stdout.close()
+    link.send(PAYLOADS)
+    said = process.stderr.read()
+    assert (process.wait(60), said) == (0, b"")
+    process.stderr.close()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("ending", ["pcap", "pcapng"])
+def test_af_xdp_reads_the_same_frames(link: Link, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"x.{ending}"
+    argv = ["-i", "h0", "-w", str(path), "--reader", "xdp", f"{GROUP}:{PORT}", "-c", "300", "--json"]
+    with link.capture(*argv) as running:
+        link.send([b"elsewhere"], port=PORT + 1)
+        link.send(PAYLOADS)
+        assert running.wait() == 0
+    assert [frame[42:] for _, frame in rows(path)] == PAYLOADS
+    assert running.summary["interfaces"][0]["stamps"] == "user"
+
+
+@pytest.mark.root
 def test_a_feed_is_captured_exactly_and_joined_on_its_interfaces(link: Link, tmp_path: Path) -> None:
     link.venue.connect("v1", link.host, "h1")
     link.host.address("h1", "10.9.2.2/24")

@@ -120,7 +120,10 @@ def resent_report(resent: Resent, files: list[str]) -> Json:
         "netfeed": netfeed.__version__, "files": files, "read": resent.read, "packets": resent.sent,
         "bytes": resent.bytes, "left_out": resent.left_out, "not_taken": resent.not_taken, "faults": resent.faults,
         "rounds": resent.rounds,
-        "destinations": [{"to": endpoint_text(*to), "datagrams": count} for to, count in resent.destinations.items()],
+        "destinations": [
+            {"to": endpoint_text(*to) if to[1] else to[0], "datagrams": count}  # an interface has no port
+            for to, count in resent.destinations.items()
+        ],
         "elapsed_ns": resent.elapsed_ns, "late_ns": late(resent.punctuality),
     }  # fmt: skip
 

@@ -121,6 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
         summary = capture.run()
     view.end()
+    if arguments.write == "-" and capture.error is not None and isinstance(capture.error.__context__, BrokenPipeError):
+        raise capture.error  # whoever read us has gone, which is their right
     if arguments.json:
         print(json.dumps(summary))
     if summary["ended"].startswith("failed"):

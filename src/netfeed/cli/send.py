@@ -12,6 +12,7 @@ from netfeed.cli import session
 from netfeed.cli.stopping import Stop
 
 if TYPE_CHECKING:
+    from netfeed.transport.resend import Resent
     from netfeed.transport.send import Sender
 
 DEFAULT_PPS: Final = 1000.0
@@ -27,6 +28,7 @@ _EXAMPLES = """examples:
   netfeed send -r a.pcap -r b.pcap -i lo --speed 10 --loop 0   both lines, ten times as fast, again and again
   netfeed send -r day.pcap -i lo --map 233.252.0.1:26400=239.1.1.1:26400 --pps 5000
   netfeed send -r day.pcap 239.1.1.1:26400 --group 233.252.0.1:26400    one recorded group, to another one
+  netfeed send -r day.pcap -i eth1 --layer2 --topspeed         its frames as they are, headers and all (CAP_NET_RAW)
 
 Packets leave at absolute deadlines; how late they were is said at the end. On two hosts, one-way latency is as good as
 the synchronisation of their clocks.
@@ -77,6 +79,9 @@ def add(verbs: Any) -> None:
         "--map", action="append", default=[], type=args.mapping, metavar="FROM=TO",
         help="send what went to FROM to TO instead, both GROUP:PORT (repeatable)",
     )  # fmt: skip
+    capture.add_argument(
+        "--layer2", action="store_true", help="send whole frames as they were recorded, from the one interface of -i"
+    )
     parser.add_argument("--json", action="store_true", help="the report as one JSON object")
     args.add_talk(parser)
     parser.set_defaults(run=run)
@@ -99,8 +104,10 @@ def _check(arguments: argparse.Namespace) -> None:
             raise ConfigurationError("send -r: one destination takes everything; use --map FROM=TO for several")
         if arguments.size or arguments.burst:
             raise ConfigurationError("send -r: --size and --burst are for numbered packets")
-    elif arguments.speed or arguments.loop != 1 or arguments.group or arguments.map:
-        raise ConfigurationError("send: --speed, --loop, --group and --map need a capture (-r FILE)")
+        if arguments.layer2 and (arguments.destinations or arguments.map or len(arguments.interface) != 1):
+            raise ConfigurationError("send --layer2: frames go as they are to one -i IF, without GROUP:PORT or --map")
+    elif arguments.speed or arguments.loop != 1 or arguments.group or arguments.map or arguments.layer2:
+        raise ConfigurationError("send: --speed, --loop, --group, --map and --layer2 need a capture (-r FILE)")
 
 
 def _numbered(arguments: argparse.Namespace, stop: Stop) -> int:
@@ -128,25 +135,45 @@ def _numbered(arguments: argparse.Namespace, stop: Stop) -> int:
 
 
 def _resend(arguments: argparse.Namespace, stop: Stop) -> int:
-    from netfeed.app.send import resent_report
     from netfeed.transport.resend import Pace, Resend
 
     def wanted(host: str, port: int) -> bool:
         return not arguments.group or any(host == one and to in (None, port) for one, to in arguments.group)
 
     timed = not (arguments.pps or arguments.topspeed)
-    pace = Pace(speed=(arguments.speed or 1.0) if timed else None, pps=arguments.pps)
+    common: dict[str, Any] = {
+        "pace": Pace(speed=(arguments.speed or 1.0) if timed else None, pps=arguments.pps), "rounds": arguments.loop,
+        "count": arguments.count, "duration_ns": arguments.duration, "stop": stop,
+    }  # fmt: skip
+    if arguments.layer2:
+        return _resend_frames(arguments, stop, wanted if arguments.group else None, common)
     on = args.interfaces(arguments.interface, 1)[0]
     to = args.destination(arguments.destinations[0], arguments.port) if arguments.destinations else None
     resend = Resend(
-        arguments.read, lambda host, port: _open(arguments, host, port, on), pace=pace, rounds=arguments.loop,
-        moved=dict(arguments.map), everything_to=to, wanted=wanted, count=arguments.count,
-        duration_ns=arguments.duration, stop=stop,
+        arguments.read, lambda host, port: _open(arguments, host, port, on), moved=dict(arguments.map),
+        everything_to=to, wanted=wanted, **common,
     )  # fmt: skip
     resent = resend.run()
+    return _ended(arguments, stop, resent, "no UDP packet to a group that was asked for")
+
+
+def _resend_frames(arguments: argparse.Namespace, stop: Stop, wanted: Any, common: dict[str, Any]) -> int:
+    from netfeed.transport.raw.resend import ResendFrames
+    from netfeed.transport.raw.send import FrameSender
+
+    with FrameSender(arguments.interface[0]) as sender:
+        resent = ResendFrames(arguments.read, sender, wanted=wanted, **common).run()
+    for why in sender.why():
+        session.note(why)
+    return _ended(arguments, stop, resent, "no whole Ethernet frame that was asked for")
+
+
+def _ended(arguments: argparse.Namespace, stop: Stop, resent: "Resent", missing: str) -> int:
+    from netfeed.app.send import resent_report
+
     _say(resent_report(resent, arguments.read), arguments)
-    if not resent.sent and not stop():
-        session.note("nothing was sent: the captures hold no UDP packet to a group that was asked for")
+    if not resent.sent and not resent.not_taken and not stop():
+        session.note(f"nothing was sent: the captures hold {missing}")
         return session.FAILED
     if stop():
         return stop.exit_code
@@ -176,8 +203,9 @@ def _say(report: dict[str, Any], arguments: argparse.Namespace) -> None:
     late = report["late_ns"]
     if late:
         print("  late by " + ", ".join(f"{name} {duration_text(late[name])}" for name in ("p50", "p90", "p99", "max")))
+    cut = "not Ethernet, cut by a snap length" if arguments.layer2 else "no UDP, not to a group"
     names = {
-        "left_out": "left out (no UDP, not to a group, or not asked for)", "not_taken": "not taken by the kernel",
+        "left_out": f"left out ({cut}, or not asked for)", "not_taken": "not taken by the kernel",
         "faults": "faults in the files", "waited": "times the kernel had no room",
     }  # fmt: skip
     for key, text in names.items():

@@ -9,21 +9,22 @@ How late they were is in the result. Of a capture with faults everything that ca
 counted. Several captures are merged by time. Only UDP is sent, and without a map only what went to groups: a re-sent
 capture should not reach strangers' hosts.
 
-Leaves out: other headers than addresses and ports (TTL, source address, VLAN), TCP.
+Leaves out: other headers than addresses and ports (TTL, source address, VLAN), TCP: `transport.raw.resend` sends frames
+as they are.
 """
 
 import heapq
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
 from netfeed.build import select
 from netfeed.errors import MisuseError
 from netfeed.transport.file import Source, open_source
-from netfeed.transport.send import Pacer, Punctuality, Sender
+from netfeed.transport.send import Pacer, Punctuality
 from netfeed.wire.capture import NO_TIME, PACKET, Kind, Status
 
 BATCH: Final = 1024
@@ -37,11 +38,25 @@ Destination = tuple[str, int]
 
 
 class Recorded(NamedTuple):
-    """A UDP payload of a capture, and where it went. Units: `ts_ns` since 1970, NO_TIME: the file does not say."""
+    """A UDP payload of a capture, or its whole frame (`transport.raw.resend`), and where it went.
+
+    Units: `ts_ns` since 1970, NO_TIME: the file does not say.
+    """
 
     ts_ns: int
     destination: Destination
     payload: memoryview
+
+
+class Outlet(Protocol):
+    """Where packets leave: a `Sender`, or an interface (port 0) that takes whole frames."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    def send(self, data: memoryview) -> bool: ...
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +122,7 @@ def _payloads(packets: Any, buffer: memoryview, result: Resent) -> Iterator[Reco
     names = ("kind", "ts_ns", "payload_offset", "payload_length", "destination", "destination_port")
     for kind, ts_ns, offset, length, address, port in zip(*(packets[name].tolist() for name in names), strict=True):
         if kind == Kind.UDP:
-            yield Recorded(ts_ns, (_text(address), port), buffer[offset : offset + length])
+            yield Recorded(ts_ns, (address_text(address), port), buffer[offset : offset + length])
         else:
             result.left_out += 1
 
@@ -116,7 +131,7 @@ class Resend:
     """A capture, or several, on their way out. `run` returns at the end, or when `stop` says so."""
 
     def __init__(
-        self, paths: Sequence[str], opened: Callable[[str, int], Sender], *, pace: Pace | None = None, rounds: int = 1,
+        self, paths: Sequence[str], opened: Callable[[str, int], Outlet], *, pace: Pace | None = None, rounds: int = 1,
         moved: Mapping[Destination, Destination] | None = None, everything_to: Destination | None = None,
         wanted: Callable[[str, int], bool] = lambda group, port: True, count: int | None = None,
         duration_ns: int | None = None, pacer: Pacer | None = None, stop: Callable[[], bool] = lambda: False,
@@ -130,7 +145,7 @@ class Resend:
         self._moved, self._everything_to, self._wanted = dict(moved or {}), everything_to, wanted
         self._count, self._duration_ns, self._stop = count, duration_ns, stop
         self._pacer = pacer or Pacer(stop=stop)
-        self._senders: dict[Destination, Sender | None] = {}
+        self._senders: dict[Destination, Outlet | None] = {}
         self._begun = self._last = self._gap = 0
         self._first_ts: int | None = None
 
@@ -158,10 +173,13 @@ class Resend:
             if sender is not None:
                 sender.close()
 
+    def _read(self, path: str) -> Iterator[Recorded]:
+        return read_capture(path, self.result)
+
     def _round(self) -> bool:
         """Send the files once; False when it was ended before."""
         self._first_ts, origin = None, self._last + self._gap
-        files = [read_capture(path, self.result) for path in self._paths]
+        files = [self._read(path) for path in self._paths]
         records = heapq.merge(*files, key=lambda one: one.ts_ns) if len(files) > 1 else files[0]
         try:
             for record in records:
@@ -177,7 +195,7 @@ class Resend:
                 file.close()  # type: ignore[attr-defined]
         return True
 
-    def _send(self, record: Recorded, sender: Sender, origin: int) -> bool:
+    def _send(self, record: Recorded, sender: Outlet, origin: int) -> bool:
         """Wait for the moment of a packet and send it; False when it is time to end."""
         result = self.result
         done = result.sent + result.not_taken
@@ -212,7 +230,7 @@ class Resend:
             self._gap, self._last = deadline - self._last, deadline
         return deadline
 
-    def _sender(self, recorded: Destination) -> Sender | None:
+    def _sender(self, recorded: Destination) -> Outlet | None:
         """Give the sender for what went to a destination; None: it is left out."""
         if recorded not in self._senders:
             if len(self._senders) >= MAX_DESTINATIONS:
@@ -224,7 +242,8 @@ class Resend:
         return self._senders[recorded]
 
 
-def _text(address: bytes) -> str:
+def address_text(address: bytes) -> str:
+    """Write an address of 16 bytes, IPv4 as ::ffff:a.b.c.d, as people do."""
     if address[:12] == _MAPPED:
         return socket.inet_ntoa(address[12:])
     return socket.inet_ntop(socket.AF_INET6, address)

@@ -1,5 +1,6 @@
 """A ring on a real interface, in namespaces: nothing lost that is not counted, filters from the first frame on."""
 
+import errno
 import os
 import select
 import socket
@@ -317,3 +318,29 @@ def test_a_ring_is_closed_twice_and_keeps_its_counters(twin: Any, hosts: Any, op
     assert ring.statistics().frames >= 5
     with pytest.raises(MisuseError, match="while the ring is open"):
         ring.write_into(bytearray(ROOM), Form.PCAP)
+
+
+def test_who_may_not_is_told_what_it_takes(hosts: Any) -> None:
+    with hosts[1].entered():
+        os.seteuid(65534)
+        try:
+            with pytest.raises(NetworkError, match="CAP_NET_RAW: run as root, or `setcap") as raised:
+                PacketRing("vb")
+        finally:
+            os.seteuid(0)
+    assert raised.value.denied
+
+
+class Poor(socket.socket):
+    """A socket for which the kernel has no memory."""
+
+    def setsockopt(self, *_: Any) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+
+def test_a_ring_for_which_there_is_no_memory_is_to_be_smaller() -> None:
+    with (
+        Poor() as poor,
+        pytest.raises(NetworkError, match=r"a ring of 40960 bytes: .*; take less than 10 blocks of 4096"),
+    ):
+        packet.make_ring(poor, 4096, 10, 1)

@@ -65,6 +65,7 @@ class Capture:
     ) -> None:  # fmt: skip
         self.taps = [Tap(source, number, plan.kind.form, flags) for number, source in enumerate(sources)]
         self.reason = ""
+        self.error: SinkError | None = None
         self._plan, self._limits, self._asked = plan, limits, asked
         self._tell, self._note, self._dump = tell, note, dump
         self._room = bytearray(ROOM_BYTES)
@@ -77,6 +78,8 @@ class Capture:
 
     def run(self) -> Json:
         """Capture until the count, the duration, a signal, or an end that nobody wanted; give the account.
+
+        `error` is why files could not be written, should that be the end.
 
         Raises: SinkError when not even the first file can be begun.
         """
@@ -94,13 +97,15 @@ class Capture:
             while not self.reason:
                 self._turn()
         except SinkError as error:
+            self.error = error
             self._fail(str(error))
         finally:
             finished = self._files.close()
         if not finished:
             self._fail("the thread that writes is stuck: the last file is not complete")
-        elif self._files.failed is not None and not self.reason.startswith("failed"):
-            self._fail(str(self._files.failed))
+        self.error = self.error or self._files.failed
+        if self.error is not None and not self.reason.startswith("failed"):
+            self._fail(str(self.error))
         return self.account()
 
     def account(self) -> Json:

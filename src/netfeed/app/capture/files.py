@@ -85,7 +85,11 @@ class Files:
                 self._give(records[:length], count, interface, last_ns)
             records, frames = records[length:], frames - count
             if frames:
-                self._turn(last_ns)
+                try:
+                    self._turn(last_ns)
+                except SinkError:
+                    self.unwritten += frames
+                    raise
 
     def turn_over(self, now_ns: int) -> None:
         """Begin the file of the next period, or of the later one in which `now_ns` lies. Raises: SinkError."""
@@ -140,7 +144,10 @@ class Files:
         file.end(lost)
         self.unwritten += sum(file.unwritten)
         self._error = self._error or file.failed
-        self._rotation.completed(file.name)
+        try:
+            self._rotation.completed(file.name)
+        except OSError as error:
+            self._error = self._error or SinkError(f"{error.filename} cannot be removed: {error.strerror}")
 
     def _fitting(self, records: memoryview, frames: int) -> tuple[int, int]:
         """Say how much of the records the file takes; an empty one takes at least a record."""

@@ -47,7 +47,7 @@ _FRAME_BYTES: Final = 2048
 """The kernel wants to see one; it fills blocks without gaps."""
 _MAX_RING: Final = 2**32 - 1
 _MILLISECOND_NS: Final = 1_000_000
-_SIOCGIFFLAGS, _SIOCGIFHWADDR = 0x8913, 0x8927
+_SIOCGIFFLAGS, _SIOCGIFMTU, _SIOCGIFHWADDR = 0x8913, 0x8921, 0x8927
 _ETHERNET, _LOOPBACK = 1, 772
 _DROP: Final = (Instruction(0x06),)
 
@@ -76,16 +76,15 @@ class PacketRing:
         self.gone: str | None = None
         self.down = False
         self._index, self._drops, self._freezes = found.index, 0, 0
-        hardware_type = _hardware_type(found.name) if found.index else 0
-        self.linktype = LINK_ETHERNET if hardware_type in (_ETHERNET, _LOOPBACK) else LINK_COOKED
+        self.linktype, loopback = link_type(found), _loopback()
         self._socket = open_socket(raw=self.linktype == LINK_ETHERNET)
         try:
             self._choose_stamps()
-            self._ignore_outgoing(not outgoing or hardware_type == _LOOPBACK)
+            self._ignore_outgoing(not outgoing or 0 < found.index == loopback)
             self._map = make_ring(self._socket, block_bytes, blocks, -(-timeout_ns // _MILLISECOND_NS))
             self._reader = BlockReader(
                 memoryview(self._map), block_bytes, snap=min(snap, MAX_SNAP), cooked=self.linktype == LINK_COOKED,
-                loopback=0 if found.index else _loopback(),
+                loopback=loopback,
             )  # fmt: skip
             self._attach(found, snapped(program, snap), fanout)
             if promiscuous and found.index:
@@ -220,6 +219,20 @@ def open_socket(*, raw: bool) -> socket.socket:
         raise told("cannot open a raw socket", error, remedy) from None
 
 
+def link_type(found: Interface) -> int:
+    """Say what frames of an interface begin with, as a capture file numbers it."""
+    ethernet = found.index and _hardware_type(found.name) in (_ETHERNET, _LOOPBACK)
+    return LINK_ETHERNET if ethernet else LINK_COOKED
+
+
+def interface_mtu(name: str) -> int:
+    """Give the MTU of an interface. Units: bytes, without the link header.
+
+    Raises: NetworkError.
+    """
+    return int(struct.unpack_from("=i", _asked(name, _SIOCGIFMTU), 16)[0])
+
+
 def make_ring(one: socket.socket, block_bytes: int, blocks: int, timeout_ms: int) -> mmap.mmap:
     """Have the kernel make the ring of a socket, and map it.
 
@@ -266,12 +279,15 @@ def is_cooked(interface: str) -> bool:
 
 
 def _hardware_type(name: str) -> int:
+    return int(struct.unpack_from("=H", _asked(name, _SIOCGIFHWADDR), 16)[0])
+
+
+def _asked(name: str, question: int) -> bytes:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         try:
-            answer = fcntl.ioctl(one, _SIOCGIFHWADDR, struct.pack("16s24x", name.encode()))
+            return fcntl.ioctl(one, question, struct.pack("16s24x", name.encode()))
         except OSError as error:
             raise told(f"cannot look at {name}", error) from None
-    return int(struct.unpack_from("=H", answer, 16)[0])
 
 
 def _flags(one: socket.socket, name: str) -> int:
