@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from netfeed import BUILD, __version__
-from netfeed.cli import capture, config, decode, drill, latency, listen, record, replay, run, send, sim, verify
+from netfeed.cli import capture, config, decode, drill, igmp, latency, listen, record, replay, run, send, sim, verify
 from netfeed.errors import ConfigurationError, ConfigurationFileError, NetfeedError
 
 OK, FAILED, USAGE, DATA, CONFIGURATION = 0, 1, 2, 3, 4
@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     core = "compiled core" if BUILD == "compiled" else "pure Python twins"
     top.add_argument("--version", action="version", version=f"netfeed {__version__} ({core})")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
-    for module in (replay, decode, verify, run, record, listen, send, capture, sim, drill, latency, config):
+    for module in (replay, decode, verify, run, record, listen, igmp, send, capture, sim, drill, latency, config):
         module.add(verbs)
     return top
 

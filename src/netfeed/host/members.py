@@ -65,11 +65,13 @@ class Members:
         self.versions: dict[Address, int] = {}
         """The version that each host spoke last."""
         self.count = self.overflow = 0
+        self.filtered = False
+        """Whether anybody ever named sources."""
 
     def report(self, host: Address, record: GroupRecord, version: int, now: int) -> tuple[Change, Membership] | None:
         """Note what a host says of a group; None when nothing is new."""
-        if record.type not in frozenset(RecordType):
-            return None
+        if record.type not in frozenset(RecordType) or (host.version == 6 and int(host) == 0):
+            return None  # :: is a host that has no address yet, and says it again when it has (RFC 3810, 5.2.13)
         there = self.groups.get(record.group, {})
         one = there.get(host)
         before = (one.exclude, frozenset(one.sources)) if one else None
@@ -80,6 +82,7 @@ class Members:
         _apply(one, record)
         self.overflow += max(0, len(one.sources) - MAX_SOURCES)
         one.sources = set(sorted(one.sources, key=int)[:MAX_SOURCES])
+        self.filtered |= bool(one.sources)
         one.version, one.last_ns, one.reports = version, now, one.reports + 1
         if not one.exclude and not one.sources:
             return self.leave(host, record.group)

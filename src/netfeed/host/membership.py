@@ -36,16 +36,22 @@ class Wanted(NamedTuple):
 class Memberships:
     """All networks that are heard. `wanted` are groups that somebody should report.
 
+    `complete`: all that is sent is heard. In a capture where no message stands, somebody may have left them out.
     Units: `patience_ns` is how long a network without a query may be watched before it has no querier.
     """
 
-    def __init__(self, wanted: Sequence[Wanted] = (), *, patience_ns: int = PATIENCE_NS) -> None:
+    def __init__(
+        self, wanted: Sequence[Wanted] = (), *, patience_ns: int = PATIENCE_NS, complete: bool = True
+    ) -> None:  # fmt: skip
         self.wanted = tuple(wanted)
         self.patience_ns = patience_ns
+        self.complete = complete
         self.networks: dict[tuple[Protocol, int], Network] = {}
         self.begun_ns: int | None = None
         self.now_ns = 0
-        self.messages = self.damaged = self.overflow = 0
+        self.messages = self.overflow = 0
+        self.damaged = 0
+        """Messages that whoever drives this could not read."""
 
     def begin(self, now: int) -> None:
         """Begin to watch; the networks of what is wanted, or IPv4's, are there from now on."""
@@ -63,10 +69,6 @@ class Memberships:
             self.overflow += 1
             return events
         return events + network.hear(heard, self.now_ns)
-
-    def hear_damaged(self) -> None:
-        """Count a message that could not be read."""
-        self.damaged += 1
 
     def wake(self, now: int) -> list[Event]:
         """Tell what silence means; a clock that goes back stands still."""

@@ -8,7 +8,7 @@ from netfeed.host.members import Membership
 from netfeed.host.queriers import Querier
 from netfeed.units import duration_text
 from netfeed.wire.membership import Heard
-from netfeed.wire.membership_words import SECOND_NS
+from netfeed.wire.membership_words import SECOND_NS, Address
 
 
 class Kind(StrEnum):
@@ -50,6 +50,11 @@ def misfit(heard: Heard) -> str:
     return ""
 
 
+def is_local(group: Address) -> bool:
+    """Say whether a group stays on its link (224.0.0.0/24, ff02::/16): switches forward it whoever wants it."""
+    return group.packed[:3] == b"\xe0\0\0" if group.version == 4 else group.packed[1] & 15 <= 2
+
+
 def span(ns: int) -> str:
     """Write how long something lasts, as people say it."""
     return f"{ns / SECOND_NS:,.0f} s" if ns >= 10 * SECOND_NS else duration_text(ns)
@@ -89,9 +94,9 @@ def rival_text(one: Querier, elected: Querier | None) -> str:
 
 
 def lost_text(one: Querier, now: int) -> str:
-    return (
-        f"{one.address} has not asked for {span(now - one.last_ns)}, and did every {span(one.interval_ns)}: it is lost"
-    )
+    """Say that the querier is silent."""
+    silent, interval = span(now - one.last_ns), span(one.interval_ns)
+    return f"{one.address} has not asked for {silent}, and did every {interval}: it is lost"
 
 
 def expired_text(one: Membership, now: int) -> str:

@@ -9,10 +9,9 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Final, NamedTuple
 
 from netfeed.host.membership import Memberships
-from netfeed.host.membership_events import span
+from netfeed.host.membership_events import is_local, span
 from netfeed.host.membership_network import Network
 from netfeed.host.queriers import FULL, Querier
-from netfeed.wire.frame import NO_VLAN
 from netfeed.wire.membership_words import DEFAULT_INTERVAL_NS, DEFAULT_RESPONSE_NS, DEFAULT_ROBUSTNESS, protocol_of
 
 MAX_NAMED: Final = 10
@@ -24,6 +23,15 @@ _ENABLE: Final = {
     "`ip link set dev BRIDGE type bridge mcast_querier 1`), or switch IGMP snooping off",
     "MLD": "enable an MLD querier on a router or switch of this network (`ipv6 mld snooping querier`), or switch MLD "
     "snooping off",
+}
+
+_ADDRESS: Final = (
+    "give it one (`ip igmp snooping querier address`, on a Linux bridge `ip link set dev BRIDGE type bridge "
+    "mcast_query_use_ifaddr 1`)"
+)
+_VERSION: Final = {
+    "IGMP": "`ip igmp version 3`, on a Linux bridge `ip link set dev BRIDGE type bridge mcast_igmp_version 3`",
+    "MLD": "`ipv6 mld version 2`, on a Linux bridge `ip link set dev BRIDGE type bridge mcast_mld_version 2`",
 }
 
 
@@ -75,6 +83,12 @@ def _no_querier(network: Network, memberships: Memberships, now: int) -> Iterato
         listen = f"listen for {span(memberships.patience_ns)}, or say with --patience how long a querier may be silent"
         yield Finding("no_query_yet", False, network.name, text, listen)
         return
+    if not (memberships.complete or memberships.messages):
+        text = "the capture holds no message of IGMP or MLD"
+        yield Finding(
+            "nothing_captured", False, network.name, text, "was it made without a filter, where they are sent?"
+        )
+        return
     wanted = network.protocol == "IGMP" or any(one.group.version == 6 for one in memberships.wanted)
     text = (
         f"no querier on this network ({network.name}, {span(waited)} without a query): switches that snoop stop "
@@ -105,19 +119,13 @@ def _old_version(network: Network, memberships: Memberships, now: int) -> Iterat
     if version is None or version >= full:
         return
     by = min((one for one in network.queriers.known.values() if one.version == version), key=_newest)
-    filters = [one for there in network.members.groups.values() for one in there.values() if one.filters]
-    lost = any(one.source for one in memberships.wanted) or bool(filters) or full in _spoken(network)
+    wanted = any(one.source and protocol_of(one.group) == network.protocol for one in memberships.wanted)
     text = (
         f"{network.protocol}v{version} is asked in by {by.address}: hosts answer in it for {span(by.membership_ns)} "
         "after each query, and source filters (SSM) are lost"
     )
-    configure = {"IGMP": f"`ip igmp version {full}`", "MLD": "`ipv6 mld version 2`"}[network.protocol]
-    yield Finding("old_version", lost, network.name, text, f"set {by.address} to version {full} ({configure})")
-
-
-def _spoken(network: Network) -> set[int]:
-    asked = {one.version for one in network.queriers.known.values()}
-    return asked | {one.version for there in network.members.groups.values() for one in there.values()}
+    remedy = f"set {by.address} to version {full} ({_VERSION[network.protocol]})"
+    yield Finding("old_version", wanted or network.members.filtered, network.name, text, remedy)
 
 
 def _newest(one: Querier) -> int:
@@ -135,11 +143,11 @@ def _nameless(network: Network, memberships: Memberships, now: int) -> Iterator[
     elected = network.queriers.elected
     if elected is not None and elected.nameless:
         text = f"queries come from {elected.address}: a switch that has no address, which some switches pass over"
-        yield Finding("nameless_querier", False, network.name, text, "give it one (`ip igmp snooping querier address`)")
+        yield Finding("nameless_querier", False, network.name, text, _ADDRESS)
 
 
 def _silent(network: Network, memberships: Memberships, now: int) -> Iterator[Finding]:
-    ended = list(network.expired.values())
+    ended = [one for one in network.expired.values() if not is_local(one.group)]
     for one in ended[:MAX_NAMED]:
         text = f"{one.host} stopped answering for {one.group} {span(now - one.last_ns)} ago, and did not leave it"
         remedy = "if it still runs, queries do not reach it or its reports are lost: look for filters at its port"
@@ -178,13 +186,3 @@ def _answered(network: Network, now: int) -> bool:
     """Say whether all groups were asked for, and hosts had the time to answer."""
     one = network.queriers.elected or network.queriers.lost
     return one is not None and now >= one.first_ns + one.response_ns
-
-
-def groups_without_members(network: Network) -> list[str]:
-    """Name the groups that somebody wanted once and nobody wants now."""
-    return [str(group) for group in sorted(network.members.groups, key=int) if not network.members.groups[group]]
-
-
-def name_of(vlan: int) -> int | None:
-    """Give the VLAN of a network, None for the frames without a tag."""
-    return None if vlan == NO_VLAN else vlan

@@ -21,6 +21,8 @@ from netfeed.wire.membership_words import (
 
 MAX_QUERIERS: Final = 64
 """More hosts than this ask on no network; what others ask is not looked at."""
+PAUSES: Final = 3
+"""So many tell an interval: one that begins asks its first two questions quicker (RFC 3376, 8.6)."""
 FULL: Final = {"IGMP": 3, "MLD": 2}
 """The version that has source filters."""
 
@@ -35,8 +37,10 @@ class Querier:
     robustness: int
     first_ns: int
     last_ns: int
+    asked_ns: int | None = None  # of all groups
     told_ns: int | None = None
     seen_ns: int | None = None
+    pauses: int = 0  # between general queries
     queries: int = 0
     overruled: int = 0  # general queries since one with a lower address has asked
     misfit: str = ""  # why hosts may pass its queries over
@@ -44,7 +48,8 @@ class Querier:
     @property
     def interval_ns(self) -> int:
         """Give its interval: as told, as seen, or what is usual."""
-        return self.told_ns or self.seen_ns or DEFAULT_INTERVAL_NS
+        seen = self.seen_ns if self.pauses >= PAUSES else None
+        return self.told_ns or seen or DEFAULT_INTERVAL_NS
 
     @property
     def present_ns(self) -> int:
@@ -118,8 +123,9 @@ class Queriers:
         one.response_ns = query.max_response_ns or DEFAULT_RESPONSE_NS
         one.robustness = query.robustness or DEFAULT_ROBUSTNESS
         one.told_ns = query.interval_ns
-        if one.queries > 1 and now - one.last_ns < one.present_ns:
-            one.seen_ns = max(one.seen_ns or 0, now - one.last_ns) or None
+        if one.asked_ns is not None and now - one.asked_ns < one.present_ns:
+            one.seen_ns, one.pauses = max(one.seen_ns or 0, now - one.asked_ns) or None, one.pauses + 1
+        one.asked_ns = now
 
     def _elect(self, one: Querier, now: int) -> None:
         winner = self.elected

@@ -29,10 +29,11 @@ from netfeed.errors import ConfigurationError, MisuseError
 from netfeed.machine import NEVER
 from netfeed.transport.network import Interface, find_interface
 from netfeed.transport.raw import ebpf
+from netfeed.transport.raw.card import Let, let_in
 from netfeed.transport.raw.packet import LINK_ETHERNET, ROOM
 from netfeed.transport.raw.source import ALL, Form, Frame, SourceStatistics, Written
 from netfeed.transport.raw.xdp_attach import Mode, attach, check_mode
-from netfeed.transport.raw.xdp_host import greatest_frame, receive_queues, see_everything
+from netfeed.transport.raw.xdp_host import greatest_frame, receive_queues
 from netfeed.transport.raw.xdp_program import Target, read_targets, redirecting
 from netfeed.transport.raw.xdp_refusals import Step, refused
 from netfeed.transport.raw.xdp_socket import CHUNK, COPY, GREATEST_FRAME, ZERO_COPY, Counters, XdpSocket
@@ -144,13 +145,13 @@ class XdpSource:
         link, self.mode, warnings = attach(program, there, self.mode)
         self._keep(link)
         self.warnings += warnings
-        self._promise(there)
+        self._let_in(there)
 
-    def _promise(self, there: Interface) -> None:
+    def _let_in(self, there: Interface) -> None:
         """Without targets, have the card keep what is for others, too; with them, joins say what it keeps."""
         if not self.targets:
             try:
-                self._open.enter_context(see_everything(there.index))
+                self._open.enter_context(let_in(there.index, Let.EVERYTHING))
             except OSError as error:
                 self.warnings.append(f"{there.name} stays as it is, frames for others may be missing: {error.strerror}")
 

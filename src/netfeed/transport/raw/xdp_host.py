@@ -1,6 +1,6 @@
-"""What a reader of AF_XDP asks of an interface: how many queues it has, how long its frames are, and to show them all.
+"""What a reader of AF_XDP asks of an interface: how many queues it has, and how long its frames are.
 
-Source: linux/ethtool.h (ETHTOOL_GCHANNELS), netdevice(7) (SIOCGIFMTU), packet(7) (PACKET_MR_PROMISC).
+Source: linux/ethtool.h (ETHTOOL_GCHANNELS), netdevice(7) (SIOCGIFMTU).
 """
 
 import contextlib
@@ -12,7 +12,6 @@ from typing import Final
 
 _SIOCETHTOOL, _SIOCGIFMTU = 0x8946, 0x8921
 _GCHANNELS: Final = 0x3C
-_SOL_PACKET, _ADD_MEMBERSHIP, _PROMISCUOUS = 263, 1, 1
 _ETHERNET_HEADER: Final = 18
 """Behind one VLAN tag. Units: bytes."""
 
@@ -34,17 +33,3 @@ def greatest_frame(interface: str) -> int:
         answer = fcntl.ioctl(one, _SIOCGIFMTU, struct.pack("16s24x", interface.encode()))
         return int(struct.unpack_from("=i", answer, 16)[0]) + _ETHERNET_HEADER
     return 0
-
-
-def see_everything(index: int) -> socket.socket:
-    """Have the card keep frames for others, too, as long as the socket that is given lives; it receives nothing.
-
-    Raises: OSError.
-    """
-    one = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
-    try:
-        one.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, struct.pack("=iHH8x", index, _PROMISCUOUS, 0))
-    except BaseException:
-        one.close()
-        raise
-    return one
