@@ -1,6 +1,8 @@
 """`netfeed capture`: real frames into files that others read, and every way in which it can end."""
 
+import argparse
 import errno
+import io
 import json
 import os
 import shutil
@@ -15,7 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from netfeed.app.capture.account import Counted
 from netfeed.app.capture.opening import wanted
+from netfeed.cli.capture import _View
 from netfeed.cli.main import main
 from netfeed.host.namespace import Namespace, permitted
 from netfeed.transport.file import open_source
@@ -76,6 +80,29 @@ def test_who_may_not_is_told_which_capability_is_missing(tmp_path: Path) -> None
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     assert done.returncode == 77
     assert "CAP_NET_RAW" in done.stderr
+
+
+class Terminal(io.StringIO):
+    """A standard error that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_has_a_line_that_is_written_over_and_others_have_lines_with_v(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = Counted(2 * 10**9, 3000, 400_000, 7, "x.pcap").since(Counted(10**9, 1000, 150_000, 5, "x.pcap"))
+    line = "3,000 frames  2,000/s  2.0 Mbit/s  7 lost (+2)  x.pcap"
+    for verbose, said in ((0, ""), (1, line + "\n")):
+        _View(argparse.Namespace(quiet=False, verbose=verbose)).tell(report)
+        assert capsys.readouterr().err == said
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    view = _View(argparse.Namespace(quiet=False, verbose=0))
+    view.tell(report)
+    view.tell(report)
+    view.note("eth0 is down")
+    assert sys.stderr.getvalue() == f"\r\x1b[K{line}\r\x1b[K{line}\nnetfeed: eth0 is down\n"
 
 
 # --- on a wire
