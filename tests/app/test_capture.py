@@ -22,6 +22,8 @@ from netfeed.transport.raw.source import Form
 from netfeed.wire import pcap, pcapng
 from tests.app.capture_source import INTERFACES, SECOND, FrameQueue, frame
 
+PERIOD = 100 * SECOND
+"""So long that the moment at which a run begins does not matter: files end by stamps."""
 NOW = time.time_ns() // SECOND * SECOND
 
 
@@ -120,23 +122,23 @@ def test_only_so_many_files_are_kept(tmp_path: Path) -> None:
 
 
 def test_files_end_by_the_stamps_of_frames_and_bear_the_time_at_which_they_begin(tmp_path: Path) -> None:
-    soon = time.time_ns() + SECOND // 8
-    wanted = [frame(soon + k * SECOND // 4) for k in range(20)]
-    captured([FrameQueue(frames=wanted)], plan(tmp_path / "x-%H%M%S.pcapng", every_ns=SECOND))
+    soon = time.time_ns() + PERIOD // 8
+    wanted = [frame(soon + k * PERIOD // 4) for k in range(20)]
+    captured([FrameQueue(frames=wanted)], plan(tmp_path / "x-%H%M%S.pcapng", every_ns=PERIOD))
     found = [read(name) for name in sorted(tmp_path.iterdir(), key=lambda one: read(one)[0])]
     assert sum(map(len, found)) == 20
     assert len(found) in (5, 6)
     for rows in found:
-        assert rows[-1][0] - rows[0][0] < SECOND
+        assert rows[-1][0] - rows[0][0] < PERIOD
 
 
 def test_a_source_that_is_ahead_waits_for_the_others(tmp_path: Path) -> None:
     soon = time.time_ns()
     sources = [
-        FrameQueue("eth0", [frame(soon), frame(soon + 3 * SECOND // 2)]),
-        FrameQueue("eth1", [frame(soon + k * SECOND // 10) for k in range(8)] + [frame(soon + 8 * SECOND // 5)]),
+        FrameQueue("eth0", [frame(soon), frame(soon + 3 * PERIOD // 2)]),
+        FrameQueue("eth1", [frame(soon + k * PERIOD // 10) for k in range(8)] + [frame(soon + 8 * PERIOD // 5)]),
     ]
-    captured(sources, plan(tmp_path / "x.pcapng", 2, every_ns=SECOND))
+    captured(sources, plan(tmp_path / "x.pcapng", 2, every_ns=PERIOD))
     assert [len(read(name)) for name in sorted(tmp_path.iterdir())] == [9, 2]
 
 
@@ -147,6 +149,15 @@ def test_what_came_before_the_end_is_in_the_file_and_what_came_after_is_not(tmp_
     assert len(read(tmp_path / "x.pcap")) == 2
     assert summary["ended"] == "duration"
     assert len(source.take()) == 1
+
+
+def test_a_run_that_is_behind_takes_everything_that_came_before_its_end(tmp_path: Path) -> None:
+    one = frame(NOW - PERIOD, bytes(60_000))
+    source = FrameQueue(frames=[replace(one, ts_ns=NOW - PERIOD + k) for k in range(900)])
+    limits = Limits(duration_ns=1, grace_ns=0)
+    summary = Capture([source], plan(tmp_path / "x.pcap"), limits, flags=lambda name: IFF_UP).run()
+    assert summary["captured"] == 900
+    assert source.take() == []
 
 
 def test_a_capture_of_nothing_is_a_file_nevertheless(tmp_path: Path) -> None:

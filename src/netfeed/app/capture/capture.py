@@ -176,7 +176,8 @@ class Capture:
         living = [tap for tap in self.taps if not tap.is_over]
         grace = self._limits.grace_ns if all(tap.obeys for tap in living) else 0
         everybody = bool(living) and all(tap.ahead for tap in living)
-        if files.until_ns <= self._end_ns and (everybody or now_ns >= files.until_ns + grace):
+        late = now_ns >= files.until_ns + grace and not self._is_behind()
+        if files.until_ns <= self._end_ns and (everybody or late):
             files.turn_over(now_ns)
             for tap in self.taps:
                 tap.ahead = False
@@ -184,7 +185,7 @@ class Capture:
             self._deadline = 0
 
     def _ask(self, now: int) -> None:
-        if now >= self._deadline:
+        if now >= self._deadline and not self._is_behind():
             self.reason = "duration" if self._asked is None or not self._asked.stop() else "stopped"
             return
         self._look()
@@ -199,6 +200,10 @@ class Capture:
             self._end(time.time_ns(), now)
         if self._asked.dump():
             self._dump(self.account())
+
+    def _is_behind(self) -> bool:
+        """Say whether frames wait in a ring that came before any time that is to be kept."""
+        return any(tap.more and tap.obeys for tap in self._reading)
 
     def _end(self, at_ns: int, at: int) -> None:
         """Let the run end with the frames of a time. Units: `at_ns` since 1970, `at` monotonic ns."""
