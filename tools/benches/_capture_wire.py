@@ -20,6 +20,7 @@ from typing import Self
 
 from benches.itch_book import library
 from benches.live_rate import BURST, place, processors
+from benches.wire_to_book import priority
 from netfeed.host.namespace import Namespace, permitted
 
 GROUP, PORT = "233.252.0.86", 26486
@@ -103,6 +104,7 @@ class Wire:
             ctypes.c_int, ctypes.c_char_p, u32, u64, u64, u64, u64, u32, ctypes.c_double, ctypes.c_int, ctypes.c_void_p,
         ]  # fmt: skip
         self._data = bytes(SIZE)
+        self._fifo = priority()
         self._stack = ExitStack()
         atexit.register(self._stack.close)
         here, self._there = (self._stack.enter_context(Namespace(name)) for name in ("venue", "host"))
@@ -147,6 +149,8 @@ class Wire:
                 argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | program.environment
             )
         os.sched_setaffinity(process.pid, {processors()[-1]})
+        if self._fifo is not None:
+            os.sched_setscheduler(process.pid, os.SCHED_FIFO, os.sched_param(self._fifo))
         said: list[str] = []
         try:
             assert process.stderr is not None
@@ -170,7 +174,7 @@ class Wire:
         sent, took = ctypes.c_uint64(0), list[int]()
 
         def work() -> None:
-            place(0, None)
+            place(0, self._fifo)
             took.append(self._c.blast(self._out.fileno(), self._data, SIZE, 1, 0, 1, count, BURST,
                                       1e9 / rate if rate else 0.0, 1, ctypes.byref(sent)))  # fmt: skip
 

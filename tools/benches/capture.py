@@ -8,9 +8,10 @@
     peer:dumpcap        `dumpcap -P`, and `:flat_out`
 
 All have the same filter, a ring of 32 MiB, the last processor for themselves, and a file in memory; the sender is on
-the first one. What is counted is the processor time of all threads, from before the first packet until nothing is left
-to do: starting and ending are not in it, and neither is what the kernel does for each packet before it is in the ring,
-which on a veth is the sender's time. Packets of 100 bytes, 142 on the wire, sent in bursts that the kernel cuts.
+the first one, and all are SCHED_FIFO where that is allowed. What is counted is the processor time of all threads, from
+before the first packet until nothing is left to do: starting and ending are not in it, and neither is what the kernel
+does for each packet before it is in the ring, which on a veth is the sender's time. Packets of 100 bytes, 142 on the
+wire, sent in bursts that the kernel cuts.
 
 Whoever loses packets has an easier time: what was lost is told on stderr. `capture_rate` is about that.
 Needs CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_NET_RAW and two processors.
