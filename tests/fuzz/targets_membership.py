@@ -7,6 +7,7 @@ from netfeed.errors import WireError
 from netfeed.host.membership import Memberships
 from netfeed.host.membership_findings import findings
 from netfeed.wire import igmp, mld
+from netfeed.wire.headers import checksum
 from netfeed.wire.membership import hear
 from tests.wire.membership_samples import A6, B6, FRAMES, MESSAGES4, MESSAGES6
 
@@ -42,7 +43,7 @@ def account(data: bytes) -> None:
 
 def _summed(data: bytes) -> bytes:
     bare = data[:2] + b"\0\0" + data[4:]
-    return bare[:2] + igmp.checksum(bare).to_bytes(2) + bare[4:]
+    return bare[:2] + checksum(bare).to_bytes(2) + bare[4:]
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

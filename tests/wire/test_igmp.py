@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from netfeed.errors import MisuseError, WireError
 from netfeed.wire import igmp, mld
+from netfeed.wire.headers import checksum
 from netfeed.wire.membership_words import (
     GroupRecord,
     Leave,
@@ -169,10 +170,10 @@ def test_an_address_says_which_protocol_it_belongs_to() -> None:
 def summed(data: bytes) -> bytes:
     """Give bytes with the checksum that IGMP wants."""
     bare = data[:2] + b"\0\0" + data[4:]
-    return bare[:2] + igmp.checksum(bare).to_bytes(2) + bare[4:]
+    return bare[:2] + checksum(bare).to_bytes(2) + bare[4:]
 
 
 def summed6(data: bytes) -> bytes:
     bare = data[:2] + b"\0\0" + data[4:]
     pseudo = A6.packed + B6.packed + len(bare).to_bytes(4) + (58).to_bytes(4)
-    return bare[:2] + igmp.checksum(pseudo + bare).to_bytes(2) + bare[4:]
+    return bare[:2] + checksum(pseudo + bare).to_bytes(2) + bare[4:]

@@ -98,7 +98,8 @@ def _of_host(arrived: int) -> str:
         return f"{arrived} multicast packets came to this host meanwhile: to other groups or ports, or other sources"
     return (
         "no multicast packet came to this host meanwhile: is the sender up, its TTL more than 1 where routers are "
-        "between, an IGMP querier on the network, and is this no container without host networking?"
+        "between, an IGMP querier on the network (`netfeed igmp -i IF` hears it), and is this no container without "
+        "host networking?"
     )
 
 

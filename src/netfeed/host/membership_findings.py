@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from netfeed.host.membership import Memberships
 from netfeed.host.membership_events import is_local, span
 from netfeed.host.membership_network import Network
-from netfeed.host.queriers import FULL, Querier
+from netfeed.host.queriers import FULL
 from netfeed.wire.membership_words import DEFAULT_INTERVAL_NS, DEFAULT_RESPONSE_NS, DEFAULT_ROBUSTNESS, protocol_of
 
 MAX_NAMED: Final = 10
@@ -118,18 +118,15 @@ def _old_version(network: Network, memberships: Memberships, now: int) -> Iterat
     version, full = network.queriers.version(now), FULL[network.protocol]
     if version is None or version >= full:
         return
-    by = min((one for one in network.queriers.known.values() if one.version == version), key=_newest)
+    spoken = network.queriers.spoken[version]
     wanted = any(one.source and protocol_of(one.group) == network.protocol for one in memberships.wanted)
+    left = span(spoken.until_ns - now)
     text = (
-        f"{network.protocol}v{version} is asked in by {by.address}: hosts answer in it for {span(by.membership_ns)} "
-        "after each query, and source filters (SSM) are lost"
+        f"{network.protocol}v{version} was asked in by {spoken.by}: hosts speak it for {left} more, and source filters "
+        "(SSM) are lost"
     )
-    remedy = f"set {by.address} to version {full} ({_VERSION[network.protocol]})"
+    remedy = f"set {spoken.by} to version {full} ({_VERSION[network.protocol]})"
     yield Finding("old_version", wanted or network.members.filtered, network.name, text, remedy)
-
-
-def _newest(one: Querier) -> int:
-    return -one.last_ns
 
 
 def _passed_over(network: Network, memberships: Memberships, now: int) -> Iterator[Finding]:

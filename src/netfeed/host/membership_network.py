@@ -28,6 +28,7 @@ from netfeed.wire.membership import Heard
 from netfeed.wire.membership_words import SECOND_NS, Address, Leave, Protocol, Query, Report
 
 MAX_LEAVES: Final = 1024
+MAX_ANSWERS: Final = 64
 AFTER_LEAVE_NS: Final = 3 * SECOND_NS
 """In which a querier has asked twice, a second apart, who else wants a group (RFC 3376, 8.8), and a little more."""
 CHECK_NS: Final = SECOND_NS
@@ -42,6 +43,11 @@ class _Leaving:
     at_ns: int
     asked: bool = False
     answers: set[Address] = field(default_factory=set)
+
+    def answer(self, host: Address) -> None:
+        """Note that another host wants the group."""
+        if host != self.host and len(self.answers) < MAX_ANSWERS:
+            self.answers.add(host)
 
 
 class Network:
@@ -66,9 +72,8 @@ class Network:
     @property
     def deadline(self) -> int:
         """Give the time of the next thing to tell."""
-        lost = self.queriers.deadline
         leaving = min((one.at_ns for one in self._leaving.values()), default=NEVER - AFTER_LEAVE_NS) + AFTER_LEAVE_NS
-        return min(NEVER if lost is None else lost, leaving, self._check_ns, self._patience_ns)
+        return min(self.queriers.deadline, leaving, self._check_ns, self._patience_ns)
 
     def hear(self, heard: Heard, now: int) -> list[Event]:
         """Take a message."""
@@ -110,7 +115,7 @@ class Network:
         if queriers.elected is one and before is not one:
             kind = Kind.QUERIER if before is None else Kind.ELECTED
             events.append(self._event(kind, now, querier_text(one, before), **querier_json(one)))
-        elif not known or one.overruled == 2:
+        elif not known or (one.overruled == 2 and query.group is None and not one.nameless):
             text = rival_text(one, queriers.elected)
             events.append(self._event(Kind.RIVAL, now, text, **querier_json(one)))
         return events + self._spoken(now)
@@ -119,8 +124,8 @@ class Network:
         self.reports += 1
         changes = []
         for record in report.records:
-            if (leaving := self._leaving.get(record.group)) is not None and host != leaving.host:
-                leaving.answers.add(host)
+            if (leaving := self._leaving.get(record.group)) is not None:
+                leaving.answer(host)
             change = self.members.report(host, record, report.version, now)
             if change and change[0] is Change.LEFT:
                 self._leaves(host, record.group, now)
@@ -172,7 +177,7 @@ class Network:
         for_long = f", for {span(last.membership_ns)}" if last else ""
         left = len(self.members.groups.get(group, ()))
         rest = f"; {left} others were heard to want it" if left else ""
-        return f"nobody asked who else wants it: it flows on{for_long}, or the switch has cut it off at once{rest}"
+        return f"nobody was heard to ask who else wants it: it flows on{for_long}, or was cut off at once{rest}"
 
     def _expire(self, now: int) -> list[Event]:
         """End memberships that nobody renewed, as the querier does; without one nothing is asked, and nothing ends."""

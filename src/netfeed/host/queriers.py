@@ -9,8 +9,9 @@ A query of 0.0.0.0 is a switch's that has no address (RFC 4541, 2.1.1): it takes
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
+from netfeed.machine import NEVER
 from netfeed.wire.membership_words import (
     DEFAULT_INTERVAL_NS,
     DEFAULT_RESPONSE_NS,
@@ -67,6 +68,13 @@ class Querier:
         return int(self.address) == 0
 
 
+class Spoken(NamedTuple):
+    """A version that was asked in: until when hosts speak it, and who asked last."""
+
+    until_ns: int
+    by: Address
+
+
 class Queriers:
     """All that ask on one network."""
 
@@ -75,6 +83,9 @@ class Queriers:
         self.elected: Querier | None = None
         self.lost: Querier | None = None
         """The one that was elected last, when nobody is."""
+        self.told_ns = DEFAULT_INTERVAL_NS
+        self.spoken: dict[int, Spoken] = {}
+        """The versions that were asked in, as long as hosts remember them."""
 
     def hear(self, source: Address, query: Query, now: int, misfit: str = "") -> Querier | None:
         """Note a query, and give who asked; None when there are too many to remember."""
@@ -88,7 +99,9 @@ class Queriers:
         if query.group is None:
             self._general(one, query, now)
         one.last_ns = now
-        self._elect(one, now)
+        self.told_ns = query.interval_ns or self.told_ns
+        self.spoken[query.version] = Spoken(now + one.robustness * self.told_ns + one.response_ns, source)
+        self._elect(one, query, now)
         return one
 
     def wake(self, now: int) -> Querier | None:
@@ -101,9 +114,10 @@ class Queriers:
         return gone
 
     @property
-    def deadline(self) -> int | None:
-        """Give when the elected one is lost."""
-        return self.elected.last_ns + self.elected.present_ns if self.elected else None
+    def deadline(self) -> int:
+        """Give when the elected one is lost, or a version is forgotten."""
+        lost = self.elected.last_ns + self.elected.present_ns if self.elected else NEVER
+        return min(lost, *(one.until_ns for one in self.spoken.values()), NEVER)
 
     def alive(self, now: int) -> Iterator[Querier]:
         """Give those that have asked within their present interval."""
@@ -114,9 +128,9 @@ class Queriers:
         return [one for one in self.alive(now) if one.overruled > 1 and one is not self.elected and not one.nameless]
 
     def version(self, now: int) -> int | None:
-        """Give the version that hosts must speak: the lowest that was asked in within its time (RFC 3376, 8.12)."""
-        asked = [one.version for one in self.known.values() if now < one.last_ns + one.membership_ns]
-        return min(asked, default=None)
+        """Give the version that hosts must speak: the lowest that they remember (RFC 3376, 7.2.1 and 8.12)."""
+        self.spoken = {version: one for version, one in self.spoken.items() if now < one.until_ns}
+        return min(self.spoken, default=None)
 
     def _general(self, one: Querier, query: Query, now: int) -> None:
         """Learn its times. The first queries come quicker than the others: the longest pause is the interval."""
@@ -127,11 +141,11 @@ class Queriers:
             one.seen_ns, one.pauses = max(one.seen_ns or 0, now - one.asked_ns) or None, one.pauses + 1
         one.asked_ns = now
 
-    def _elect(self, one: Querier, now: int) -> None:
+    def _elect(self, one: Querier, query: Query, now: int) -> None:
         winner = self.elected
         if winner is None or winner is one or now >= winner.last_ns + winner.present_ns or _rank(one) < _rank(winner):
             self.elected, self.lost, one.overruled = one, None, 0
-        else:
+        elif query.group is None:
             one.overruled += 1
 
 

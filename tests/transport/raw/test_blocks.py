@@ -148,6 +148,7 @@ def test_frames_that_the_card_stamped_are_counted(reader_class: Any) -> None:
     [
         (block(Sample(captured=BLOCK, length=BLOCK), *numbered(1)), 1, 1),  # data that end outside
         (block(Sample(offset=65535, captured=10), *numbered(1)), 1, 1),
+        (block(Sample(length=2**32 - 1), *numbered(1)), 1, 1),
         (block(Sample(captured=61, length=60), *numbered(1)), 1, 1),  # more captured than there was
         (block(Sample(ts=(SECOND, 10**9)), *numbered(1)), 1, 1),  # a second of more than a second
         (block(Sample(step=0), *numbered(1, 2)), 2, 1),  # on the spot

@@ -91,6 +91,16 @@ def test_pairs_of_both_ips_with_and_without_a_port() -> None:
     assert not any(matches(compile_pairs([]), one) for one in FRAMES)
 
 
+def test_many_tests_in_a_row_are_one_filter() -> None:
+    program = program_of(parse(" or ".join(f"udp dst port {port}" for port in range(26000, 26401))))
+    check(program)
+    wanted = program_of(parse("udp dst port 26400"))
+    assert [matches(program, one) for one in FRAMES] == [matches(wanted, one) for one in FRAMES]
+    with pytest.raises(ConfigurationError, match="cannot be read at 'udp'"):
+        parse("udp or udp and " * MAX_DEPTH + "udp")
+    check(program_of(parse(" or ".join("(udp and dst port 5)" for _ in range(2 * MAX_DEPTH)))))
+
+
 def test_what_is_too_long_for_the_kernel_is_said() -> None:
     with pytest.raises(ConfigurationError, match=f"instructions, the kernel takes {MAX_INSTRUCTIONS}"):
         compile_pairs([(f"239.1.{k // 200}.{k % 200}", k) for k in range(1500)])
@@ -120,6 +130,14 @@ def test_libpcap_reads_the_whole_language_and_says_what_it_cannot() -> None:
     check(program)
     with pytest.raises(ConfigurationError, match=r"cannot be read: .*syntax error"):
         compile_filter("udp porter")
+
+
+@pytest.mark.skipif(libpcap.library() is None, reason="libpcap is not installed")
+def test_where_libpcap_is_of_no_use_it_is_said_why() -> None:
+    with pytest.raises(ConfigurationError, match=r"at .greater.; .* is read for one interface"):
+        compile_filter("greater 100", cooked=True)
+    with pytest.raises(ConfigurationError, match=r"at .greater.; .* where there is no vlan"):
+        compile_filter("vlan and greater 100")
 
 
 def test_an_empty_expression_keeps_all() -> None:

@@ -5,6 +5,7 @@ import os
 import select
 import socket
 import struct
+import threading
 from collections.abc import Callable, Iterator
 from itertools import chain, pairwise
 from typing import Any
@@ -161,7 +162,28 @@ def seen(ring: PacketRing) -> int:
     return statistics.frames + statistics.drops
 
 
-def test_a_filter_lets_nothing_pass_before_it_stands(twin: Any, hosts: Any, opened: Any) -> None:
+def test_a_filter_lets_nothing_pass_while_the_ring_is_opened(hosts: Any, opened: Any) -> None:
+    stop, begun = threading.Event(), threading.Event()
+
+    def talk() -> None:
+        while not stop.is_set():
+            send(hosts[0], range(50), PORT + 1)
+            begun.set()
+
+    talker = threading.Thread(target=talk)
+    talker.start()
+    try:
+        assert begun.wait(60)
+        program = compile_pairs([(GROUP, PORT)])
+        rings = [opened(program=program, fanout=fanout, blocks=8) for fanout in [None, Fanout(1), None, Fanout(1)] * 3]
+        drain(opened(blocks=64), 100)  # it would have seen them
+    finally:
+        stop.set()
+        talker.join()
+    assert [ring.take() for ring in rings] == [[]] * 12
+
+
+def test_a_filter_is_kept_and_locked(twin: Any, hosts: Any, opened: Any) -> None:
     for fanout in (None, Fanout(1)):
         ring = opened(program=compile_pairs([(GROUP, PORT)]), fanout=fanout)
         send(hosts[0], range(100), PORT + 1)

@@ -29,6 +29,8 @@ FRAME_HEAD: Final = 68
 ALIGNED: Final = 16
 MAX_SNAP: Final = 262_144 - 64
 """With it a record fits a buffer of 256 KiB. Units: bytes."""
+MAX_LENGTH: Final = 2**24
+"""No frame is longer, not even before a card cuts it. Units: bytes."""
 _STATUS: Final = 8
 _KERNEL, _USER = 0, 1
 _VLAN_VALID, _TPID_VALID, _HARDWARE = 1 << 4, 1 << 6, 1 << 31
@@ -147,7 +149,7 @@ class BlockReader:
         start = self._block * self._block_bytes + self._at
         (_, seconds, ns, captured, length, status, offset, _, _, tci, tpid,
          _, protocol, index, hardware_type, kind, size, address) = _FRAME.unpack_from(ring, start)  # fmt: skip
-        if captured > length or offset + captured > self._block_bytes - self._at or ns >= _SECOND_NS:
+        if not captured <= length <= MAX_LENGTH or offset + captured > self._block_bytes - self._at or ns >= _SECOND_NS:
             return 1
         kind = kind if kind <= FrameKind.OUTGOING else FrameKind.HOST
         if kind == FrameKind.OUTGOING and index == self._loopback and index:

@@ -197,7 +197,7 @@ def text(program: Program) -> str:
 
 def _line(at: int, one: Instruction) -> str:
     name, operand = OPERATIONS[one.code]
-    signed = one.k - 2**32 if one.k >= 2**31 and operand in (_ABSOLUTE, _INDEXED, _NUMBER) else one.k
+    signed = one.k - 2**32 if one.k >= 2**31 and operand in (_ABSOLUTE, _INDEXED, _HEADER, _NUMBER) else one.k
     written = operand.format(at + 1 + one.k if one.code == JUMP else signed)
     if name not in _COMPARE:
         return f"({at:03}) {name:8} {written}"

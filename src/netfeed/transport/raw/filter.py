@@ -33,8 +33,12 @@ def compile_filter(expression: str, *, cooked: bool = False) -> Program:
     if not expression.strip():
         return (Instruction(RETURN, k=KEEP),)
     pcap = libpcap.library()
-    if cooked or _TAG.search(expression) or pcap is None:
-        return _own(expression, cooked, missing=pcap is None)
+    if pcap is None:
+        return _own(expression, cooked, "needs libpcap (Debian: libpcap0.8, Fedora: libpcap)")
+    if cooked:
+        return _own(expression, cooked, "is read for one interface with Ethernet frames")
+    if _TAG.search(expression):
+        return _own(expression, cooked, "is read where there is no vlan in it")
     return libpcap.compile_with(pcap, expression)
 
 
@@ -69,9 +73,8 @@ def detach(one: socket.socket) -> None:
     one.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
 
 
-def _own(expression: str, cooked: bool, *, missing: bool) -> Program:
+def _own(expression: str, cooked: bool, otherwise: str) -> Program:
     try:
         return program_of(parse(expression), cooked=cooked)
     except ConfigurationError as error:
-        remedy = "; all of tcpdump's language needs libpcap (Debian: libpcap0.8, Fedora: libpcap)" if missing else ""
-        raise ConfigurationError(f"{error}{remedy}") from None
+        raise ConfigurationError(f"{error}; all of tcpdump's language {otherwise}") from None

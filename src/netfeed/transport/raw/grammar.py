@@ -21,7 +21,7 @@ KNOWN: Final = (
     "joined with and, or, not and parentheses"
 )
 MAX_DEPTH: Final = 64
-"""Parentheses and `not`s inside one another."""
+"""Parentheses and `not`s inside one another, and changes between `and` and `or` beside one another."""
 _WORD: Final = re.compile(r"\s*(&&|\|\||[()!]|[^\s()!&|]+|.)")
 _SAME: Final = {"&&": "and", "||": "or", "!": "not"}
 _PORTED: Final = ("udp", "tcp")
@@ -47,18 +47,23 @@ class _Reader:
 
     def __init__(self, words: list[str]) -> None:
         self.words = words
-        self._depth = 0
+        self._depth = self._turns = 0
         self._protocol = self._side = self._meaning = ""
 
     def wrong(self) -> ConfigurationError:
         found = repr(self.words[0]) if self.words else "the end"
-        return ConfigurationError(f"the filter cannot be read at {found}; without libpcap it is: {KNOWN}")
+        return ConfigurationError(f"the filter cannot be read at {found}; what can be written is {KNOWN}")
 
     def joined(self) -> Test:
-        """Read tests that are joined, each with all before it."""
-        test = self._one()
+        """Read tests that are joined, each with all before it; those of one word side by side."""
+        test, before = self._one(), ""
         while word := self._taken("and", "or"):
-            test = Every((test, self._one())) if word == "and" else Some((test, self._one()))
+            kind = Every if word == "and" else Some
+            earlier = test.tests if word == before and isinstance(test, Every | Some) else (test,)
+            self._turns += before not in ("", word)
+            if self._turns > MAX_DEPTH:
+                raise self.wrong()
+            test, before = kind((*earlier, self._one())), word
         return test
 
     def _one(self) -> Test:

@@ -16,8 +16,8 @@ _ENHANCED: Final = pcapng.TABLES["<"].enhanced
 def record(form: int, interface: int, ts_ns: int, data: Buffer, length: int) -> bytes:
     """Write the record of a frame: `data` of it was captured. Units: `length` on the wire, in bytes."""
     if form != Form.PCAPNG:
-        return pcap.record(ts_ns, data, length & 0xFFFFFFFF)
+        return pcap.record(ts_ns, data, length)
     high, low = divmod(ts_ns, 2**32)
-    body = _ENHANCED.encode(interface, high, low, len(data), length & 0xFFFFFFFF) + data + bytes(-len(data) % 4)
+    body = _ENHANCED.encode(interface, high, low, len(data), length) + data + bytes(-len(data) % 4)
     size = struct.pack("<I", len(body) + 12)
     return struct.pack("<I", pcapng.ENHANCED) + size + body + size

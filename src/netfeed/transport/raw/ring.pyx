@@ -29,6 +29,7 @@ cdef extern from * nogil:
     #include <string.h>
 
     #define NF_BLOCK_HEAD 48
+    #define NF_MAX_LENGTH (1 << 24)
     #define NF_FRAME_HEAD 68    /* tpacket3_hdr and sockaddr_ll */
     _Static_assert(sizeof(struct tpacket_block_desc) == NF_BLOCK_HEAD, "a block's head");
     _Static_assert(sizeof(struct tpacket3_hdr) + sizeof(struct sockaddr_ll) == NF_FRAME_HEAD, "a frame's head");
@@ -70,6 +71,7 @@ cdef extern from * nogil:
     enum:
         NF_BLOCK_HEAD
         NF_FRAME_HEAD
+        NF_MAX_LENGTH
         TP_STATUS_USER
         TP_STATUS_VLAN_VALID
         TP_STATUS_VLAN_TPID_VALID
@@ -257,7 +259,7 @@ cdef class BlockReader:
         cdef bint tagged
         memcpy(&head, start, sizeof(head))
         memcpy(&address, start + sizeof(head), sizeof(address))
-        if head.tp_snaplen > head.tp_len or head.tp_nsec >= 1000000000:
+        if head.tp_snaplen > head.tp_len or head.tp_len > NF_MAX_LENGTH or head.tp_nsec >= 1000000000:
             return 1
         if <uint64_t>head.tp_mac + head.tp_snaplen > self.block_bytes - self.at:
             return 1

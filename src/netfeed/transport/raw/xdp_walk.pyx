@@ -63,7 +63,7 @@ cdef class Rings:
 
     cdef readonly int64_t frames, bytes, invalid
     cdef Py_buffer memory[3]
-    cdef int held
+    cdef int held, readers
     cdef Shared rx, fill
     cdef const uint8_t *area
     cdef uint64_t size, chunk, snap
@@ -90,6 +90,8 @@ cdef class Rings:
         self.let_go()
 
     def close(self):
+        if self.readers:
+            raise BufferError("another thread reads the rings")
         self.let_go()
 
     def write_into(self, bytearray out, int form, uint32_t interface=0, int64_t frames=1 << 62,
@@ -99,10 +101,12 @@ cdef class Rings:
         cdef int why
         self.check_held()
         PyObject_GetBuffer(out, &room, PyBUF_WRITABLE)
+        self.readers += 1
         try:
             with nogil:
                 why = self.write(<uint8_t *>room.buf, room.len, form, interface, frames, until_ns, &stamp, &written)
         finally:
+            self.readers -= 1
             PyBuffer_Release(&room)
         count = self.frames - count
         return _Written(written, count, stamp if count else None, stamp if count else None, _Why(why))
