@@ -95,7 +95,7 @@ def play(
     """
     with contextlib.ExitStack() as end:
         folder = str(keep) if keep else end.enter_context(tempfile.TemporaryDirectory(prefix="netfeed-drill-"))
-        stage: Stage = Loopback() if rootless else Namespaces(flows(protocol), seed)
+        stage: Stage = Loopback(traffic(protocol)) if rootless else Namespaces(flows(protocol), seed)
         end.callback(stage.close)
         one = _Play(scenario, protocol, stage, Path(folder), seed, note)
         wires = keep or Path(tempfile.mkdtemp(prefix=f"netfeed-drill-{scenario.name}-"))
@@ -133,6 +133,12 @@ def flows(protocol: str) -> list[list[tuple[str, int]]]:
     """Give the flows on which faults of line A and of line B lie."""
     lines, _ = GROUPS[protocol]
     return [[(group.split(":")[0], int(group.split(":")[1]))] for group in lines]
+
+
+def traffic(protocol: str) -> str:
+    """Give a filter for everything that venue and handler say to each other."""
+    groups = [group.split(":")[0] for groups in GROUPS[protocol] for group in groups]
+    return " or ".join([*(f"dst host {group}" for group in groups), f"port {_REQUESTS}", f"port {_SNAPSHOTS}"])
 
 
 def recoveries(report: Json) -> list[int]:

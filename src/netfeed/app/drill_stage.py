@@ -159,12 +159,15 @@ class Namespaces:
 
 
 class Loopback:
-    """A stage without wires, for whoever is not root."""
+    """A stage without wires, for whoever is not root. `traffic` is a filter: what of the loopback's is the drill's."""
 
     where = "loopback"
     lines = ("lo", "lo")
     interface = "lo"
     address = "127.0.0.1"
+
+    def __init__(self, traffic: str = "") -> None:
+        self._traffic = traffic
 
     def spawn(self, host: str, argv: Sequence[str], out: IO[bytes]) -> "subprocess.Popen[bytes]":
         """Start a process; both hosts are this one."""
@@ -184,7 +187,7 @@ class Loopback:
 
     def taps(self) -> dict[str, list[FrameSource]]:
         """Open a ring on the loopback: both ends are there, and only privileges let anybody look."""
-        return {"loopback": [_ring(self.interface)]}
+        return {"loopback": [_ring(self.interface, self._traffic)]}
 
     def close(self) -> None:
         """Nothing was made."""
@@ -194,10 +197,12 @@ def _spawned(argv: Sequence[str], out: IO[bytes]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
 
 
-def _ring(interface: str) -> FrameSource:
+def _ring(interface: str, traffic: str = "") -> FrameSource:
+    from netfeed.transport.raw.filter import compile_filter
     from netfeed.transport.raw.packet import PacketRing
 
-    return PacketRing(interface, block_bytes=BLOCK_BYTES, blocks=BLOCKS, promiscuous=False)
+    program = compile_filter(traffic) if traffic else None
+    return PacketRing(interface, block_bytes=BLOCK_BYTES, blocks=BLOCKS, promiscuous=False, program=program)
 
 
 def ended(process: "subprocess.Popen[bytes]") -> int:
