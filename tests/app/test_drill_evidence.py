@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from netfeed.app.drill import play, watched
+from netfeed.app.drill import DrillError, play, watched
 from netfeed.app.drill_evidence import Evidence
 from netfeed.app.drill_scenarios import SCENARIOS
 from netfeed.cli.drill import _line
@@ -45,6 +45,17 @@ def test_what_came_to_an_end_is_in_its_file(tmp_path: Path) -> None:
     assert payloads(files[1], 26400) == {"line-b": Counter([b"came"])}
     assert evidence.close() == files
     assert evidence.failures == []
+
+
+def test_a_drill_that_cannot_be_played_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: object) -> None:
+        raise DrillError("the venue did not come up")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("netfeed.app.drill._Play.run", refuse)
+    with pytest.raises(DrillError):
+        play(SHORT, "starbase", rootless=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_where_nobody_may_capture_the_drill_is_played_and_says_so(tmp_path: Path) -> None:

@@ -99,6 +99,9 @@ def play(
         end.callback(stage.close)
         one = _Play(scenario, protocol, stage, Path(folder), seed, note)
         wires = keep or Path(tempfile.mkdtemp(prefix=f"netfeed-drill-{scenario.name}-"))
+        goes = end.enter_context(contextlib.ExitStack())
+        if not keep:
+            goes.callback(shutil.rmtree, wires)
         evidence = end.enter_context(watched(stage, wires, note))
         end.callback(one.close)
         outcome = one.run()
@@ -108,8 +111,8 @@ def play(
             outcome.evidence = [str(path) for path in files]
             for text in evidence.failures if evidence else ():
                 note(f"{scenario.name}: {text}")
-        if not outcome.evidence and not keep:
-            shutil.rmtree(wires)
+        if outcome.evidence:
+            goes.pop_all()
         return outcome
 
 

@@ -118,10 +118,14 @@ class Namespaces:
     def taps(self) -> dict[str, list[FrameSource]]:
         """Open rings on the venue's interface, and on each of the handler's."""
         wires = {"venue": (self.interface,), "handler": (*self.lines, "unicast")}
-        found: dict[str, list[FrameSource]] = {}
-        for host, interfaces in wires.items():
-            with self._hosts[host].entered():
-                found[host] = [_ring(interface) for interface in interfaces]
+        found: dict[str, list[FrameSource]] = {host: [] for host in wires}
+        with ExitStack() as opened:
+            for host, interfaces in wires.items():
+                with self._hosts[host].entered():
+                    for interface in interfaces:
+                        found[host].append(_ring(interface))
+                        opened.callback(found[host][-1].close)
+            opened.pop_all()
         return found
 
     def close(self) -> None:
