@@ -119,6 +119,7 @@ def test_only_so_many_files_are_kept(tmp_path: Path) -> None:
     summary = captured([FrameQueue(frames=frames(500))], plan(tmp_path / "x.pcap", size=3000, keep=3))
     assert summary["files"] == [str(name) for name in sorted(tmp_path.iterdir())]
     assert len(summary["files"]) == 3 < summary["files_begun"]
+    assert f"{summary['files_begun']} files written, 3 kept: " in summary_text(summary)[-1]
 
 
 def test_files_end_by_the_stamps_of_frames_and_bear_the_time_at_which_they_begin(tmp_path: Path) -> None:

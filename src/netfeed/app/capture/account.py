@@ -104,7 +104,8 @@ def summary_text(summary: Json) -> list[str]:
     ]  # fmt: skip
     files = summary["files"]
     more = f" and {len(files) - 4:,} before them" if len(files) > 4 else ""
-    lines.append(f"{count_text(summary['files_begun'], 'file')} written: {', '.join(files[-4:])}{more}")
+    kept = f", {len(files):,} kept" if len(files) < summary["files_begun"] else ""
+    lines.append(f"{count_text(summary['files_begun'], 'file')} written{kept}: {', '.join(files[-4:])}{more}")
     return lines
 
 
