@@ -1,5 +1,7 @@
 """Drills are played: real processes, real sockets, real faults."""
 
+import os
+import tempfile
 from dataclasses import replace
 
 import pytest
@@ -64,11 +66,13 @@ def test_without_root_the_sender_misbehaves_itself():
 @pytest.mark.root
 @pytest.mark.skipif(not permitted(), reason="the kernel lets nobody make namespaces here")
 @pytest.mark.parametrize("protocol", ["starbase", "itch50"])
-def test_a_burst_is_healed_by_snapshots_and_the_books_equal_the_venues(protocol):
+def test_a_burst_is_healed_by_snapshots_and_the_books_equal_the_venues(protocol, tmp_path, monkeypatch):
     pytest.importorskip("pyroute2", reason="pyroute2 is not installed (extra drill)")
     scenario = replace(SCENARIOS["burst"], acts=((300, "A,B silent for 700ms"),), flow_ms=1_500)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     outcome = play(scenario, protocol)
-    assert outcome.why == []
+    assert outcome.why == outcome.evidence == []
+    assert os.listdir(tmp_path) == []
     told = outcome.as_json()
     assert told["where"] == "netns"
     assert told["recovered"]["snapshot"] > 0

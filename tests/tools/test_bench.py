@@ -105,6 +105,16 @@ def test_the_benches_of_sockets_run(cache: Path, name: str, wanted: set[str]) ->
 
 
 @pytest.mark.root
+@pytest.mark.skipif(netfeed.BUILD == "pure", reason="measures the compiled ring")
+def test_the_bench_of_captures_runs(cache: Path) -> None:
+    done = bench(cache, "capture", "--quick", "--json", "--runs", "1")
+    assert done.returncode == 0, done.stderr
+    rows = {row["row"]: row["median"] for row in json.loads(done.stdout)["rows"]}
+    assert {"netfeed", "netfeed:flat_out", "netfeed:pcapng", "pure"} <= rows.keys()
+    assert all(value > 0 for value in rows.values())
+
+
+@pytest.mark.root
 @pytest.mark.skipif(netfeed.BUILD == "pure", reason="measures the compiled receiver")
 def test_the_bench_of_a_wire_between_namespaces_runs(cache: Path) -> None:
     done = bench(cache, "live_rate", "--quick", "--json", "--runs", "1")

@@ -15,6 +15,7 @@ import zstandard
 from netfeed.errors import MisuseError, NetfeedError
 from netfeed.transport import expand, file
 from netfeed.transport.file import EmptyError, MissingError, Sink, SinkError, SourceError, open_sink, open_source
+from netfeed.transport.sink import DirectSink
 from netfeed.wire.capture import PACKET, Status, Walker
 from tests.data import recording
 from tests.wire import capture_samples as sample
@@ -292,3 +293,38 @@ def test_a_sink_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 def test_standard_output_is_a_sink() -> None:
     program = "from netfeed.transport.file import open_sink\nwith open_sink('-') as sink: sink.write(b'bytes')"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"bytes"
+
+
+# --- without a buffer
+
+
+def test_a_direct_sink_writes_bytes_as_they_are_whatever_its_name_says_and_can_be_cut(tmp_path: Path) -> None:
+    path = tmp_path / "x.gz"
+    sink = DirectSink(path)
+    sink.write(memoryview(b"abcdef"))
+    assert (sink.written, Path(sink.part).read_bytes(), path.exists()) == (6, b"abcdef", False)
+    assert sink.cut(4)
+    sink.write(b"XY")
+    sink.close()
+    sink.close()
+    assert (sink.written, path.read_bytes()) == (6, b"abcdXY")
+    assert [one.name for one in tmp_path.iterdir()] == ["x.gz"]
+
+
+def test_a_direct_sink_that_is_discarded_leaves_nothing(tmp_path: Path) -> None:
+    sink = DirectSink(tmp_path / "x")
+    sink.write(b"abc")
+    sink.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_device_cannot_be_cut() -> None:
+    sink = DirectSink("/dev/null")
+    sink.write(b"abc")
+    assert not sink.cut(1)
+    sink.close()
+    full = DirectSink("/dev/full")
+    with pytest.raises(SinkError, match="No space left"):
+        full.write(b"abc")
+    full.discard()
+    assert Path("/dev/full").is_char_device()

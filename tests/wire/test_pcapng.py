@@ -231,6 +231,16 @@ def test_what_is_written_is_read(rows: list[tuple[int, bytes, int, Any]], order:
     ]  # fmt: skip
 
 
+def test_a_filter_and_the_statistics_of_packets_that_somebody_else_wrote_are_read() -> None:
+    writer = Writer([Interface(LinkType.ETHERNET, name="A", filter="udp port 5"), *INTERFACES[1:]])
+    data = memoryview(writer.start() + writer.statistics(1, 7, received=10, dropped=3))
+    decoder, at = Decoder(), 0
+    while at < len(data):
+        _, at = decoder.step(data, at)
+    assert [(one.filter, one.drops) for one in decoder.interfaces] == [("udp port 5", None), ("", 3)]
+    assert decoder.dropped == 3
+
+
 @pytest.mark.parametrize(
     ("ts_ns", "frame", "interface"),
     [(-1, b"", 0), (2**64, b"", 0), (0, b"", 2), (0, b"", -1), (0, bytes(MAX_RECORD + 1), 0)],

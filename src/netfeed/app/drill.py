@@ -8,23 +8,26 @@ either that a user could not ask.
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from netfeed.app.drill_evidence import Evidence
 from netfeed.app.drill_scenarios import Scenario
 from netfeed.app.drill_stage import LINES, Loopback, Namespaces, Stage, ended, tail
 from netfeed.app.drill_verdict import Verdict, compare, moments, replayed
 from netfeed.app.drill_watch import Watch
 from netfeed.errors import NetfeedError
+from netfeed.transport.network import NetworkError
 
 GROUPS: Final = {
     "starbase": (("233.252.0.11:7001", "233.252.0.12:7001"), ("233.252.0.13:7002", "233.252.0.14:7002")),
@@ -45,7 +48,7 @@ class DrillError(NetfeedError):
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a scenario. `why`: the reasons why it is not ok."""
+    """What came of a scenario. `why`: the reasons why it is not ok; `evidence`: the captures that were kept."""
 
     scenario: str
     where: str
@@ -55,6 +58,7 @@ class Outcome:
     books: int = 0
     books_different: list[str] = field(default_factory=list)
     why: list[str] = field(default_factory=list)
+    evidence: list[str] = field(default_factory=list)
 
     def as_json(self) -> Json:
         """Give it as one object."""
@@ -75,6 +79,7 @@ class Outcome:
             "untouched_instruments_disturbed": len(verdict.disturbed),
             "where": self.where,
             "why": self.why,
+            "evidence": self.evidence,
         }
 
 
@@ -82,23 +87,61 @@ def play(
     scenario: Scenario, protocol: str, *, seed: int = 1, rootless: bool = False,
     keep: Path | None = None, note: Callable[[str], None] = lambda text: None,
 ) -> Outcome:  # fmt: skip
-    """Play one scenario. In `keep` stays what was written: configurations, logs, the truth, the report.
+    """Play one scenario. In `keep` stays what was written: configurations, logs, the truth, the report, the captures.
+
+    Captures of a scenario that is not passed stay in any case, in a folder of their own.
 
     Raises: DrillError when a process does not come up; NamespaceError without the permission for namespaces.
     """
     with contextlib.ExitStack() as end:
         folder = str(keep) if keep else end.enter_context(tempfile.TemporaryDirectory(prefix="netfeed-drill-"))
-        stage: Stage = Loopback() if rootless else Namespaces(flows(protocol), seed)
+        stage: Stage = Loopback(traffic(protocol)) if rootless else Namespaces(flows(protocol), seed)
         end.callback(stage.close)
         one = _Play(scenario, protocol, stage, Path(folder), seed, note)
+        wires = keep or Path(tempfile.mkdtemp(prefix=f"netfeed-drill-{scenario.name}-"))
+        goes = end.enter_context(contextlib.ExitStack())
+        if not keep:
+            goes.callback(shutil.rmtree, wires)
+        evidence = end.enter_context(watched(stage, wires, note))
         end.callback(one.close)
-        return one.run()
+        outcome = one.run()
+        one.close()
+        files = evidence.close() if evidence else []
+        if outcome.why or keep:
+            outcome.evidence = [str(path) for path in files]
+            for text in evidence.failures if evidence else ():
+                note(f"{scenario.name}: {text}")
+        if outcome.evidence:
+            goes.pop_all()
+        return outcome
+
+
+@contextlib.contextmanager
+def watched(stage: Stage, folder: Path, note: Callable[[str], None]) -> Iterator[Evidence | None]:
+    """Capture at both ends of a stage; where nobody may, say so and give None."""
+    try:
+        taps = stage.taps()
+    except NetworkError as error:
+        note(f"no captures as evidence: {error}")
+        yield None
+        return
+    evidence = Evidence(taps, folder)
+    try:
+        yield evidence
+    finally:
+        evidence.close()
 
 
 def flows(protocol: str) -> list[list[tuple[str, int]]]:
     """Give the flows on which faults of line A and of line B lie."""
     lines, _ = GROUPS[protocol]
     return [[(group.split(":")[0], int(group.split(":")[1]))] for group in lines]
+
+
+def traffic(protocol: str) -> str:
+    """Give a filter for everything that venue and handler say to each other."""
+    groups = [group.split(":")[0] for groups in GROUPS[protocol] for group in groups]
+    return " or ".join([*(f"dst host {group}" for group in groups), f"port {_REQUESTS}", f"port {_SNAPSHOTS}"])
 
 
 def recoveries(report: Json) -> list[int]:

@@ -20,8 +20,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Final, Protocol
 
+from netfeed.app.drill_evidence import BLOCK_BYTES, BLOCKS
 from netfeed.sim.commands import parse_faults
 from netfeed.sim.link import Link
+from netfeed.transport.raw.source import FrameSource
 from netfeed.transport.relay import Relay
 from netfeed.units import parse_duration
 
@@ -52,6 +54,9 @@ class Stage(Protocol):
 
     def deafen(self, line: str, deaf: bool) -> str | None:
         """Keep the handler's memberships of a line from the switch, or let them through again."""
+
+    def taps(self) -> dict[str, list[FrameSource]]:
+        """Open rings on the wires at both ends. Raises: NetworkError where nobody may."""
 
     def close(self) -> None:
         """Clear the stage."""
@@ -110,6 +115,19 @@ class Namespaces:
         self._relays[LINES.index(line)].deaf = deaf
         return None
 
+    def taps(self) -> dict[str, list[FrameSource]]:
+        """Open rings on the venue's interface, and on each of the handler's."""
+        wires = {"venue": (self.interface,), "handler": (*self.lines, "unicast")}
+        found: dict[str, list[FrameSource]] = {host: [] for host in wires}
+        with ExitStack() as opened:
+            for host, interfaces in wires.items():
+                with self._hosts[host].entered():
+                    for interface in interfaces:
+                        found[host].append(_ring(interface))
+                        opened.callback(found[host][-1].close)
+            opened.pop_all()
+        return found
+
     def close(self) -> None:
         """Take the wires out and let the namespaces go."""
         self._stop.set()
@@ -145,12 +163,15 @@ class Namespaces:
 
 
 class Loopback:
-    """A stage without wires, for whoever is not root."""
+    """A stage without wires, for whoever is not root. `traffic` is a filter: what of the loopback's is the drill's."""
 
     where = "loopback"
     lines = ("lo", "lo")
     interface = "lo"
     address = "127.0.0.1"
+
+    def __init__(self, traffic: str = "") -> None:
+        self._traffic = traffic
 
     def spawn(self, host: str, argv: Sequence[str], out: IO[bytes]) -> "subprocess.Popen[bytes]":
         """Start a process; both hosts are this one."""
@@ -168,12 +189,24 @@ class Loopback:
         """Give the command that silences a line: there is no switch that could forget."""
         return self.cut(line, deaf)
 
+    def taps(self) -> dict[str, list[FrameSource]]:
+        """Open a ring on the loopback: both ends are there, and only privileges let anybody look."""
+        return {"loopback": [_ring(self.interface, self._traffic)]}
+
     def close(self) -> None:
         """Nothing was made."""
 
 
 def _spawned(argv: Sequence[str], out: IO[bytes]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+
+
+def _ring(interface: str, traffic: str = "") -> FrameSource:
+    from netfeed.transport.raw.filter import compile_filter
+    from netfeed.transport.raw.packet import PacketRing
+
+    program = compile_filter(traffic) if traffic else None
+    return PacketRing(interface, block_bytes=BLOCK_BYTES, blocks=BLOCKS, promiscuous=False, program=program)
 
 
 def ended(process: "subprocess.Popen[bytes]") -> int:

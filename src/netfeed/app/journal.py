@@ -8,17 +8,16 @@ statistics that end the file. A file gets its name when it is complete.
     files                       only so many are kept, the oldest is removed
 """
 
-import os
 import time
-from collections import deque
 from collections.abc import Sequence
 from ipaddress import IPv6Address
 from typing import Any, Final
 
 from netfeed.app.changes import Rows
-from netfeed.app.configuration import Journal
+from netfeed.app.configuration import Journal, Recording
 from netfeed.app.inlet import Inlet
 from netfeed.app.queue import Queue
+from netfeed.app.rotation import Rotation
 from netfeed.transport.sink import Sink, open_sink
 from netfeed.wire.headers import udp_frame
 from netfeed.wire.pcapng import Interface, Writer
@@ -38,8 +37,7 @@ class JournalWriter:
     """Take batches on the loop, write them on a thread."""
 
     def __init__(self, config: Journal, path: str, inlets: Sequence[Inlet], *, raw: bool = False) -> None:
-        self._config = config
-        self._path = path
+        self._rotation = rotation_of(config, path)
         self._interfaces = [
             Interface(_RAW if raw else _ETHERNET, name=f"{inlet.slot.name}/{inlet.line} {inlet.name} (headers made up)")
             for inlet in inlets
@@ -48,8 +46,7 @@ class JournalWriter:
         self._interfaces += [Interface(kind, name=f"opened later {k} (headers made up)") for k in range(_LATER)]
         self._interfaces += [Interface(kind, name="dropped before they came to a queue, of any socket")]
         self._drops = [0] * len(self._interfaces)
-        self._written: deque[str] = deque()
-        self._size = self._count = 0
+        self._size = 0
         self._until: float | None = None
         self._sink: Sink
         self._writer: Writer
@@ -87,7 +84,7 @@ class JournalWriter:
     @property
     def files(self) -> list[str]:
         """List the files that are complete."""
-        return list(self._written)
+        return self._rotation.files
 
     def _write(self, batch: list[_Packet] | bytes, lost: int) -> None:
         if self._is_full():
@@ -103,31 +100,24 @@ class JournalWriter:
         return self._writer.packet(max(ts_ns, 0), frame, number, len(frame) + original - len(payload))
 
     def _is_full(self) -> bool:
-        config = self._config
-        too_long = config.rotate_size is not None and self._size >= config.rotate_size
-        return too_long or (self._until is not None and time.monotonic() >= self._until)
+        return self._rotation.is_full(self._size) or (self._until is not None and time.monotonic() >= self._until)
 
     def _begin(self) -> None:
-        name = time.strftime(self._path) if "%" in self._path else self._path
-        rotates = self._config.rotate_size is not None or self._config.rotate_every is not None
-        if rotates and name == self._path:
-            stem, dot, ending = name.rpartition(".")
-            name = f"{stem}-{self._count:05}{dot}{ending}" if dot else f"{name}-{self._count:05}"
-        self._count += 1
+        name, every_ns = self._rotation.next(), self._rotation.every_ns
         self._sink, self._writer, self._size = open_sink(name), Writer(self._interfaces), 0
-        every = self._config.rotate_every
-        self._until = None if every is None else time.monotonic() + every / 1e9
+        self._until = None if every_ns is None else time.monotonic() + every_ns / 1e9
         self._sink.write(self._writer.start())
 
     def _end(self) -> None:
         self._sink.write(self._writer.close(self._drops))
         self._sink.close()
-        if self._sink.name in self._written:
-            self._written.remove(self._sink.name)
-        self._written.append(self._sink.name)
         self._drops[:-1] = [0] * (len(self._drops) - 1)
-        while self._config.files is not None and len(self._written) > self._config.files:
-            os.unlink(self._written.popleft())
+        self._rotation.completed(self._sink.name)
+
+
+def rotation_of(config: Journal | Recording, path: str) -> Rotation:
+    """Name the files as a section of the configuration says."""
+    return Rotation(path, size=config.rotate_size, every_ns=config.rotate_every, files=config.files)
 
 
 def _text(packed: bytes) -> str:

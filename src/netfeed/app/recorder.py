@@ -8,9 +8,7 @@ Secrets are not written: the values of what names one in a message (SECRETS), wh
 query is left out.
 """
 
-import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -18,6 +16,7 @@ import msgspec
 
 from netfeed.app.configuration import Recording as Config
 from netfeed.app.configuration import Venue
+from netfeed.app.journal import rotation_of
 from netfeed.app.queue import Queue
 from netfeed.feed.talk import Ended, Heard, Opened, Talk, Word
 from netfeed.machine import Buffer
@@ -47,13 +46,12 @@ class Recorder:
         failed: Callable[[str], None] = lambda text: None,
     ) -> None:  # fmt: skip
         """Begin a file. Raises: SinkError."""
-        self._config, self._path, self._skew_ns = config, path, skew_ns
+        self._rotation, self._skew_ns = rotation_of(config, path), skew_ns
         self._venues = [plain(one) for one in venues]
         self._places = {one.name: place for place, one in enumerate(venues)}
         self._open: dict[int, Line] = {}
         self._listings: dict[str, list[Line]] = {}
-        self._connections = self._count = self._size = 0
-        self._written: deque[str] = deque()
+        self._connections = self._size = 0
         self._until: float | None = None
         self._sink: Sink
         self._flush_at: float
@@ -99,7 +97,7 @@ class Recorder:
     @property
     def files(self) -> list[str]:
         """List the files that are complete."""
-        return list(self._written)
+        return self._rotation.files
 
     def close(self) -> bool:
         """Write what waits, and close the file; say whether all could be written."""
@@ -134,20 +132,12 @@ class Recorder:
         self._sink.write(data)
 
     def _is_full(self) -> bool:
-        config = self._config
-        too_long = config.rotate_size is not None and self._size >= config.rotate_size
-        return too_long or (self._until is not None and time.monotonic() >= self._until)
+        return self._rotation.is_full(self._size) or (self._until is not None and time.monotonic() >= self._until)
 
     def _begin(self, still_open: Iterable[Line]) -> None:
-        name = time.strftime(self._path) if "%" in self._path else self._path
-        rotates = self._config.rotate_size is not None or self._config.rotate_every is not None
-        if rotates and name == self._path:
-            stem, dot, ending = name.rpartition(".")
-            name = f"{stem}-{self._count:05}{dot}{ending}" if dot else f"{name}-{self._count:05}"
-        self._count += 1
+        name, every_ns = self._rotation.next(), self._rotation.every_ns
         self._sink, self._size = open_sink(name), 0
-        every = self._config.rotate_every
-        self._until = None if every is None else time.monotonic() + every / 1e9
+        self._until = None if every_ns is None else time.monotonic() + every_ns / 1e9
         self._put(recording.encode_header(time.time_ns(), self._venues))
         listed = [line for lines in self._listings.values() for line in lines]
         for ts_ns, venue, connection, kind, payload in (*listed, *still_open):
@@ -156,11 +146,7 @@ class Recorder:
 
     def _end(self) -> None:
         self._sink.close()
-        if self._sink.name in self._written:
-            self._written.remove(self._sink.name)
-        self._written.append(self._sink.name)
-        while self._config.files is not None and len(self._written) > self._config.files:
-            os.unlink(self._written.popleft())
+        self._rotation.completed(self._sink.name)
 
 
 class RecordedTalk:

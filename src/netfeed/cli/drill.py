@@ -33,7 +33,7 @@ def add(verbs: Any) -> None:
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of orders and faults (default: 1)")
     parser.add_argument("--rootless", action="store_true", help="on loopback, though namespaces could be made")
     parser.add_argument(
-        "--keep", metavar="DIR", help="keep configurations, logs, truth and reports, a folder a scenario"
+        "--keep", metavar="DIR", help="keep configurations, logs, truth, reports and captures, a folder a scenario"
     )
     parser.add_argument("--json", action="store_true", help="one object a scenario on standard output")
     args.add_talk(parser)
@@ -102,4 +102,5 @@ def _line(told: dict[str, Any]) -> str:
         f"{told['gaps']} gaps (recovered: {recovered}{slowest}), {told['messages_lost']} messages lost, "
         f"{told['kernel_drops']} kernel drops  [{told['where']}]"
     )
-    return "\n".join([text, *(f"       {line}" for reason in told["why"] for line in reason.splitlines())])
+    more = [f"evidence: {', '.join(told['evidence'])}"] if told["evidence"] else []
+    return "\n".join([text, *(f"       {line}" for reason in (*told["why"], *more) for line in reason.splitlines())])

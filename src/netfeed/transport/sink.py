@@ -37,15 +37,25 @@ class Sink:
     What is no regular file (standard output, a pipe, a device) is written directly.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, packs: bool = True) -> None:
+        """Open it; with `packs` the ending of the name says how bytes are compressed. Raises: SinkError."""
         self.name = os.fspath(path)
         self._direct = self.name == "-" or (os.path.exists(self.name) and not os.path.isfile(self.name))
         self.part = self.name if self._direct else f"{self.name}.{os.getpid()}.part"
         self._open = True
-        with self._told():
+        with self.told():
             where = sys.stdout.fileno() if self.name == "-" else self.part
             self._file: BinaryIO = open(where, "wb", buffering=WRITE_BYTES, closefd=self.name != "-")  # noqa: SIM115
-        self._writer = _compressed(self.name, self._file)
+        self._writer = _compressed(self.name, self._file) if packs else self._file
+
+    @property
+    def is_file(self) -> bool:
+        """Say whether it is a regular file, which can be cut and renamed."""
+        return not self._direct
+
+    def fileno(self) -> int:
+        """Give the descriptor."""
+        return self._file.fileno()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes.
@@ -54,12 +64,12 @@ class Sink:
         """
         if not self._open:
             raise MisuseError(f"{self.name} is closed")
-        with self._told():
+        with self.told():
             self._writer.write(data)
 
     def flush(self) -> None:
         """Hand what was written so far to the operating system."""
-        with self._told():
+        with self.told():
             self._writer.flush()
             self._file.flush()
 
@@ -68,7 +78,7 @@ class Sink:
         if not self._open:
             return
         self._open = False
-        with self._told():
+        with self.told():
             if self._writer is not self._file:
                 self._writer.close()
             self._file.flush()
@@ -97,11 +107,56 @@ class Sink:
             self.abandon()
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def told(self) -> Iterator[None]:
+        """Turn what the kernel says into a SinkError."""
         try:
             yield
         except OSError as error:
             raise SinkError(f"{self.name} cannot be written: {error.strerror or error}") from None
+
+
+class DirectSink:
+    """An output without a buffer of its own: what `write` took is in the kernel, and `written` says how much that is.
+
+    A disk that is full leaves a part of a write behind; `cut` takes it away again, so that a file can end whole. Bytes
+    are written as they are, whatever the name says: who packs them does so before. Else as `Sink`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Open it. Raises: SinkError."""
+        self._sink = Sink(path, packs=False)
+        self.name, self.part = self._sink.name, self._sink.part
+        self.written = 0
+        self._fd = self._sink.fileno()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write bytes. Raises: SinkError, with a part of them written."""
+        rest = memoryview(data)
+        with self._sink.told():
+            while len(rest):
+                count = os.write(self._fd, rest)
+                self.written += count
+                rest = rest[count:]
+
+    def cut(self, length: int) -> bool:
+        """Cut the file to so many bytes; False where it is none that can be cut. Units: bytes."""
+        if not self._sink.is_file:
+            return False
+        os.ftruncate(self._fd, length)
+        os.lseek(self._fd, length, os.SEEK_SET)
+        self.written = length
+        return True
+
+    def close(self) -> None:
+        """Rename the file into place. A second call does nothing. Raises: SinkError."""
+        self._sink.close()
+
+    def discard(self) -> None:
+        """Close, and leave no file."""
+        self._sink.abandon()
+        if self._sink.is_file:
+            with contextlib.suppress(OSError):
+                os.unlink(self.part)
 
 
 def _compressed(name: str, file: BinaryIO) -> "_Writer":

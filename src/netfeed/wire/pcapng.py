@@ -90,6 +90,7 @@ TABLES: Final = {order: _tables(order) for order in "<>"}
 
 IF_NAME: Final = 2
 IF_TSRESOL: Final = 9
+IF_FILTER: Final = 11
 IF_TSOFFSET: Final = 14
 ISB_IFRECV: Final = 4
 ISB_IFDROP: Final = 5
@@ -106,7 +107,10 @@ _LENGTHS: Final = {
 
 @dataclass(slots=True)
 class Interface:
-    """One interface of a section. `resolution` is if_tsresol as it stands; `drops` is None before any statistics."""
+    """One interface of a section. `resolution` is if_tsresol as it stands; `drops` is None before any statistics.
+
+    `filter` is the expression of what was captured, as libpcap reads it.
+    """
 
     linktype: int
     snaplen: int = 0
@@ -114,6 +118,7 @@ class Interface:
     offset_seconds: int = 0
     name: str = ""
     drops: int | None = None
+    filter: str = ""
 
     def time_ns(self, ticks: int) -> int:
         """Turn ticks since 1970 into nanoseconds, rounded down; NO_TIME when 64 bits cannot hold them."""
@@ -264,6 +269,8 @@ class Decoder:
                 interface.name = value.decode("utf-8", "replace")
             elif code == IF_TSRESOL:
                 interface.resolution = value[0]
+            elif code == IF_FILTER and value[:1] == b"\0":
+                interface.filter = value[1:].decode("utf-8", "replace")
             elif code == IF_TSOFFSET:
                 interface.offset_seconds = int.from_bytes(value, _NAMES[block.order], signed=True)
         self.interfaces.append(interface)
@@ -338,8 +345,9 @@ class Writer:
         blocks = self._block(SECTION, head + self._options({SHB_USERAPPL: self._application.encode()}))
         for interface in self._interfaces:
             named = {IF_NAME: interface.name.encode()} if interface.name else {}
+            filtered = {IF_FILTER: b"\0" + interface.filter.encode()} if interface.filter else {}
             body = self._tables.interface.encode(interface.linktype, interface.snaplen)
-            blocks += self._block(INTERFACE, body + self._options({**named, IF_TSRESOL: b"\x09"}))
+            blocks += self._block(INTERFACE, body + self._options({**named, IF_TSRESOL: b"\x09", **filtered}))
         return blocks
 
     def packet(self, ts_ns: int, frame: Buffer, interface: int = 0, original_length: int | None = None) -> bytes:
@@ -357,12 +365,15 @@ class Writer:
 
     def close(self, drops: Sequence[int] | None = None) -> bytes:
         """Encode the statistics of each interface: packets received (written and dropped) and dropped."""
-        blocks = b""
-        for index, (written, lost) in enumerate(zip(self._written, drops or [0] * len(self._written), strict=True)):
-            counters = {ISB_IFRECV: self._u64(written + lost), ISB_IFDROP: self._u64(lost)}
-            head = self._tables.statistics.encode(index, self._last_ns >> 32, self._last_ns & 0xFFFFFFFF)
-            blocks += self._block(STATISTICS, head + self._options(counters))
-        return blocks
+        lost = drops or [0] * len(self._written)
+        counts = enumerate(zip(self._written, lost, strict=True))
+        return b"".join(self.statistics(at, self._last_ns, written + lost, lost) for at, (written, lost) in counts)
+
+    def statistics(self, interface: int, ts_ns: int, received: int, dropped: int) -> bytes:
+        """Encode the statistics of one interface, of packets that somebody else wrote."""
+        counters = {ISB_IFRECV: self._u64(received), ISB_IFDROP: self._u64(dropped)}
+        head = self._tables.statistics.encode(interface, ts_ns >> 32, ts_ns & 0xFFFFFFFF)
+        return self._block(STATISTICS, head + self._options(counters))
 
     def _u64(self, value: int) -> bytes:
         return value.to_bytes(8, _NAMES[self._order])

@@ -273,6 +273,11 @@ def _check(block_bytes: int, blocks: int, timeout_ns: int, snap: int, stamps: st
         raise ConfigurationError(f"stamps are of the software or of the hardware, not {stamps!r}")
 
 
+def is_cooked(interface: str) -> bool:
+    """Say whether frames of an interface begin with a cooked header: a filter has to know. Raises: NetworkError."""
+    return interface == ANY.name or _hardware_type(find_interface(interface).name) not in (_ETHERNET, _LOOPBACK)
+
+
 def _hardware_type(name: str) -> int:
     return int(struct.unpack_from("=H", _asked(name, _SIOCGIFHWADDR), 16)[0])
 
