@@ -3,10 +3,13 @@
 import argparse
 from typing import Any
 
-VERBS: tuple[Any, ...] = ()
+from netfeed.cli import latency_pcap
+
+VERBS: tuple[Any, ...] = (latency_pcap,)
 """The modules of the verbs, in the order of the help."""
 
 _EXAMPLES = """examples:
+  netfeed latency pcap capture.pcap --link 10G     bursts, lines, exchange to wire, TCP, from a capture alone
 """
 
 
