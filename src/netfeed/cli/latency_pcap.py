@@ -30,7 +30,7 @@ sections: arrivals  time between packets, deviation, jitter (RFC 3550)     tcp  
           sequences loss, duplicates, order (as netfeed verify counts)
           exchange  the sender's time to the stamp of the capture
 
-exit codes: 0 ok, 1 nothing was recognised, 2 usage, 3 gaps or corruption were found (as for verify), 130/143 interrupted
+exit codes: 0 ok, 1 nothing was recognised, 2 usage, 3 gaps or corruption were found (as for verify), 130/143 stopped
 """
 
 
@@ -48,13 +48,15 @@ def add(verbs: Any) -> None:
         help=f"only these sections: {', '.join(SECTIONS)} (repeatable)",
     )  # fmt: skip
     parser.add_argument(
-        "--link", type=_link, metavar="SPEED",
+        "--link",
+        type=_link,
+        metavar="SPEED",
         help="speed of the link in bit/s, as in 10G: bursts are told as a part of it",
     )
     parser.add_argument("--top", type=args.positive, default=10, metavar="N", help="rows of the tables of the greatest")
     parser.add_argument(
         "--date", type=args.moment, metavar="TIME",
-        help="the exchange's midnight, for times of day (ITCH): 2020-01-30T05:00Z; without it the quarter hour is guessed",
+        help="the exchange's midnight, for times of day (ITCH): 2020-01-30T05:00Z; without it, a guess",
     )  # fmt: skip
     _add_orders(parser)
     add_output(parser)
@@ -64,24 +66,31 @@ def add(verbs: Any) -> None:
 def _add_orders(parser: argparse.ArgumentParser) -> None:
     orders = parser.add_argument_group("tick to trade")
     orders.add_argument(
-        "--orders", metavar="FILE|ADDRESS:PORT",
+        "--orders",
+        metavar="FILE|ADDRESS:PORT",
         help="the capture of the orders, where it is another one; or where they go, as --order-port",
     )
     orders.add_argument(
-        "--order-port", action="append", default=[], type=_gateway, metavar="[ADDRESS]:PORT",
+        "--order-port",
+        action="append",
+        default=[],
+        type=_gateway,
+        metavar="[ADDRESS]:PORT",
         help="where orders go over TCP (repeatable); without it: messages of known framings that are orders",
     )
     orders.add_argument(
         "--correlate", type=_reference, metavar="FIELD",
-        help=f"what of an order is the sequence (or its low bits) of the message that it answers: {', '.join(_FIELDS)}, or "
-        "OFFSET:LENGTH[:little] in the message; without it an order answers the last packet before it",
+        help=f"what of an order is the sequence (or its low bits) of the message that it answers: {', '.join(_FIELDS)}, "
+        "or OFFSET:LENGTH[:little] in the message; without it an order answers the last packet before it",
     )  # fmt: skip
     orders.add_argument(
         "--within", type=args.duration, default=10_000_000, metavar="TIME",
         help="how long before an order its cause may have come (10ms)",
     )  # fmt: skip
     orders.add_argument(
-        "--offset", type=_offset, metavar="TIME",
+        "--offset",
+        type=_offset,
+        metavar="TIME",
         help="what the clock of --orders is ahead, as in -3us; without it, estimated from packets in both captures",
     )
 
@@ -102,7 +111,8 @@ def run(arguments: argparse.Namespace) -> int:
         with Progress(replay, shown=not arguments.quiet):
             if not replay.stopped:
                 session.run(replay, stop)
-    session.note_unknown(replay, quiet=arguments.quiet or measurement.recognised)
+    if replay.lanes or not measurement.recognised:
+        session.note_unknown(replay, quiet=arguments.quiet)
     session.note_unmatched(replay)
     deliver(measurement.report(), arguments)
     code = session.exit_code(replay, stop)
@@ -179,7 +189,9 @@ def _reference(text: str) -> "Reference":
     right = len(parts) in (2, 3) and all(part.isascii() and part.isdecimal() for part in parts[:2])
     order = parts[2] if len(parts) == 3 else "big"
     if not right or order not in ("big", "little") or not 1 <= int(parts[1]) <= 8 or int(parts[0]) > 65_535:
-        raise argparse.ArgumentTypeError(f"no field {text!r}; there are {', '.join(_FIELDS)}, and OFFSET:LENGTH[:little]")
+        raise argparse.ArgumentTypeError(
+            f"no field {text!r}; there are {', '.join(_FIELDS)}, and OFFSET:LENGTH[:little]"
+        )
     return Reference(f"bytes {text}", int(parts[0]), int(parts[1]), order)
 
 

@@ -12,8 +12,8 @@
     keep-alive          at most one byte, just below the highest
     probe               one byte, just behind the highest, into a window of zero; it is no data until it is repeated
 
-A round trip is from a segment to the first ACK of it, at the point of the capture: taken beside a host, the ACKs of that
-host measure the host, those of its peer the network and the peer. What was sent again is not measured (Karn), nor a
+A round trip is from a segment to the first ACK of it, at the point of the capture: taken beside a host, the ACKs of
+that host measure the host, those of its peer the network and the peer. What was sent again is not measured (Karn), nor a
 handshake whose SYN was.
 
 The bad case: a capture that begins in the middle knows no scale, and cannot tell the first retransmission of something

@@ -52,7 +52,9 @@ class Messages:
 
     def _cut(self) -> list[bytes]:
         cut, at = [], 0
-        while (length := self.framing.measure(self._left[at : at + 64])) > INCOMPLETE and at + length <= len(self._left):
+        while (length := self.framing.measure(self._left[at : at + 64])) > INCOMPLETE and at + length <= len(
+            self._left
+        ):
             cut.append(self._left[at : at + length])
             at += length
         self._left = self._left[at:]

@@ -4,8 +4,8 @@
     -> pieces                bytes in order, each once, and holes: what the capture does not have
 
 Positions are of 64 bits, so that the wire's sequence may wrap (`position`). The first copy of a byte counts. What lies
-beyond a hole waits; when more than `limit` bytes wait, or at `finish`, the hole is told and what lies beyond it follows.
-Bytes that the snap length cut off are a hole that nobody waits for.
+beyond a hole waits; when more than `limit` bytes wait, or at `finish`, the hole is told, and what lies beyond it
+follows. Bytes that the snap length cut off are a hole that nobody waits for.
 """
 
 from bisect import bisect_left, insort

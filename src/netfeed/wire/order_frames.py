@@ -1,8 +1,8 @@
 """The messages of order sessions in a stream of bytes: where one ends, whether it is an order, and what it refers to.
 
-    framing      what stands in front of each message                               orders
-    starbase     32 bytes: 0xDB, flags, length, type, ...; padded to 8 bytes        New, Amend, Cancel, CancelById, MassQuote
-    soupbintcp   2 bytes of length, 1 of type                                       in 'U': OUCH 5.0 O, U, X, M
+    framing      what stands in front of each message                           orders
+    starbase     32 bytes: 0xDB, flags, length, type, ...; padded to 8 bytes    New, Amend, Cancel(ById), MassQuote
+    soupbintcp   2 bytes of length, 1 of type                                   in 'U': OUCH 5.0 O, U, X, M
 
 Sources: Deribit, SBE schema 2101 version 16 (order entry; all little-endian); Nasdaq SoupBinTCP 3.00 and OUCH 5.0 (all
 big-endian). A `Reference` is where a sender wrote which market data it answered: by convention the sequence of that
@@ -48,7 +48,9 @@ class Reference(NamedTuple):
         if self.name == "ouch.userRefNum" and len(message) > 3 and message[3] == ord("U"):
             at += 4  # a replacement names the order it replaces first
         field = bytes(message[at : at + self.length])
-        return int.from_bytes(field, "little" if self.order == "little" else "big") if len(field) == self.length else None
+        return (
+            int.from_bytes(field, "little" if self.order == "little" else "big") if len(field) == self.length else None
+        )
 
     @property
     def modulus(self) -> int:

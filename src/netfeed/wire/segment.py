@@ -114,7 +114,9 @@ def _ipv4(view: memoryview, at: int, size: int) -> Segment | None:
     first, _, total, _, fragment, _, protocol, _, source, destination = _IPV4.unpack_from(view, at)
     header = (first & 15) * 4
     if first >> 4 != 4 or header < 20 or 0 < total < header:
-        raise WireError("IPv4 header contradicts itself", offset=at, found=f"{header} and {total} bytes", wanted=">= 20")
+        raise WireError(
+            "IPv4 header contradicts itself", offset=at, found=f"{header} and {total} bytes", wanted=">= 20"
+        )
     if protocol != TCP or fragment & 0x3FFF:
         return None
     return _tcp(view, at + header, at + total if total else size, _MAPPED + source, _MAPPED + destination)

@@ -180,7 +180,7 @@ class Measurement:
         one_way = "packets in common go one way only: the shortest way is taken as the offset of the clocks"
         self._part.note(f"{one_way}, and tick to trade lacks it", when=found.uncertainty_ns is None)
         self._part.note(
-            f"tick to trade is uncertain by {duration_text(found.uncertainty_ns or 0)}, what the offset of the clocks is",
+            f"tick to trade is uncertain by {duration_text(found.uncertainty_ns or 0)}, as the offset of the clocks is",
             when=found.uncertainty_ns,
         )
         return found.offset_ns

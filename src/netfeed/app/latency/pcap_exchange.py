@@ -19,7 +19,7 @@ from netfeed.app.latency.pcap_sections import MAX_TOLD
 from netfeed.latency import Histogram
 from netfeed.latency.over_time import Columns, Extremes
 from netfeed.latency.report import HeatMap, Series
-from netfeed.units import duration_text
+from netfeed.units import count_text, duration_text
 from netfeed.wire.capture import NO_TIME
 
 QUARTER_NS: Final = 900 * 10**9
@@ -94,8 +94,8 @@ class ExchangeSection:
     def _notes(self, part: Part, negative: int) -> None:
         least = min((way.least_ns for way in self._ways.values() if way.least_ns is not None), default=0)
         part.note(
-            f"{negative:,} packets came before they were sent, by {duration_text(-least)} at most: the clocks of exchange "
-            "and capture disagree by at least that; such packets count as 0 in the distributions", when=negative,
+            f"{count_text(negative, 'packet')} came before sent, by {duration_text(-least)} at most: the clocks of "
+            "exchange and capture disagree by at least that; such packets count as 0 in the distributions", when=negative,
         )  # fmt: skip
         part.note("exchange to wire holds the difference of two clocks: look at how the least moves, not at what it is",
                   when=self._ways)  # fmt: skip

@@ -1,11 +1,11 @@
 """What of a packet a measurement needs, as columns: read from many payloads at once, without an object for each.
 
-    protocol   which channel                      session          sequence  count          when it was sent
-    itch50     its flow                           10 bytes         u64 BE    u16, ffff: 0   first message, since midnight
-    starbase   channel id and type of the packet  -                i64       u16            packet; transaction of the first
-    deribit    channel id                         -                u32       a packet       message, whole milliseconds
-    cme        its flow                           -                u32       a packet       packet
-    iex        its flow                           protocol, ids    i64       u16            segment
+    protocol   which channel                 session        sequence  count         when it was sent
+    itch50     its flow                      10 bytes       u64 BE    u16, ffff: 0  first message, since midnight
+    starbase   channel id, type of packet    -              i64       u16           packet; transaction of the first
+    deribit    channel id                    -              u32       a packet      message, whole milliseconds
+    cme        its flow                      -              u32       a packet      packet
+    iex        its flow                      protocol, ids  i64       u16           segment
 
 A field that does not lie within the payload is absent (NO_TIME, count 0). Sources: the codecs in `wire`.
 """

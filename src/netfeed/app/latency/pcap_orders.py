@@ -1,7 +1,7 @@
 """The section about tick to trade: orders on their way to a gateway, and the market data that caused them.
 
-    what is an order    a message of a known framing that is one (`wire.order_frames`), by the segment that completed it;
-                        where no framing is recognised, each segment with new data to `--order-port`
+    what is an order    a message of a known framing that is one (`wire.order_frames`), by the segment that completed
+                        it; where no framing is recognised, each segment with new data to `--order-port`
     which one counts    those to the addresses of `--order-port`; without it those of every connection
 
 Captures of orders with a clock of their own are read first (their orders are few), and their stamps are moved by the
@@ -110,10 +110,13 @@ class OrderSection:
         part.facts["orders matched by"] = how
         part.facts["within ns"] = self._within_ns
         part.note("no order was recognised: --order-port names the gateway that they go to", when=not self.count)
-        part.note(f"{self.raw:,} orders are segments whose framing is not known", when=self.raw)
-        part.note(f"{causes.doubtful:,} orders had more than one packet in the time before them: the last one was taken, "
-                  "which makes tick to trade look shorter than it is", when=causes.doubtful)  # fmt: skip
-        part.note(f"{causes.ambiguous:,} orders fit more than one packet, and none was taken", when=causes.ambiguous)
+        part.note(f"segments whose framing is not known were taken for orders: {self.raw:,}", when=self.raw)
+        part.note(
+            f"orders with more than one packet in the time before them: {causes.doubtful:,}; the last packet was taken, "
+            "which makes tick to trade look shorter than it is", when=causes.doubtful,
+        )  # fmt: skip
+        part.note(f"orders that fit more than one packet, none of which was taken: {causes.ambiguous:,}",
+                  when=causes.ambiguous)  # fmt: skip
         part.note(f"{self.dropped:,} orders beyond {MAX_ORDERS:,} were not looked at", when=self.dropped)
 
     def _add(self, data: bytes, ts_ns: int, origin: int, framing: str | None) -> None:

@@ -5,7 +5,7 @@
 A block gathers BLOCK packets or more, over batches and captures: two captures of two lines come in batches of one
 packet, and numpy would cost more than it saves. Payloads are read before their buffer is given up; only columns stay.
 
-`origin` of a packet is its capture's index and its number in it, from 1, as Wireshark counts: `Origins.place` tells them.
+`origin` of a packet is its capture's index and its number in it, from 1, as Wireshark counts; `Origins.place` tells.
 """
 
 from collections.abc import Callable

@@ -10,9 +10,9 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from netfeed.app.clock import time_text
+from netfeed.app.lane import Lane
 from netfeed.app.latency.pcap_part import Part
 from netfeed.app.latency.pcap_rows import NO_LINE, Line, Origins
-from netfeed.app.lane import Lane
 from netfeed.feed.ports import Port
 from netfeed.latency.arrivals import Arrivals
 from netfeed.latency.bursts import Burst, Windows
@@ -62,7 +62,7 @@ class ArrivalSection:
         rows: list[tuple[Any, ...]] = []
         for index, one in sorted(self._arrivals.items(), key=lambda item: self._lines[item[0]].name):
             name = self._lines[index].name
-            if len(rows) < MAX_TOLD:
+            if len(rows) < MAX_TOLD and self._lines[index].is_line:
                 part.distribution(f"between packets: {name}", one.between)
             jitter = None if one.jitter_ns is None else round(one.jitter_ns)
             between = one.between
@@ -118,8 +118,8 @@ class BurstSection:
             at, values = self._peaks[width].points()
             part.series.append(Series(f"fullest {duration_text(width)}", "packets", at, values.astype(np.float64)))
         part.note(
-            "windows slide: one ends at each packet and holds what came less than its width before, so that a burst across "
-            "any boundary is found; bits are those on an Ethernet wire, with preamble, check sequence and gap"
+            "windows slide: one ends at each packet and holds what came less than its width before, so that a burst "
+            "across any boundary is found; bits are those on an Ethernet wire, with preamble, check sequence and gap"
         )
         over = self._link_bps and any(
             one.widest is not None and one.widest.bits > self._capacity(one.width_ns) for one in self._all.values()

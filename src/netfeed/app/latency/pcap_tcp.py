@@ -77,7 +77,9 @@ class TcpSection:
         part.distribution("TCP handshake", table.handshakes, "from SYN to the ACK of its answer")
         for side, who in enumerate(_WHO):
             part.distribution(
-                f"TCP round trip: data of the {who}", table.rtt[side], "until its ACK passed the point of capture; no retransmitted data"
+                f"TCP round trip: data of the {who}",
+                table.rtt[side],
+                "until its ACK passed the point of capture; no retransmitted data",
             )
         for name, histogram in sorted(self._between.items()):
             part.distribution(f"between messages: {name}", histogram)
@@ -90,11 +92,13 @@ class TcpSection:
 
     def _notes(self, part: Part) -> None:
         table = self.connections
-        part.note(f"{table.count - MAX_TOLD:,} more connections with less data are in the sums only",
+        part.note(f"connections with less data that are in the sums only: {table.count - MAX_TOLD:,}",
                   when=table.count > MAX_TOLD)  # fmt: skip
-        part.note(f"{table.partial:,} connections were seen from the middle only: no handshake, no window scale, and what "
-                  "was sent before counts as nothing", when=table.partial)  # fmt: skip
-        part.note(f"{self.cut:,} segments were cut by the snap length: the messages in them are holes", when=self.cut)
+        part.note(
+            f"connections seen from the middle only: {table.partial:,}; they have no handshake and no window scale, and "
+            "what was sent before counts as nothing", when=table.partial,
+        )  # fmt: skip
+        part.note(f"segments cut by the snap length: {self.cut:,}; the messages in them are holes", when=self.cut)
         part.note(f"{self.bad:,} frames with TCP could not be read", when=self.bad)
         part.note(f"streams beyond {MAX_STREAMS} at once were not read", when=self.unread)
 
@@ -168,7 +172,8 @@ _COUNTS: Final = (
 )  # fmt: skip
 _COLUMNS: Final = (
     "client", "server", "from", "lasts", "handshake ns", "bytes up", "bytes down", "retransmitted", "spurious",
-    "out of order", "duplicate ACKs", "zero windows", "zero window ns", "window full", "end", "longest idle ns", "partial",
+    "out of order", "duplicate ACKs", "zero windows", "zero window ns", "window full", "end", "longest idle ns",
+    "partial",
 )  # fmt: skip
 
 
@@ -183,7 +188,9 @@ def _row(one: Connection) -> tuple[Any, ...]:
     def both(name: str) -> int:
         return int(getattr(up, name)) + int(getattr(down, name))
 
-    end = "reset" if both("resets") else "closed" if up.fins and down.fins else "half closed" if both("fins") else "open"
+    end = (
+        "reset" if both("resets") else "closed" if up.fins and down.fins else "half closed" if both("fins") else "open"
+    )
     return (
         address_text(one.ends[0]), address_text(one.ends[1]), time_text(one.first_ns),
         duration_text(one.last_ns - one.first_ns), one.handshake_ns, up.data_bytes, down.data_bytes,
