@@ -80,7 +80,7 @@ def _add_orders(parser: argparse.ArgumentParser) -> None:
     )
     orders.add_argument(
         "--correlate", type=_reference, metavar="FIELD",
-        help=f"what of an order is the sequence (or its low bits) of the message that it answers: {', '.join(_FIELDS)}, "
+        help=f"what of an order is the sequence (or its low bits) of the message it answers: {', '.join(_FIELDS)}, "
         "or OFFSET:LENGTH[:little] in the message; without it an order answers the last packet before it",
     )  # fmt: skip
     orders.add_argument(

@@ -2,8 +2,8 @@
 
 A packet that passes the first clock and then the second shows offset + way; one that goes back shows offset - way. The
 least of the first and the greatest of the second are the quickest, so the offset lies between them; the middle is
-taken, and half of the distance is the uncertainty. Which direction passes which clock first need not be known: only one of the
-two readings leaves room for a way that takes no negative time.
+taken, and half of the distance is the uncertainty. Which direction passes which clock first need not be known: only one
+of the two readings leaves room for a way that takes no negative time.
 
 Seen one way only, the offset cannot be told from the way: the shortest is taken as if the way took no time, and the
 uncertainty is unknown. The bad case: ways that are not equally long there and back shift the middle, unseen.

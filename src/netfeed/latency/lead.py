@@ -2,7 +2,8 @@
 
 The first copy on each line counts; a line that repeats itself is not measured by its repetitions. A copy waits for the
 other line's until MAX_LEAD_NS of the capture have passed (then it came on one line only), or until there are
-MAX_WAITING of them. A stream that begins anew under the same session is no trouble as long as that is longer ago than MAX_LEAD_NS.
+MAX_WAITING of them. A stream that begins anew under the same session is no trouble when that is longer ago than
+MAX_LEAD_NS.
 """
 
 from typing import Any, Final

@@ -13,8 +13,8 @@
     probe               one byte, just behind the highest, into a window of zero; it is no data until it is repeated
 
 A round trip is from a segment to the first ACK of it, at the point of the capture: taken beside a host, the ACKs of
-that host measure the host, those of its peer the network and the peer. What was sent again is not measured (Karn), nor a
-handshake whose SYN was.
+that host measure the host, those of its peer the network and the peer. What was sent again is not measured (Karn), nor
+a handshake whose SYN was.
 
 The bad case: a capture that begins in the middle knows no scale, and cannot tell the first retransmission of something
 that was sent before it began from new data that came out of order; it says `partial`.

@@ -112,7 +112,7 @@ class OrderSection:
         part.note("no order was recognised: --order-port names the gateway that they go to", when=not self.count)
         part.note(f"segments whose framing is not known were taken for orders: {self.raw:,}", when=self.raw)
         part.note(
-            f"orders with more than one packet in the time before them: {causes.doubtful:,}; the last packet was taken, "
+            f"orders with more than one packet in the time before them: {causes.doubtful:,}; the last one was taken, "
             "which makes tick to trade look shorter than it is", when=causes.doubtful,
         )  # fmt: skip
         part.note(f"orders that fit more than one packet, none of which was taken: {causes.ambiguous:,}",

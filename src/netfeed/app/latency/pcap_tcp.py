@@ -95,8 +95,8 @@ class TcpSection:
         part.note(f"connections with less data that are in the sums only: {table.count - MAX_TOLD:,}",
                   when=table.count > MAX_TOLD)  # fmt: skip
         part.note(
-            f"connections seen from the middle only: {table.partial:,}; they have no handshake and no window scale, and "
-            "what was sent before counts as nothing", when=table.partial,
+            f"connections seen from the middle only: {table.partial:,}; they have no handshake and no scale, and what "
+            "was sent before counts as nothing", when=table.partial,
         )  # fmt: skip
         part.note(f"segments cut by the snap length: {self.cut:,}; the messages in them are holes", when=self.cut)
         part.note(f"{self.bad:,} frames with TCP could not be read", when=self.bad)
