@@ -57,7 +57,7 @@ def test_a_count_that_begins_anew_pairs_with_its_own_time() -> None:
 
 def test_what_waits_is_bounded_by_time() -> None:
     lead = Lead()
-    for start in range(0, 100):
+    for start in range(100):
         at = np.arange(1000, dtype=np.int64) * 1_000_000 + start * 1_000_000_000
         lead.take(np.zeros(1000, np.int64), np.arange(1000) + start * 1000, at, np.zeros(1000, np.int8))
     assert len(lead._waiting) <= 2001

@@ -1,5 +1,7 @@
 """Messages in a stream: found whatever segments they came in, stamped by the one that completed them."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +23,7 @@ def test_any_split_gives_the_messages_and_the_segment_that_completed_each(texts:
     stream = b"".join(frames)
     places = sorted({0, len(stream), *(cut % (len(stream) + 1) for cut in cuts)})
     messages, found = Messages(SOUP, 0), []
-    for number, (begin, end) in enumerate(zip(places, places[1:], strict=False)):
+    for number, (begin, end) in enumerate(pairwise(places)):
         found += messages.take(begin, stream[begin:end], end - begin, number, number)
     assert [one.data for one in found] == frames
     ends = [sum(map(len, frames[: k + 1])) for k in range(len(frames))]

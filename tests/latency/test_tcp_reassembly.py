@@ -1,5 +1,7 @@
 """Reassembly: any split, any order, any repetition gives the same bytes, once and in order, or says what is missing."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +26,7 @@ def shuffled(draw: st.DrawFn) -> tuple[bytes, list[tuple[int, int]]]:
     """Give bytes, and spans that cover them all, overlapping, repeated, in any order."""
     size = draw(st.integers(1, 300))
     cuts = sorted({0, size, *draw(st.lists(st.integers(0, size), max_size=12))})
-    spans = list(zip(cuts, cuts[1:], strict=False))
+    spans = list(pairwise(cuts))
     more = draw(st.lists(st.tuples(st.integers(0, size), st.integers(0, size)), max_size=12))
     spans += [(min(span), max(span)) for span in more]
     return draw(st.binary(min_size=size, max_size=size)), draw(st.permutations(spans))

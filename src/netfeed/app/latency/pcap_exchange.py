@@ -95,7 +95,7 @@ class ExchangeSection:
         least = min((way.least_ns for way in self._ways.values() if way.least_ns is not None), default=0)
         part.note(
             f"{count_text(negative, 'packet')} came before sent, by {duration_text(-least)} at most: the clocks "
-            "of exchange and capture disagree by at least that; such packets count as 0 in distributions", when=negative,
+            "of exchange and capture disagree by at least that; they count as 0 in distributions", when=negative,
         )  # fmt: skip
         part.note("exchange to wire holds the difference of two clocks: look at how the least moves, not at what it is",
                   when=self._ways)  # fmt: skip
