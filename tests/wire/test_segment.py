@@ -95,11 +95,12 @@ def test_the_scale_stands_in_a_syn_among_other_options(scapy: Any) -> None:
 
 
 def test_other_protocols_and_fragments_are_none(scapy: Any) -> None:
+    six = scapy.IPv6(src="fe80::1", dst="fe80::2")
     ip = scapy.IP(src="10.0.0.1", dst="10.0.0.2")
     others = (
         ether(scapy) / ip / scapy.UDP() / b"x", ether(scapy) / scapy.ARP(),
         ether(scapy) / scapy.IP(src="10.0.0.1", dst="10.0.0.2", frag=10, proto=6) / (b"x" * 40),
-        ether(scapy) / scapy.IPv6(src="fe80::1", dst="fe80::2") / scapy.IPv6ExtHdrFragment(offset=3, nh=6) / (b"x" * 40),
+        ether(scapy) / six / scapy.IPv6ExtHdrFragment(offset=3, nh=6) / (b"x" * 40),
     )  # fmt: skip
     for frame in others:
         assert read_segment(bytes(frame), LinkType.ETHERNET) is None

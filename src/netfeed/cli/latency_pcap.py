@@ -139,6 +139,8 @@ def _settings(arguments: argparse.Namespace) -> "Settings":
         raise ConfigurationError("--only orders needs --order-port or --orders: which packets are orders?")
     if arguments.offset is not None and orders is None:
         raise ConfigurationError("--offset is for --orders FILE: one capture has one clock")
+    if orders is not None and "-" in arguments.files and arguments.offset is None:
+        raise ConfigurationError("standard input can be read only once: --orders FILE needs --offset then")
     midnight = arguments.date
     if midnight is not None and midnight.of_day:
         raise ConfigurationError("--date needs a day, as in 2020-01-30T05:00Z")

@@ -9,7 +9,7 @@ What the report must say - the time of each order, and what happened to the conn
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 from netfeed.sim.capture_itch import Capture
 from netfeed.sim.capture_starbase import LINE_A, LINE_B, MS, facts

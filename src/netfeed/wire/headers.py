@@ -1,7 +1,7 @@
 """Put a UDP payload or a TCP segment into an Ethernet frame: what a capture made from a UDP socket lacks.
 
-Sources: IPv4 RFC 791, IPv6 RFC 8200, UDP RFC 768, TCP RFC 9293, checksums RFC 1071, multicast MACs RFC 1112 (IPv4) and RFC 2464
-(IPv6). The layouts are those of `netfeed.wire.frame`, so what is built here is what is read there.
+Sources: IPv4 RFC 791, IPv6 RFC 8200, UDP RFC 768, TCP RFC 9293, checksums RFC 1071, multicast MACs RFC 1112 (IPv4) and
+RFC 2464 (IPv6). The layouts are those of `netfeed.wire.frame`, so what is built here is what is read there.
 
 An endpoint is (address, port) or (address, port, MAC). Without a MAC a multicast group gets the one that its address
 demands, and a host a locally administered one made of its address. Leaves out: options, fragments.

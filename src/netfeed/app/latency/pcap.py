@@ -16,7 +16,6 @@ import numpy as np
 import netfeed
 from netfeed.app.changes import Rows
 from netfeed.app.clock import time_text
-from netfeed.app.findings import Findings
 from netfeed.app.inputs import Capture, Inputs
 from netfeed.app.latency import pcap_offset
 from netfeed.app.latency.pcap_exchange import ExchangeSection
@@ -41,6 +40,7 @@ BATCH: Final = 8192
 _COMPILED: Final = frozenset({"itch50", "starbase"})
 """Protocols whose books the fast path feeds: with them a capture is read many times faster than without books."""
 _MAX_FAULTS: Final = 5
+_COARSE: Final = "stamps of {} are whole microseconds: percentiles below 1 us mean nothing"
 
 
 class OffsetError(NetfeedError):
@@ -77,6 +77,7 @@ class Measurement:
         self._orders_tcp: TcpSection | None = None
         self._begin_ns: int | None = None
         self._fine: set[int] = set()
+        self._stop = stop
         self._part = Part()
         self.replay.seen.append(self._see)
         if "orders" in settings.sections and (settings.gateways or settings.orders):
@@ -92,10 +93,16 @@ class Measurement:
         self._orders.offset_ns = self._offset(name)
         self._orders.order_origins = Origins()
         self._orders_tcp = TcpSection(lambda end: True, self._orders.see)
-        with Inputs([name], Findings(), BATCH) as inputs:
+        coarse = True
+        with Inputs([name], self.replay.findings, BATCH) as inputs:
             for capture, rows in inputs.captures():
                 origins = self._orders.order_origins.of(capture.name, rows, rows)
                 self._orders_tcp.see(capture, rows, origins)
+                coarse = coarse and not (rows["ts_ns"] % 1000).any()
+                if self._stop():
+                    self.replay.stopped = True
+                    break
+        self._part.note(_COARSE.format(name), when=coarse)
 
     def report(self) -> Report:
         """Finish, and give the report."""
@@ -205,8 +212,7 @@ class Measurement:
     def _notes(self, part: Part) -> None:
         replay, gatherer = self.replay, self._gatherer
         coarse = [name for index, name in enumerate(self._origins.files) if index not in self._fine]
-        part.note(f"stamps of {', '.join(coarse)} are whole microseconds: percentiles below 1 us mean nothing",
-                  when=coarse and self._begin_ns is not None)  # fmt: skip
+        part.note(_COARSE.format(", ".join(coarse)), when=coarse and self._begin_ns is not None)
         for file, falls in replay.tally.falls.items():
             why = "a clock was stepped" if falls.most_ns > JITTER_NS else "several queues or sockets in one file"
             part.note(f"{file}: {falls_text(falls)} ({why})")
