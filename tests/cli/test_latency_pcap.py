@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from netfeed.app.latency.pcap import SECTIONS
+from netfeed.cli import latency_pcap
 from netfeed.cli.main import main
+from netfeed.wire.order_frames import REFERENCES
 from tests.cli.captures import A, B, Datagram, orders, write
 from tests.data import PCAPS, recording
 
@@ -135,3 +138,8 @@ def test_an_address_in_orders_is_a_gateway_and_a_file_has_its_own_clock(
     assert report["facts"]["offset of clocks ns"] == 0
     (told,) = [one for one in report["distributions"] if one["name"] == "tick to trade"]
     assert told["count"] == 16
+
+
+def test_the_words_of_the_command_are_those_of_what_it_starts() -> None:
+    assert latency_pcap.SECTIONS == SECTIONS
+    assert tuple(REFERENCES) == latency_pcap.FIELDS

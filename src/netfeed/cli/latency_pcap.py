@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from netfeed.wire.order_frames import Reference
 
 SECTIONS = ("arrivals", "bursts", "lead", "sequences", "exchange", "tcp", "orders")
-_FIELDS = ("starbase.clientOrderId", "starbase.correlationId", "ouch.userRefNum")
+FIELDS = ("starbase.clientOrderId", "starbase.correlationId", "ouch.userRefNum")
 
 _EXAMPLES = """examples:
   netfeed latency pcap capture.pcap --link 10G              everything there is, and how full the link was
@@ -80,7 +80,7 @@ def _add_orders(parser: argparse.ArgumentParser) -> None:
     )
     orders.add_argument(
         "--correlate", type=_reference, metavar="FIELD",
-        help=f"what of an order is the sequence (or its low bits) of the message it answers: {', '.join(_FIELDS)}, "
+        help=f"what of an order is the sequence (or its low bits) of the message it answers: {', '.join(FIELDS)}, "
         "or OFFSET:LENGTH[:little] in the message; without it an order answers the last packet before it",
     )  # fmt: skip
     orders.add_argument(
@@ -192,7 +192,7 @@ def _reference(text: str) -> "Reference":
     order = parts[2] if len(parts) == 3 else "big"
     if not right or order not in ("big", "little") or not 1 <= int(parts[1]) <= 8 or int(parts[0]) > 65_535:
         raise argparse.ArgumentTypeError(
-            f"no field {text!r}; there are {', '.join(_FIELDS)}, and OFFSET:LENGTH[:little]"
+            f"no field {text!r}; there are {', '.join(FIELDS)}, and OFFSET:LENGTH[:little]"
         )
     return Reference(f"bytes {text}", int(parts[0]), int(parts[1]), order)
 
