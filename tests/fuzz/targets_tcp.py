@@ -59,6 +59,8 @@ def reassembly(data: bytes) -> None:
         place, size, captured, value = data[at : at + 4]
         pieces += stream.take(place * 4, bytes([value]) * min(captured, size), size)
         assert stream.waiting_bytes <= 500
+        if value == 7:
+            pieces += stream.acknowledge(size * 4)
     for piece in [*pieces, *stream.finish()]:
         assert piece.at == reached < piece.end
         assert piece.data is None or len(piece.data) == piece.end - piece.at
@@ -75,7 +77,8 @@ def messages(data: bytes) -> None:
             for message in reader.take(at, data[at : at + size], len(data[at : at + size]), at, at):
                 framing.is_order(message.data)
             at += size
-        reader.finish(at)
+        reader.acknowledge(at // 2)
+        reader.finish()
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

@@ -80,6 +80,16 @@ def test_bytes_that_were_not_captured_are_a_hole_at_once() -> None:
     assert stream.take(START + 5, b"fg", 2) == [Piece(START + 5, START + 7, b"fg")]
 
 
+def test_what_the_receiver_has_is_not_waited_for_and_keeps_its_own_tag() -> None:
+    stream = Reassembly(START)
+    assert stream.take(START + 2, b"cd", 2, "second") == stream.take(START + 6, b"gh", 2, "fourth") == []
+    assert stream.acknowledge(START + 2) == []  # of what waits the receiver has nothing yet
+    given = stream.acknowledge(START + 5)
+    assert given == [Piece(START, START + 2, None), Piece(START + 2, START + 4, b"cd", "second")]
+    filled = stream.take(START + 4, b"ef", 2, "third")
+    assert [(one.data, one.tag) for one in filled] == [(b"ef", "third"), (b"gh", "third")]
+
+
 def test_the_first_copy_of_a_byte_counts() -> None:
     stream = Reassembly(START)
     assert stream.take(START + 2, b"CD", 2) == []

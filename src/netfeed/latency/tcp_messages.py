@@ -1,6 +1,6 @@
 """The messages in one direction of a connection: reassembled, framed, each with the segment that completed it.
 
-A message is stamped by the segment that brought its last byte first: before that the receiver cannot act on it. Behind
+A message is stamped by the segment that made its last byte readable: before that the receiver cannot act on it. Behind
 a hole, or bytes that are no message, the stream is looked for again at the beginning of each piece; `lost` counts how
 often. Memory: what waits beyond a hole (`tcp_reassembly`), and one incomplete message of at most 64 KiB.
 """
@@ -32,13 +32,17 @@ class Messages:
 
     def take(self, at: int, data: Buffer, length: int, ts_ns: int, origin: int) -> list[Message]:
         """Take a segment; give the messages that it completes."""
-        return self._read(self._stream.take(at, data, length), ts_ns, origin)
+        return self._read(self._stream.take(at, data, length, (ts_ns, origin)))
 
-    def finish(self, ts_ns: int) -> list[Message]:
+    def acknowledge(self, upto: int) -> list[Message]:
+        """Take note that the receiver has all before `upto`; give the messages that waited for what is below it."""
+        return self._read(self._stream.acknowledge(upto))
+
+    def finish(self) -> list[Message]:
         """Give what waited beyond holes."""
-        return self._read(self._stream.finish(), ts_ns, -1)
+        return self._read(self._stream.finish())
 
-    def _read(self, pieces: list[Piece], ts_ns: int, origin: int) -> list[Message]:
+    def _read(self, pieces: list[Piece]) -> list[Message]:
         found: list[Message] = []
         for piece in pieces:
             if piece.data is None:
@@ -46,6 +50,7 @@ class Messages:
                 self._lose()
                 continue
             self._left += piece.data
+            ts_ns, origin = piece.tag
             found += [Message(data, ts_ns, origin) for data in self._cut()]
         self.count += len(found)
         return found

@@ -1,15 +1,19 @@
 """Put the bytes of one direction of a TCP connection in order, whatever order segments come in, within bounded memory.
 
-    take(at, data, length)   a segment: `data` is what was captured of the `length` bytes that begin at `at`
-    -> pieces                bytes in order, each once, and holes: what the capture does not have
+    take(at, data, length, tag)   a segment: `data` is what was captured of the `length` bytes that begin at `at`
+    acknowledge(upto)             the receiver has all before `upto`: what of it the capture lacks will not come
+    -> pieces                     bytes in order, each once, and holes: what the capture does not have
 
 Positions are of 64 bits, so that the wire's sequence may wrap (`position`). The first copy of a byte counts. What lies
-beyond a hole waits; when more than `limit` bytes wait, or at `finish`, the hole is told, and what lies beyond it
-follows. Bytes that the snap length cut off are a hole that nobody waits for.
+beyond a hole waits; when the receiver acknowledges it, when more than `limit` bytes wait, or at `finish`, the hole is
+told, and what lies beyond it follows. Bytes that the snap length cut off are a hole that nobody waits for.
+
+A piece bears the tag of the segment that made it readable: of the one that filled the hole before it - and its own,
+where the hole is only one of the capture: the receiver had those bytes.
 """
 
 from bisect import bisect_left, insort
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from netfeed.machine import Buffer
 
@@ -25,6 +29,7 @@ class Piece(NamedTuple):
     at: int
     end: int
     data: bytes | None
+    tag: Any = None
 
 
 def position(sequence: int, near: int) -> int:
@@ -41,13 +46,20 @@ class Reassembly:
         self._limit = limit
         self._parts: list[Piece] = []  # ordered, none overlaps another, all beyond `next`
 
-    def take(self, at: int, data: Buffer, length: int) -> list[Piece]:
+    def take(self, at: int, data: Buffer, length: int, tag: Any = None) -> list[Piece]:
         """Take a segment; give what is in order now."""
         held = min(len(data), length)
-        self._put(at, at + held, bytes(data[:held]))
-        self._put(at + held, at + length, None)
-        given = self._ready()
+        self._put(at, at + held, bytes(data[:held]), tag)
+        self._put(at + held, at + length, None, tag)
+        given = [piece._replace(tag=tag) for piece in self._ready()]
         while self.waiting_bytes > self._limit or len(self._parts) > MAX_PARTS:
+            given += self._skip()
+        return given
+
+    def acknowledge(self, upto: int) -> list[Piece]:
+        """Take note that the receiver has all before `upto`; give what waited for what is below it."""
+        given: list[Piece] = []
+        while self._parts and self._parts[0].at < upto:
             given += self._skip()
         return given
 
@@ -58,10 +70,10 @@ class Reassembly:
             given += self._skip()
         return given
 
-    def _put(self, at: int, end: int, data: bytes | None) -> None:
+    def _put(self, at: int, end: int, data: bytes | None, tag: Any) -> None:
         """Keep what of a segment was not there yet."""
         at, data = _cut(at, max(at, self.next), data)
-        index = max(bisect_left(self._parts, (at,)) - 1, 0)
+        index = max(bisect_left(self._parts, at, key=lambda one: one.at) - 1, 0)
         while at < end:
             while index < len(self._parts) and self._parts[index].end <= at:
                 index += 1
@@ -70,7 +82,8 @@ class Reassembly:
                 at, data = _cut(at, beside.end, data)
                 continue
             stop = end if beside is None else min(end, beside.at)
-            insort(self._parts, Piece(at, stop, None if data is None else data[: stop - at]), key=lambda one: one.at)
+            piece = Piece(at, stop, None if data is None else data[: stop - at], tag)
+            insort(self._parts, piece, key=lambda one: one.at)
             self.waiting_bytes += stop - at
             at, data = _cut(at, stop, data)
 

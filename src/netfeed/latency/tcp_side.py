@@ -12,7 +12,7 @@ from typing import Final
 
 from netfeed.latency.tcp_reassembly import position
 
-MAX_SENT: Final = 4096
+MAX_SENT: Final = 1024
 MAX_HOLES: Final = 256
 
 

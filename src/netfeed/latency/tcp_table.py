@@ -43,6 +43,11 @@ class Connections:
             self._open.move_to_end(key)
         return known, known.take(segment, ts_ns, self.rtt)
 
+    @property
+    def open(self) -> list[Connection]:
+        """List the connections that are followed."""
+        return list(self._open.values())
+
     def finish(self) -> None:
         """Close every account."""
         for key in list(self._open):
@@ -68,6 +73,9 @@ class Connections:
             self.handshakes.record(one.handshake_ns)
         for total, side in zip(self.total, one.sides, strict=True):
             total.add(side.counts)
+        for side in one.sides:
+            side.sent.clear()
+        one.attached = None
         self.done.append(one)
         if len(self.done) >= 2 * self._keep:
             self._trim(self._keep)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from netfeed.app.latency.pcap import Measurement, Settings
-from netfeed.app.latency.pcap_tcp import TcpSection
+from netfeed.app.latency.pcap_tcp import MAX_STREAMS, TcpSection
 from netfeed.app.replay import Options
 from netfeed.latency.tcp_side import Counts
 from netfeed.sim.tcp_talk import Talk
@@ -119,6 +119,34 @@ def test_messages_are_found_in_streams_or_are_holes_where_they_were_cut(cut: int
     else:
         assert section.cut == 10
         assert section._messages == {}
+
+
+def test_a_segment_that_the_capture_lacks_holds_nothing_up(tmp_path: Path) -> None:
+    """The gateway acknowledges it: what follows is stamped by its own segments."""
+    talk = Talk(CLIENT, SERVER, first=(7, 6))
+    at = talk.open(BEGIN_NS, MS, MS)
+    order = starbase_order(100, 1, 2)
+    for k in range(6):
+        talk.send(at + 10 * k * MS, 0, order)
+        talk.acknowledge(at + (10 * k + 1) * MS, 1)
+    lost = [one for one in talk.frames if one.at != at + 20 * MS]
+    section = read(write(tmp_path / "lost.pcap", lost))
+    assert section._messages == {"starbase, of the client": [5, 1, len(order)]}
+    between = section._between["starbase, of the client"]
+    assert (between.min_ns, between.max_ns) == (10 * MS, 20 * MS)
+
+
+def test_streams_of_connections_that_ended_make_room(tmp_path: Path) -> None:
+    frames = []
+    for k in range(MAX_STREAMS + 20):
+        talk = Talk((CLIENT[0], 10_000 + k), SERVER, first=(7, 6))
+        at = talk.open(BEGIN_NS + k * 100 * MS, MS, MS)
+        talk.send(at + MS, 0, starbase_order(100, 1, 2))
+        talk.finish(at + 2 * MS, 0)
+        talk.finish(at + 3 * MS, 1)
+        frames += talk.frames
+    section = read(write(tmp_path / "many.pcap", frames))
+    assert (section.unread, section._messages) == (0, {"starbase, of the client": [MAX_STREAMS + 20, 0, 0]})
 
 
 def test_what_one_side_speaks_the_other_does_too(tmp_path: Path) -> None:

@@ -102,10 +102,12 @@ class Measurement:
                 if self._stop():
                     self.replay.stopped = True
                     break
+        self._orders_tcp.finish()
         self._part.note(_COARSE.format(name), when=coarse)
 
     def report(self) -> Report:
         """Finish, and give the report."""
+        self.tcp.finish()
         self._gatherer.flush()
         part = self._part
         for section in self._sections:

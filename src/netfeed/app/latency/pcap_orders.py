@@ -15,14 +15,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from netfeed.app.latency.pcap_frames import Frame
 from netfeed.app.latency.pcap_part import Part
 from netfeed.app.latency.pcap_rows import NO_LINE, Line, Origins
 from netfeed.latency.cause import MARKET, ORDER, Causes
 from netfeed.latency.tcp_connection import Connection
 from netfeed.latency.tcp_messages import Message
 from netfeed.wire.order_frames import Reference
-from netfeed.wire.segment import Segment
 
 MAX_ORDERS: Final = 1 << 20
 """Of captures that are read before. An order is 25 bytes."""
@@ -57,24 +55,22 @@ class OrderSection:
         self._causes = Causes(within_ns, modulus=reference.modulus if reference else None, slowest=top)
         self._waiting: list[tuple[int, int, int, bool]] = []
 
-    def see(
-        self, segment: Segment, connection: Connection, side: int, frame: Frame, messages: Sequence[Message]
-    ) -> None:
-        """Take a segment with data, and the messages that it completed."""
+    def see(self, connection: Connection, side: int, messages: Sequence[Message], raw: Message | None) -> None:
+        """Take messages that a side sent; `raw` is data of a stream whose framing is not known."""
+        address, port = connection.ends[1 - side]
         if self._gateways:
-            if not any(one.has(segment.destination, segment.destination_port) for one in self._gateways):
+            if not any(one.has(address, port) for one in self._gateways):
                 return
         elif side:
             return
         reader = connection.attached
-        stream = reader.messages[side] if reader is not None else None
-        if stream is not None:
-            for message in messages:
-                if stream.framing.is_order(message.data):
-                    self._add(message.data, message.ts_ns, message.origin, stream.framing.name)
-        elif self._gateways and not connection.repeats:
+        stream = reader.messages[side]
+        for message in messages:
+            if stream.framing.is_order(message.data):
+                self._add(message, stream.framing.name)
+        if raw is not None and self._gateways:
             self.raw += 1
-            self._add(bytes(segment.payload), frame.ts_ns, frame.origin, None)
+            self._add(raw, None)
 
     def take(self, block: Any, lines: Sequence[Line]) -> None:
         """Take a block of market data: orders up to its end are matched."""
@@ -119,14 +115,15 @@ class OrderSection:
                   when=causes.ambiguous)  # fmt: skip
         part.note(f"{self.dropped:,} orders beyond {MAX_ORDERS:,} were not looked at", when=self.dropped)
 
-    def _add(self, data: bytes, ts_ns: int, origin: int, framing: str | None) -> None:
+    def _add(self, message: Message, framing: str | None) -> None:
         if len(self._waiting) >= MAX_ORDERS:
             self.dropped += 1
             return
         self.count += 1
-        wanted = self._reference is not None and self._reference.framing in (None, framing)
-        value = self._reference.read(data) if wanted and self._reference is not None else None
-        self._waiting.append((ts_ns - self.offset_ns, origin, value or 0, value is not None))
+        reference = self._reference
+        wanted = reference is not None and reference.framing in (None, framing)
+        value = reference.read(message.data) if wanted and reference is not None else None
+        self._waiting.append((message.ts_ns - self.offset_ns, message.origin, value or 0, value is not None))
 
     def _match(self, market: Any, until_ns: int | None) -> None:
         """Match orders up to a time; the rest waits."""

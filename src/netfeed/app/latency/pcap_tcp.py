@@ -4,9 +4,10 @@ Segments are looked at one by one, in the order of the capture. Streams are reas
 whole messages of a known framing (`wire.order_frames`), at most MAX_STREAMS at once, or where orders are looked for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import IPv6Address
 from typing import Any, Final
+from weakref import WeakSet
 
 import numpy as np
 
@@ -44,18 +45,18 @@ class _Reader:
 
 
 class TcpSection:
-    """All TCP of the captures. `orders` is called with each segment and the messages that it completed."""
+    """All TCP of the captures. `orders` is told of data and of the messages that can be read by then."""
 
     def __init__(
         self,
         wanted: Callable[[Address], bool],
-        orders: Callable[[Segment, Connection, int, Frame, list[Message]], None] | None = None,
+        orders: Callable[[Connection, int, Sequence[Message], Message | None], None] | None = None,
     ) -> None:
         self.connections = Connections()
         self.bad = self.cut = self.unread = 0
         self._wanted = wanted
         self._orders = orders
-        self._streams = 0
+        self._streams: WeakSet[Messages] = WeakSet()
         self._between: dict[str, Histogram] = {}
         self._messages: dict[str, list[int]] = {}
 
@@ -67,10 +68,15 @@ class TcpSection:
         for frame in frames(capture, rows[which], origins[which]):
             self._frame(frame)
 
+    def finish(self) -> None:
+        """Read what still waits, and close every account: nothing comes any more."""
+        for connection in self.connections.open:
+            self._leave(connection)
+        self.connections.finish()
+
     def tell(self, part: Part) -> None:
         """Add what there was."""
         table = self.connections
-        table.finish()
         if not table.count:
             part.note(f"{self.bad:,} frames with TCP could not be read", when=self.bad)
             return
@@ -115,31 +121,53 @@ class TcpSection:
             return
         self.cut += len(segment.payload) < segment.length
         connection, side = self.connections.take(segment, frame.ts_ns)
-        messages = self._read(segment, connection, side, frame) if segment.length else []
-        if self._orders is not None and segment.length:
-            self._orders(segment, connection, side, frame, messages)
-        if connection.attached is not None and (connection.closed or all(one.counts.fins for one in connection.sides)):
+        if segment.length:
+            self._data(segment, connection, side, frame)
+        reader, acked = connection.attached, connection.sides[side].acked
+        other = reader.messages[1 - side] if reader is not None else None
+        if other is not None and acked is not None:  # what the capture lacks of it, the receiver has
+            self._tell_orders(
+                connection, 1 - side, self._counted(connection, 1 - side, lambda: other.acknowledge(acked))
+            )
+        if reader is not None and (connection.closed or all(one.counts.fins for one in connection.sides)):
             self._leave(connection)
 
-    def _read(self, segment: Segment, connection: Connection, side: int, frame: Frame) -> list[Message]:
-        """Hand data to the reader of its stream, where there is one."""
-        reader = connection.attached
-        if reader is None:
-            reader = connection.attached = _Reader()
+    def _data(self, segment: Segment, connection: Connection, side: int, frame: Frame) -> None:
+        """Hand data to the reader of its stream, where there is one; else it may be an order by itself."""
+        if connection.attached is None:
+            connection.attached = _Reader()
+        reader: _Reader = connection.attached
         stream = reader.messages[side] or self._recognise(segment, connection, side, reader)
-        if stream is None:
-            return []
-        near = connection.sides[side].at(segment.sequence)
+        if stream is not None:
+            near = connection.sides[side].at(segment.sequence)
+            data = near, segment.payload, segment.length, frame.ts_ns, frame.origin
+            self._tell_orders(connection, side, self._counted(connection, side, lambda: stream.take(*data)))
+        elif not connection.repeats:
+            raw = Message(bytes(segment.payload), frame.ts_ns, frame.origin)
+            self._tell_orders(connection, side, [], raw)
+
+    def _tell_orders(
+        self, connection: Connection, side: int, messages: Sequence[Message], raw: Message | None = None
+    ) -> None:
+        if self._orders is not None and (messages or raw is not None):
+            self._orders(connection, side, messages, raw)
+
+    def _counted(self, connection: Connection, side: int, read: Callable[[], list[Message]]) -> list[Message]:
+        """Read from the stream of a side, and count what that gave."""
+        reader: _Reader = connection.attached
+        stream = reader.messages[side]
+        assert stream is not None
         before = stream.count, stream.lost, stream.hole_bytes
-        found: list[Message] = stream.take(near, segment.payload, segment.length, frame.ts_ns, frame.origin)
+        found = read()
         name = f"{stream.framing.name}, of the {_WHO[side]}"
         counts = self._messages.setdefault(name, [0, 0, 0])
         for index, now in enumerate((stream.count, stream.lost, stream.hole_bytes)):
             counts[index] += now - before[index]
         between = self._between.setdefault(name, Histogram())
         for message in found:
-            if reader.last_ns[side] is not None:
-                between.record(message.ts_ns - reader.last_ns[side])
+            last_ns = reader.last_ns[side]
+            if last_ns is not None:
+                between.record(message.ts_ns - last_ns)
             reader.last_ns[side] = message.ts_ns
         return found
 
@@ -151,16 +179,21 @@ class TcpSection:
         framing = other.framing if other is not None else framing_of(segment.payload)
         if framing is None:
             return None
-        if self._streams >= MAX_STREAMS:
+        if len(self._streams) >= MAX_STREAMS:
             self.unread += 1
             return None
-        self._streams += 1
         made = reader.messages[side] = Messages(framing, connection.sides[side].at(segment.sequence))
+        self._streams.add(made)
         return made
 
     def _leave(self, connection: Connection) -> None:
+        """Read what still waits in the streams of a connection, and let go of them."""
         reader = connection.attached
-        self._streams -= sum(one is not None for one in reader.messages)
+        if reader is None:
+            return
+        for side, stream in enumerate(reader.messages):
+            if stream is not None:
+                self._tell_orders(connection, side, self._counted(connection, side, stream.finish))
         reader.messages, reader.tries = [None, None], [MAX_TRIES, MAX_TRIES]
 
 
