@@ -56,9 +56,11 @@ def tick_to_trade() -> Capture:
     frames = sorted([*(Framed(one.at, frame(one)) for one in seen), *talk.frames], key=lambda one: one.at)
     about = "lines A and B, and an order session over TCP whose orders answer packets; one is sent again, a zero window"
     told = facts(about, seen, made, packets=len(frames), tick_to_trade={
-        "gateway": f"{GATEWAY_END[0]}:{GATEWAY_END[1]}", "segments": len(talk.frames), "orders": len(took), "took_ns": took, "retransmitted": 1,
-        "zero_windows": 1, "zero_window_ns": 700 * US, "handshake_ns": 200 * US,
+        "gateway": f"{GATEWAY_END[0]}:{GATEWAY_END[1]}", "segments": len(talk.frames), "orders": len(took),
+        "took_ns": took, "retransmitted": 1, "zero_windows": 1, "zero_window_ns": 700 * US, "handshake_ns": 200 * US,
     })  # fmt: skip
+    (channel,) = told["channels"]
+    channel["lines"] = [line for line in channel["lines"] if line["packets"]]  # no snapshots are carried here
     data = pcap.file_header() + b"".join(pcap.record(one.at, one.data) for one in frames)
     return Capture("tick-to-trade.pcap", data, told)
 
