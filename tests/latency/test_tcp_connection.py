@@ -82,6 +82,11 @@ def test_zero_windows_are_counted_and_timed() -> None:
     assert (client.probes, client.retransmitted) == (1, 0)
 
 
+def test_a_time_that_falls_gives_no_window_a_negative_time() -> None:
+    talk = Talk().handshake().say(10, 1, 1, ack=1, window=0).say(5, 1, 1, ack=1, window=10)
+    assert talk.open.sides[1].counts.zero_window_ns == 0
+
+
 def test_a_window_that_stays_shut_is_timed_to_the_last_segment() -> None:
     talk = Talk().handshake().say(10, 1, 1, ack=1, window=0).say(60, 0, 1, ack=1)
     talk.table.finish()

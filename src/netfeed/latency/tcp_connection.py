@@ -170,7 +170,7 @@ class Connection:
             side.counts.zero_windows += 1
             side.zero_since_ns = ts_ns if side.zero_since_ns is None else side.zero_since_ns
         elif side.zero_since_ns is not None and segment.window:
-            side.counts.zero_window_ns += ts_ns - side.zero_since_ns
+            side.counts.zero_window_ns += max(ts_ns - side.zero_since_ns, 0)  # times of a capture can fall
             side.zero_since_ns = None
         side.window = segment.window
 
@@ -178,7 +178,7 @@ class Connection:
         """Count what is still open: a window that never opened was shut until the last segment."""
         for side in self.sides:
             if side.zero_since_ns is not None:
-                side.counts.zero_window_ns += self.last_ns - side.zero_since_ns
+                side.counts.zero_window_ns += max(self.last_ns - side.zero_since_ns, 0)
                 side.zero_since_ns = None
 
 
