@@ -21,7 +21,7 @@ import zstandard
 from rich.console import Console
 from rich.progress import track
 
-from netfeed.sim import capture_broken, capture_itch, capture_starbase
+from netfeed.sim import capture_broken, capture_itch, capture_orders, capture_starbase
 from netfeed.sim.account import RECOVERY_NS, REORDER_NS, Facts
 from netfeed.sim.capture_itch import Capture
 
@@ -30,6 +30,7 @@ CAPTURES: Final[tuple[Callable[[], Capture], ...]] = (
     *capture_itch.CAPTURES,
     *capture_starbase.CAPTURES,
     *capture_broken.CAPTURES,
+    *capture_orders.CAPTURES,
 )
 COMPRESS: Final[dict[str, Callable[[bytes], bytes]]] = {
     ".gz": lambda data: gzip.compress(data, mtime=0),
@@ -74,11 +75,14 @@ sent the packets, and never by a replay. For each file:
   holds who applied everything that came, and nothing to orders that it does not know. `differs_from_venue` names those
   that a loss has made wrong. `queue`: ids of the orders at the best prices, the next to be filled first.
 * `errors`: damage, with the offset of its record in the file, or with the sequence of the bad message.
+* `tick_to_trade`: where orders go, how long each took from the first copy of the packet that it answers, and what
+  befell the connection. An order's correlation id is the sequence of that packet's last message.
 * `ignored`: packets that must neither move the sequence nor bring messages. `exit` null: 0 and 3 are both right.
 
 Addresses: lines of ITCH 233.252.0.1:26400 (A) and 233.252.0.2:26400 (B), their request server 192.0.2.10:26499. Lines
 of Starbase 233.252.0.11:7001 (A) and 233.252.0.12:7001 (B), snapshots 233.252.0.13:7002, retransmit gateway
-192.0.2.20:7003. The host that captured is 192.0.2.77; a request of this host is in the capture like the answer to it.
+192.0.2.20:7003, order gateway 192.0.2.30:8001. The host that captured is 192.0.2.77; a request of this host is in the
+capture like the answer to it.
 """
 
 

@@ -100,6 +100,8 @@ class Replay:
         self.tally = Tally()
         self.itch_files: list[ItchFile] = []
         self.after: list[Callable[[Inputs], None]] = []
+        self.seen: list[Callable[[Capture, Rows, Rows], None]] = []
+        """Called with each batch of a capture when its channels have had it: all packets, and those asked for."""
         self.batch_packets = BATCH
         self.batch_bytes = WINDOW
         self.elapsed_ns = 0
@@ -162,8 +164,11 @@ class Replay:
     def _captures(self, inputs: Inputs) -> None:
         place = Place("", 0)
         for capture, packets in inputs.captures():
-            place = self._batch(capture, self._span.cut(packets))
+            wanted = self._span.cut(packets)
+            place = self._batch(capture, wanted)
             self._collect()
+            for see in self.seen:
+                see(capture, packets, wanted)
             self._call_after(inputs)
             if self._ask() or self._span.over:
                 break

@@ -13,7 +13,23 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from netfeed import BUILD, __version__
-from netfeed.cli import capture, config, decode, doctor, drill, igmp, latency, listen, record, replay, run, send, sim, tune, verify
+from netfeed.cli import (
+    capture,
+    config,
+    decode,
+    doctor,
+    drill,
+    igmp,
+    latency,
+    listen,
+    record,
+    replay,
+    run,
+    send,
+    sim,
+    tune,
+    verify,
+)
 from netfeed.errors import ConfigurationError, ConfigurationFileError, NetfeedError
 
 OK, FAILED, USAGE, DATA, CONFIGURATION = 0, 1, 2, 3, 4
@@ -31,7 +47,23 @@ def parser() -> argparse.ArgumentParser:
     core = "compiled core" if BUILD == "compiled" else "pure Python twins"
     top.add_argument("--version", action="version", version=f"netfeed {__version__} ({core})")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
-    for module in (replay, decode, verify, run, record, listen, send, capture, igmp, sim, drill, latency, doctor, tune, config):
+    for module in (
+        replay,
+        decode,
+        verify,
+        run,
+        record,
+        listen,
+        send,
+        capture,
+        igmp,
+        sim,
+        drill,
+        latency,
+        doctor,
+        tune,
+        config,
+    ):
         module.add(verbs)
     return top
 

@@ -1,7 +1,7 @@
-"""Put a UDP payload into an Ethernet frame: what a capture made from a UDP socket lacks.
+"""Put a UDP payload or a TCP segment into an Ethernet frame: what a capture made from a UDP socket lacks.
 
-Sources: IPv4 RFC 791, IPv6 RFC 8200, UDP RFC 768, checksums RFC 1071, multicast MACs RFC 1112 (IPv4) and RFC 2464
-(IPv6). The layouts are those of `netfeed.wire.frame`, so what is built here is what is read there.
+Sources: IPv4 RFC 791, IPv6 RFC 8200, UDP RFC 768, TCP RFC 9293, checksums RFC 1071, multicast MACs RFC 1112 (IPv4) and
+RFC 2464 (IPv6). The layouts are those of `netfeed.wire.frame`, so what is built here is what is read there.
 
 An endpoint is (address, port) or (address, port, MAC). Without a MAC a multicast group gets the one that its address
 demands, and a host a locally administered one made of its address. Leaves out: options, fragments.
@@ -13,10 +13,16 @@ from typing import Final
 from netfeed.errors import MisuseError
 from netfeed.machine import Buffer
 from netfeed.wire.frame import ETHERNET, IPV4, IPV6, UDP, UDP_HEADER, VLAN
+from netfeed.wire.layout import Layout
+from netfeed.wire.segment import TCP
 
 Endpoint = tuple[str, int] | tuple[str, int, str]
 Address = IPv4Address | IPv6Address
 
+TCP_HEADER: Final = Layout("Tcp", ">", [
+    ("source_port", "u16"), ("destination_port", "u16"), ("sequence", "u32"), ("acknowledgment", "u32"),
+    ("offset", "u8"), ("flags", "u8"), ("window", "u16"), ("checksum", "u16"), ("urgent", "u16"),
+])  # fmt: skip
 GREATEST_PAYLOAD: Final = {4: 65_507, 6: 65_527}
 """What fits a UDP datagram, by IP version: 65535 without the headers that the length counts. Units: bytes."""
 _DONT_FRAGMENT: Final = 0x4000
@@ -85,14 +91,14 @@ def _ethernet(destination: bytes, source: bytes, vlan: int | None, type_: int) -
     return ETHERNET.encode(destination, source, 0x8100) + VLAN.encode(vlan, type_)
 
 
-def _ipv4(segment: bytes, source: Address, destination: Address, ttl: int) -> bytes:
-    head = (0x45, 0, 20 + len(segment), 0, _DONT_FRAGMENT, ttl, UDP)
+def _ipv4(segment: bytes, source: Address, destination: Address, ttl: int, protocol: int = UDP) -> bytes:
+    head = (0x45, 0, 20 + len(segment), 0, _DONT_FRAGMENT, ttl, protocol)
     bare = IPV4.encode(*head, 0, source.packed, destination.packed)
     return IPV4.encode(*head, checksum(bare), source.packed, destination.packed) + segment
 
 
-def _ipv6(segment: bytes, source: Address, destination: Address, ttl: int) -> bytes:
-    return IPV6.encode(6 << 28, len(segment), UDP, ttl, source.packed, destination.packed) + segment
+def _ipv6(segment: bytes, source: Address, destination: Address, ttl: int, protocol: int = UDP) -> bytes:
+    return IPV6.encode(6 << 28, len(segment), protocol, ttl, source.packed, destination.packed) + segment
 
 
 def _udp(payload: bytes, source: Address, source_port: int, destination: Address, destination_port: int) -> bytes:
@@ -101,3 +107,25 @@ def _udp(payload: bytes, source: Address, source_port: int, destination: Address
     bare = UDP_HEADER.encode(source_port, destination_port, length, 0) + payload
     pseudo = source.packed + destination.packed + length.to_bytes(4) + UDP.to_bytes(4)
     return UDP_HEADER.encode(source_port, destination_port, length, checksum(pseudo + bare) or 0xFFFF) + payload
+
+
+def tcp_frame(
+    payload: Buffer, source: Endpoint, destination: Endpoint, *, sequence: int, acknowledgment: int = 0, flags: int,
+    window: int = 65_535, options: bytes = b"", vlan: int | None = None, ttl: int = 64,
+) -> bytes:  # fmt: skip
+    """Build an Ethernet frame around a TCP segment, with IPv4 or IPv6 and right checksums; numbers are modulo 2**32.
+
+    Raises: MisuseError as `udp_frame`, and for options that do not fill words or are longer than 40 bytes.
+    """
+    sender, receiver = _address(source[0]), _address(destination[0])
+    if sender.version != receiver.version:
+        raise MisuseError(f"{sender} and {receiver} are not of one IP version")
+    if len(options) % 4 or len(options) > 40:
+        raise MisuseError(f"TCP options fill words, 40 bytes at most, not {len(options)} bytes")
+    head = (source[1], destination[1], sequence % 2**32, acknowledgment % 2**32, 80 + len(options) * 4, flags, window)
+    bare = TCP_HEADER.encode(*head, 0, 0) + options + bytes(payload)
+    pseudo = sender.packed + receiver.packed + len(bare).to_bytes(4) + TCP.to_bytes(4)
+    segment = TCP_HEADER.encode(*head, checksum(pseudo + bare), 0) + options + bytes(payload)
+    packet = (_ipv4 if sender.version == 4 else _ipv6)(segment, sender, receiver, ttl, TCP)
+    type_ = 0x0800 if sender.version == 4 else 0x86DD
+    return _ethernet(_mac(destination, receiver), _mac(source, sender), vlan, type_) + packet
