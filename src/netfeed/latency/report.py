@@ -3,7 +3,7 @@
 Leaves out: where it is written (`app/latency`), and any judgement (`compare`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,24 @@ class HeatMap:
     name: str
     interval_ns: int
     columns: tuple[Histogram, ...]
+
+    def coarser(self, most: int) -> "HeatMap":
+        """Give the same in at most `most` columns, by merging neighbours."""
+        width = -(-len(self.columns) // most)
+        if width <= 1:
+            return self
+        starts = range(0, len(self.columns), width)
+        return HeatMap(
+            self.name, self.interval_ns * width, tuple(merged(self.columns[at : at + width]) for at in starts)
+        )
+
+
+def merged(histograms: Iterable[Histogram]) -> Histogram:
+    """Give one histogram of all that was counted."""
+    together = Histogram()
+    for one in histograms:
+        together.merge(one)
+    return together
 
 
 @dataclass(frozen=True, slots=True)

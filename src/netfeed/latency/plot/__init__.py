@@ -1,0 +1,1 @@
+"""Drawing a report: plots as plain shapes, and what writes shapes as SVG."""

@@ -1,0 +1,111 @@
+"""Plots over time: quantities with their bursts, and distributions as heat maps."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any, Final
+
+import numpy as np
+
+from netfeed.latency import Histogram
+from netfeed.latency.plot.axis import duration_axis, quantity_axis, quantity_text, time_axis
+from netfeed.latency.plot.distributions import counts_between, extremes, log_edges
+from netfeed.latency.plot.frame import Frame
+from netfeed.latency.plot.palette import HEAT
+from netfeed.latency.plot.shapes import Area, Drawing, Line, Point, box_polygon
+from netfeed.latency.report import HeatMap, Series
+from netfeed.units import duration_text
+
+COLUMNS: Final = 160
+ROWS: Final = 56
+GAMMA: Final = 0.4
+"""How fast a shade grows with what was counted: one in a thousand is still seen, and a half is not yet full."""
+MAX_POINTS: Final = 430
+"""Two pixels a point: of more, the least and the most of each stretch are drawn."""
+
+
+def series_plot(one: Series) -> Drawing | None:
+    """Draw a quantity over time, every burst in its full height; None when there is nothing of it."""
+    stretches = list(_stretches(one))
+    if not stretches:
+        return None
+    start, end = stretches[0][0], stretches[-1][1]
+    most, least = max(at[4] for at in stretches), min(at[2] for at in stretches)
+    frame = Frame(f"{one.name} over time", time_axis(start, end), quantity_axis(most, one.unit, least), height=280)
+    upper = [((frame.x((left + right) / 2)), frame.y(top)) for left, right, _, _, top in stretches]
+    lower = [((frame.x((left + right) / 2)), frame.y(low)) for left, right, low, _, _ in stretches]
+    ground = lower if len(one.values) > MAX_POINTS else [(x, frame.y(0)) for x, _ in lower]
+    frame.shapes += [Area(((*upper, *reversed(ground)),), "area0"), Line(tuple(upper), "line0")]
+    for left, right, low, mean, top in stretches:
+        range_text = f"{quantity_text(low)} to {quantity_text(top)}, mean {quantity_text(mean)}"
+        said = quantity_text(top) if low == top else range_text
+        frame.column(left, right, f"{duration_text(round(left))}: {said} {one.unit}")
+    return frame.drawing()
+
+
+def _stretches(one: Series) -> Iterator[tuple[int, int, float, float, float]]:
+    """Give (start, end, least, mean, most) of each stretch of a series, MAX_POINTS at most."""
+    at, values = np.asarray(one.at_ns, np.int64), np.asarray(one.values, np.float64)
+    told = np.isfinite(values)
+    at, values = at[told], values[told]
+    order: Any = np.argsort(at, kind="stable")
+    at, values = at[order], values[order]
+    if not len(at):
+        return
+    step = max(1, int(at[-1] - at[0]) // max(1, len(at) - 1))
+    for part in np.array_split(np.arange(len(at)), min(len(at), MAX_POINTS)):
+        seen = values[part]
+        yield int(at[part[0]]), int(at[part[-1]]) + step, float(seen.min()), float(seen.mean()), float(seen.max())
+
+
+def heat_plot(whole: HeatMap) -> Drawing | None:
+    """Draw how often which duration was seen when, with the median and the 99th percentile; None when it is empty."""
+    one = whole.coarser(COLUMNS)
+    low, high = extremes(one.columns)
+    if not any(column.count for column in one.columns):
+        return None
+    frame = Frame(
+        f"{one.name} over time", time_axis(0, one.interval_ns * len(one.columns)), duration_axis(low, high, "latency"),
+        height=380, legend=[("heat6", "often"), ("heat1", "rarely"), ("middle", "median"), ("tail", "p99")],
+    )  # fmt: skip
+    frame.shapes += _cells(frame, one, log_edges(low, high, ROWS))
+    for percent, style in ((50.0, "middle"), (99.0, "tail")):
+        frame.shapes += [Line(points, style) for points in _runs(frame, one, percent)]
+    for at, column in enumerate(one.columns):
+        start = at * one.interval_ns
+        frame.column(start, start + one.interval_ns, _said(start, start + one.interval_ns, column))
+    return frame.drawing()
+
+
+def _said(start: int, end: int, column: Histogram) -> str:
+    texts = [f"{name} {duration_text(column.percentile(percent) or 0)}"
+             for name, percent in (("p50", 50), ("p99", 99), ("max", 100))]  # fmt: skip
+    counted = [f"{column.count:,} counted", *texts] if column.count else ["nothing counted"]
+    return "\n".join([f"{duration_text(start)} to {duration_text(end)}", *counted])
+
+
+def _cells(frame: Frame, one: HeatMap, edges: list[int]) -> list[Area]:
+    """Draw the cells, those of one shade together."""
+    counts = np.array([counts_between(column, edges) for column in one.columns])
+    shades = np.ceil((counts / counts.max()) ** GAMMA * len(HEAT)).astype(int)
+    found: dict[int, list[tuple[Point, ...]]] = {}
+    for at, shaded in enumerate(shades.tolist()):
+        left, right = frame.x(at * one.interval_ns), frame.x((at + 1) * one.interval_ns)
+        row = 0
+        for shade, same in groupby(shaded):
+            top = row + len(list(same))
+            if shade:
+                polygon = box_polygon(left, frame.y(edges[top]), right, frame.y(edges[row]))
+                found.setdefault(shade, []).append(polygon)
+            row = top
+    return [Area(tuple(polygons), f"heat{shade - 1}") for shade, polygons in sorted(found.items())]
+
+
+def _runs(frame: Frame, one: HeatMap, percent: float) -> Iterator[tuple[Point, ...]]:
+    """Give the lines of a percentile: it ends where nothing was counted."""
+    values = [column.percentile(percent) for column in one.columns]
+    for told, run in groupby(enumerate(values), lambda pair: pair[1] is not None):
+        if told:
+            edges = [
+                (frame.x(k * one.interval_ns), frame.x((k + 1) * one.interval_ns), frame.y(v or 0)) for k, v in run
+            ]
+            yield tuple(point for left, right, y in edges for point in ((left, y), (right, y)))
