@@ -1,8 +1,8 @@
 """What two clocks have to do with each other, from looks at one between two looks at the other. Pure arithmetic.
 
-A look (before, at, after) says that the other clock showed `at` somewhere between `before` and `after` of the reference:
-in the middle, and wrong by half the bracket at most. The narrowest of many looks is the one to believe; a line through
-narrow ones over time gives the drift; what no slewing explains is a step.
+A look (before, at, after) says that the other clock showed `at` somewhere between `before` and `after` of the
+reference: in the middle, and wrong by half the bracket at most. The narrowest of many looks is the one to believe; a
+line through narrow ones over time gives the drift; what no slewing explains is a step.
 
 Leaves out: reading clocks (`transport.clock`).
 """

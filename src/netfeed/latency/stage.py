@@ -37,7 +37,7 @@ class Stage(IntEnum):
 class Flag(IntFlag):
     """What is special about a record."""
 
-    PLAIN = 1  # the packet was not as expected and went through plain Python: gaps, snapshots, sessions
+    PLAIN = 1  # it went through the loop, in plain Python: what is not as expected, or all where there is no thread
     DECISION = 2  # written by who decides: only DECIDED and SENT are there
     STEPPED = 4  # the clock was seen to be set while the stamps were taken
 

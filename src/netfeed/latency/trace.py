@@ -7,13 +7,13 @@ packet was not traced (sampling), was lost to a slow reader, or lies too far bac
 Leaves out: reading rings (`app.latency`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 
 from netfeed.latency import Histogram
-from netfeed.latency.stage import ABSENT, MEASURED, TO_BOOK, TRACE, Flag, Stage, named
+from netfeed.latency.stage import ABSENT, MEASURED, TO_BOOK, TRACE, Flag, Stage
 
 REMEMBERED: Final = 1 << 16
 """Packets of a channel that a decision may still name."""
@@ -104,12 +104,14 @@ class Durations:
 
 def by_channel(rows: Rows) -> Rows:
     """Give the group of a row by its channel."""
-    return rows["channel"].astype(np.int64)
+    keys: Rows = rows["channel"].astype(np.int64)
+    return keys
 
 
 def by_line(rows: Rows) -> Rows:
     """Give the group of a row by channel and line: channel * 256 + line."""
-    return rows["channel"].astype(np.int64) * 256 + rows["line"]
+    keys: Rows = by_channel(rows) * 256 + rows["line"]
+    return keys
 
 
 def spent(rows: Rows, pair: tuple[Stage, Stage]) -> Rows:
@@ -117,11 +119,6 @@ def spent(rows: Rows, pair: tuple[Stage, Stage]) -> Rows:
     before, after = rows["at_ns"][:, pair[0]], rows["at_ns"][:, pair[1]]
     have = (before != ABSENT) & (after != ABSENT)
     return np.ascontiguousarray(after[have] - before[have])
-
-
-def names() -> Iterable[str]:
-    """List the names of the durations, in order."""
-    return [named(pair) for pair in MEASURED]
 
 
 def _record(into: dict[tuple[Stage, Stage], Histogram], packets: Rows, decided: Rows) -> None:

@@ -89,8 +89,8 @@ class Receiver:
     """Receives for all sockets of one path. `ring` is the writer that changes go to, None to throw them away.
 
     `queue` and `journal` are the bounds of what waits for plain Python, `journal` 0 keeps none; `cpu` pins the thread,
-    `priority` makes it SCHED_FIFO; `trace` is a `Tracer`. Without `spin` it sleeps in epoll. Either `start` a thread, or
-    call `turn`.
+    `priority` makes it SCHED_FIFO; `trace` is a `Tracer`. Without `spin` it sleeps in epoll. Either `start` a thread,
+    or call `turn`.
 
     Units: `queue` and `journal` in bytes.
     Raises: ValueError for bounds that are none.
