@@ -90,8 +90,9 @@ class LoopReceiver:
     def collect(self) -> None:
         """Hand on what changed."""
         self._live.drive.collect(self._live.now)
-        for slot in self._live.slots if self.traces is not None else ():
-            self.traces.published(slot, self.fast.following(slot.lane))
+        if self.traces is not None:
+            for slot in self._live.slots:
+                self.traces.published(slot, self.fast.following(slot.lane))
 
     def catch_up(self, slot: Any) -> None:
         """Work off what came in before a channel admits others: nothing waits here unjudged."""

@@ -3,10 +3,13 @@
 import argparse
 from typing import Any
 
-VERBS: tuple[Any, ...] = ()
+from netfeed.cli import latency_run
+
+VERBS: tuple[Any, ...] = (latency_run,)
 """The modules of the verbs, in the order of the help."""
 
 _EXAMPLES = """examples:
+  netfeed latency run feed.toml --duration 1m -o stages.html
 """
 
 

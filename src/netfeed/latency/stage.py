@@ -40,6 +40,7 @@ class Flag(IntFlag):
     PLAIN = 1  # it went through the loop, in plain Python: what is not as expected, or all where there is no thread
     DECISION = 2  # written by who decides: only DECIDED and SENT are there
     STEPPED = 4  # the clock was seen to be set while the stamps were taken
+    COUNTER = 8  # the stamps are of the processor's counter, held to CLOCK_REALTIME every millisecond
 
 
 TRACE: Final = np.dtype(

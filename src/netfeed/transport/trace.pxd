@@ -16,6 +16,7 @@ cdef enum:
     STAGES = 7
     DECISION = 2                # Flag
     STEPPED = 4
+    COUNTER = 8
 
 cdef enum:                      # Stage
     HARDWARE = 0

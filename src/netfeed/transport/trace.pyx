@@ -51,10 +51,11 @@ cdef class Tracer:
     cdef void hand_on(self) noexcept nogil:
         cdef int64_t at_ns = now(&self.tick)
         cdef bint stepped = self.tick.steps != self.steps_seen
+        cdef uint8_t own = COUNTER if self.tick.use else 0
         cdef int k
         for k in range(self.count):
             self.rows[k].at_ns[BOOK] = at_ns
-            self.rows[k].flags = STEPPED if stepped else 0
+            self.rows[k].flags = own | (STEPPED if stepped else 0)
         self.steps_seen = self.tick.steps
         self.ring.lay(<const uint8_t *>self.rows, self.count)
         self.traced += self.count
@@ -70,7 +71,7 @@ cdef class Decider:
         open_tick(&self.tick, tsc)
         for k in range(OPEN):
             blank(&self.rows[k])
-            self.rows[k].flags = DECISION
+            self.rows[k].flags = DECISION | (COUNTER if tsc else 0)
             self.rows[k].every = 1
 
     def decided(self, uint16_t channel, uint64_t sequence, *, uint64_t reference=0, at_ns=None):
