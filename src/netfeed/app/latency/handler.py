@@ -12,7 +12,7 @@ from typing import Final
 
 from netfeed.app.config import load
 from netfeed.app.latency.trace_rings import AttachError, TraceRings
-from netfeed.transport.ring import located
+from netfeed.transport.ring import identity, located
 
 PATIENCE_S: Final = 20.0
 _NAP_S: Final = 0.02
@@ -29,8 +29,10 @@ class Handler:
         self.ring = ring or f"netfeed-trace-{os.getpid()}"
         setting = [] if ring else ["--set", f"trace.ring='{self.ring}'"]
         flag_words = [word for key, value in flags.items() for word in ("--set", f"{key}={value}")]
+        self._before = identity(located(self.ring))  # what a run that was killed may have left
         command = [sys.executable, "-m", "netfeed", "run", path, *flag_words, *setting, "--no-view"]
-        self._process = subprocess.Popen([*command, *(["-q"] if quiet else [])], stdout=sys.stderr)
+        words = [*command, *(["-q"] if quiet else [])]
+        self._process = subprocess.Popen(words, stdout=sys.stderr, process_group=0)  # a second signal ends it at once
 
     def rings(self, stop: Callable[[], bool]) -> TraceRings | None:
         """Give its rings when they are there; None when `stop` says so before.
@@ -38,7 +40,7 @@ class Handler:
         Raises: AttachError when it ends before they are, or makes none.
         """
         end = time.monotonic() + PATIENCE_S
-        while not located(self.ring).exists():
+        while identity(located(self.ring)) in (None, self._before):
             if stop():
                 return None
             if self._process.poll() is not None:
@@ -50,10 +52,10 @@ class Handler:
             time.sleep(_NAP_S)
         return TraceRings(self.ring)
 
-    @property
-    def ended(self) -> bool:
-        """Say whether it has ended."""
-        return self._process.poll() is not None
+    def ended(self) -> str | None:
+        """Say that it has ended by itself, None while it runs."""
+        code = self._process.poll()
+        return None if code is None else f"the handler ended with {code} while it was measured"
 
     def close(self) -> int:
         """End it in order, and give its exit code."""

@@ -39,7 +39,7 @@ def attach(name: str, options: Options, stop: Callable[[], bool]) -> Result:
     """Measure a handler that runs, by the name of its ring. Raises: AttachError."""
     rings = TraceRings(name)
     try:
-        return _measure(rings, options, stop, lambda: False)
+        return _measure(rings, options, stop, lambda: None)
     finally:
         rings.close()
 
@@ -55,14 +55,14 @@ def run(path: str, flags: dict[str, str], options: Options, stop: Callable[[], b
         if rings is None:
             return None
         try:
-            return _measure(rings, options, stop, lambda: handler.ended)
+            return _measure(rings, options, stop, handler.ended)
         finally:
             rings.close()
     finally:
         handler.close()
 
 
-def _measure(rings: TraceRings, options: Options, stop: Callable[[], bool], ended: Callable[[], bool]) -> Result:
+def _measure(rings: TraceRings, options: Options, stop: Callable[[], bool], ended: Callable[[], str | None]) -> Result:
     began = time.monotonic_ns()
     end = began + options.duration if options.duration is not None else 2**63
     measured = Measurement(rings, options.per, options.interval, began)
@@ -72,29 +72,22 @@ def _measure(rings: TraceRings, options: Options, stop: Callable[[], bool], ende
         shown = began + options.interval
         while measured.now < end and not stop() and note is None:
             time.sleep(min(POLL_S, max(0.0, (end - measured.now) / 1e9)))
-            over = rings.ended or ended()
-            note = _end_of(rings, over, measured.now >= shown)
+            note = ended() or ("the handler ended while it was measured" if rings.ended else None)
             measured.turn(time.monotonic_ns())
             if measured.now >= shown:
                 shown += options.interval
                 view.show(measured)
+                note = note or (gone(rings.main) if rings.main.abandoned else None)
         measured.finish(time.monotonic_ns())
     finally:
         view.close()
     return Result(report(measured, (note,) if note else ()), _code(measured, rings))
 
 
-def _end_of(rings: TraceRings, over: bool, look: bool) -> str | None:
-    """Say why nothing will come any more, None when something may; only a `look` asks whether its writer lives."""
-    if over:
-        return "the handler ended while it was measured"
-    return gone(rings.main) if look and rings.main.abandoned else None
-
-
 def _code(measured: Measurement, rings: TraceRings) -> int:
-    if not measured.durations.packets and not measured.across_step:
-        return UNAVAILABLE
-    return FAILED if not rings.ended and rings.main.abandoned else OK
+    if rings.main.abandoned:
+        return FAILED
+    return OK if measured.durations.packets or measured.across_step else UNAVAILABLE
 
 
 def as_options(arguments: Any) -> Options:

@@ -81,6 +81,7 @@ class TraceRings:
         """Look for rings that came, and let go of those that are closed and read."""
         if now < self._look_ns:
             return
+        newest = self._look_ns == 0  # all that is in a ring that came later is of our time
         self._look_ns = now + LOOK_NS
         for path, reader in list(self._others.items()):
             if (reader.closed or reader.replaced) and reader.at == reader.published:
@@ -89,7 +90,7 @@ class TraceRings:
                 del self._others[path]
         for path in located(self.name).parent.glob(f"{located(self.name).name}.*"):
             if path not in self._others and is_trace(path):
-                self._others[path] = Reader(path)
+                self._others[path] = Reader(path, newest=newest)
 
 
 def attached(name: str) -> Reader:
