@@ -33,8 +33,10 @@ def test_a_live_run_is_traced_packet_by_packet(how: str) -> None:
             send(run.live, out, port, part)
             settle(run.live)  # and then the thread has the channel
     rows = np.concatenate([reader.read() for reader in readers])
+    told = run.live.receiver.account()
     names = readers[0].names
     run._close()
+    assert (told["traced"], told["traces_given_up"]) == (len(rows), 0)
     assert all(reader.closed for reader in readers)
     assert not Path("/dev/shm", name()).exists()
     rows.sort(order="sequence")

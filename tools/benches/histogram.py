@@ -5,9 +5,9 @@
     pure, pure:one     the plain twin
     floor:buckets      C: the bucket of each, and no count, least, most, sum or bounds
     peer:hdrhistogram  HdrHistogram's Python package, whose values have to come one by one, too
-    trace              ns a packet: a batch received, decoded, in the book, decided, sent, two records put into a ring
+    netfeed:trace      ns a packet: a batch received, decoded, in the book, decided, sent, two records put into a ring
                        in shared memory, by the processor's counter (left out where that is no clock)
-    trace:system       the same by the kernel's clock
+    netfeed:trace_system   the same by the kernel's clock
 
 Durations are log-normal around 30 us, as wake-ups are: half of them between 15 and 60 us, the tail in milliseconds.
 """
@@ -62,12 +62,12 @@ def rows(file: File | None, quick: bool) -> list[Row]:
     name = peer("hdrhistogram")
     if name is not None:
         found.append((name, lambda: theirs(few)))
-    for row, tsc in (("trace", True), ("trace:system", False)):
+    for row, tsc in (("netfeed:trace", True), ("netfeed:trace_system", False)):
         refused = tsc_refusal() if tsc else None
         if refused is None:
             found.append((row, traced(folder, len(values) // TRACES, tsc)))
         else:
-            print(f"left out: trace: {refused}", file=sys.stderr)
+            print(f"left out: netfeed:trace: {refused}", file=sys.stderr)
     return found
 
 

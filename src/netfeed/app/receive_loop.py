@@ -102,7 +102,7 @@ class LoopReceiver:
 
     def account(self) -> dict[str, Any]:
         """Say how packets come in."""
-        return {"how": "loop"}
+        return {"how": "loop", **(self.traces.account() if self.traces is not None else {})}
 
     def heartbeats(self, slot: Any) -> int:
         """Count the heartbeats that the channel did not see: none."""

@@ -229,6 +229,7 @@ class ThreadReceiver:
             "changes": told.published, "changes_lost": self.lost, "taken": sum(one.taken for one in told.sockets),
             "diverted": sum(one.diverted for one in told.sockets), "queue_bytes": told.queue_bytes,
             "queue_most": told.queue_most, "queue_overflow": overflow, "journal_overflow": told.journal_overflow,
+            **(self.traces.account() if self.traces is not None else {}),
         }  # fmt: skip
 
     def heartbeats(self, slot: Slot) -> int:

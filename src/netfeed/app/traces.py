@@ -80,6 +80,11 @@ class Traces:
             rows = np.array([(*waiting.pop(one), at_ns) for one in done], _WAITING)
             self.rings[1].write(whole(rows))
 
+    def account(self) -> dict[str, int]:
+        """Give how many packets were traced, and how many waited too long for their books."""
+        plain = self.rings[1].published
+        return {"traced": self.tracer.traced + plain, "traced_plain": plain, "traces_given_up": self.given_up}
+
     def close(self) -> None:
         """Say that nothing will come any more, and remove the rings."""
         for ring in self.rings:

@@ -15,7 +15,7 @@ import numpy as np
 from netfeed.latency import Histogram
 from netfeed.latency.stage import ABSENT, MEASURED, TO_BOOK, TRACE, Flag, Stage
 
-REMEMBERED: Final = 1 << 16
+REMEMBERED: Final = 1 << 15
 """Packets of a channel that a decision may still name."""
 
 Rows = np.ndarray[Any, Any]

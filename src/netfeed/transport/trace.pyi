@@ -2,10 +2,7 @@
 
 from typing import Any, Self, final
 
-from typing_extensions import disjoint_base
-
 @final
-@disjoint_base
 class Tracer:
     @property
     def every(self) -> int: ...
@@ -16,7 +13,6 @@ class Tracer:
     def __new__(cls, ring: Any, *, every: int = 1, tsc: bool = False) -> Self: ...
 
 @final
-@disjoint_base
 class Decider:
     def __new__(cls, ring: Any, *, tsc: bool = False) -> Self: ...
     def decided(self, channel: int, sequence: int, *, reference: int = 0, at_ns: int | None = None) -> int: ...
