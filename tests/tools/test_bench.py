@@ -97,7 +97,7 @@ def test_a_wrong_use_exits_with_2_and_says_why(cache: Path, arguments: list[str]
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        ("udp_drain", {"netfeed", "netfeed:books", "netfeed:batch", "pure", "floor:recvmmsg"}),
+        ("udp_drain", {"netfeed", "netfeed:traced", "netfeed:books", "netfeed:batch", "pure", "floor:recvmmsg"}),
         ("wire_to_book", {"netfeed", "netfeed:p99", "netfeed:sleep", "netfeed:event", "pure", "floor:recvmmsg"}),
         ("tcp_read", {"netfeed", "netfeed:tcp", "netfeed:quick_ack", "floor:recv"}),
         ("ws_receive", {"netfeed", "netfeed:each", "netfeed:50", "netfeed:1024", "netfeed:tls", "pure", "floor:c"}),

@@ -55,7 +55,7 @@ def clock_costs() -> dict[str, tuple[float, float]]:
 
 def trace_cost(tsc: bool) -> float:
     """Measure what a trace through all stages costs, in a ring that nobody reads. Units: ns a packet."""
-    with Ring(f"netfeed.{os.getpid()}.cost", TRACE, capacity=1024, names=0, mode=0o600) as ring:
+    with Ring(f".netfeed-cost-{os.getpid()}", TRACE, capacity=1024, names=0, mode=0o600) as ring:
         return float(min(cost(ring, _TRACES, tsc=tsc and has_tsc) for _ in range(3)))
 
 

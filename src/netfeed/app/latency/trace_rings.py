@@ -133,7 +133,8 @@ def gone(reader: Reader) -> str:
 
 def rings() -> list[str]:
     """Name the rings of traces that lie in shared memory, but for those beside another one."""
-    found = sorted(path.name for path in FOLDER.iterdir() if path.is_file() and is_trace(path))
+    shown = (path for path in FOLDER.iterdir() if path.is_file() and not path.name.startswith("."))
+    found = sorted(path.name for path in shown if is_trace(path))
     return [name for name in found if not any(name.startswith(f"{other}.") for other in found)]
 
 
