@@ -87,9 +87,15 @@ def _scaled(text: str, scales: dict[str, int], default: str, what: str) -> int:
 
 
 def duration_text(nanoseconds: int) -> str:
-    """Write a duration with the unit that reads best: 950 ns, 12.3 us, 4.56 ms, 7.89 s."""
+    """Write a duration with the unit that reads best: 950 ns, 12.3 us, 4.56 ms, 7.89 s.
+
+    >>> duration_text(12_345), duration_text(999_600), duration_text(-3_600_000_000_000)
+    ('12.3 us', '1 ms', '-3,600 s')
+    """
+    if abs(nanoseconds) >= 999_500_000_000:
+        return f"{nanoseconds / 10**9:,.0f} s"
     for unit, scale in (("s", 10**9), ("ms", 10**6), ("us", 10**3)):
-        if abs(nanoseconds) >= scale:
+        if 10_000 * abs(nanoseconds) >= 9_995 * scale:  # 999.5 us and more are written as 1 ms
             return f"{nanoseconds / scale:.3g} {unit}"
     return f"{nanoseconds} ns"
 

@@ -3,13 +3,15 @@
 import argparse
 from typing import Any
 
-from netfeed.cli import latency_run
+from netfeed.cli import latency_compare, latency_run, latency_show
 
-VERBS: tuple[Any, ...] = (latency_run,)
+VERBS: tuple[Any, ...] = (latency_run, latency_show, latency_compare)
 """The modules of the verbs, in the order of the help."""
 
 _EXAMPLES = """examples:
-  netfeed latency run feed.toml --duration 1m -o stages.html
+  netfeed latency run feed.toml --duration 1m -o stages.html   where the time of a handler goes, stage by stage
+  netfeed latency show report.json -o report.html              a kept report as a page
+  netfeed latency compare --a old*.json --b new*.json          is the new one faster, and is it more than noise?
 """
 
 

@@ -38,7 +38,9 @@ def index_of(value_ns: int) -> int:
 
 def bounds_of(index: int) -> tuple[int, int]:
     """Give the lowest and the highest duration of a bucket. Units: ns."""
-    shift = max(0, index // _HALF - 1)
+    shift = index // _HALF - 1
+    if shift <= 0:
+        return index, index
     lowest = (index - shift * _HALF) << shift
     return lowest, lowest + (1 << shift) - 1
 
@@ -138,7 +140,8 @@ def _read(plain: bytes) -> Iterator[tuple[int, int]]:
         raise WireError("histogram", offset=4, found=length, wanted=len(plain) - _HEADER.size)
     index, at = 0, _HEADER.size
     while at < len(plain):
-        count, at = _signed(plain, at)
+        byte = plain[at]
+        count, at = _signed(plain, at) if byte > 0x7F else ((byte >> 1) ^ -(byte & 1), at + 1)
         room = _BUCKETS - index
         if -count > room or (count > 0 and not room):
             raise WireError("histogram", offset=at, found=f"bucket {index - min(count, 0)}", wanted="one below an hour")
@@ -175,11 +178,11 @@ def rebuilt(
         if left[index] < 0:
             raise ValueError(f"{value} ns is said to have been seen, and its bucket does not count it")
     spare = total - sum(min(max(value, 0), TOP_NS) * times for value, times in certain)
-    plan = certain + _spread(left, least or 0, min(most or 0, TOP_NS), spare)
-    if sum(min(max(value, 0), TOP_NS) * times for value, times in plan) != total or not 0 <= total <= _MOST:
+    plan = _spread(left, least or 0, most or 0, spare) if 0 <= total <= _MOST else None
+    if plan is None:
         raise ValueError("its least, most and sum do not fit its counts")
     made = Histogram()
-    for value, times in plan:
+    for value, times in (*certain, *plan):
         made.record(value, times)
     if (made.min_ns, made.max_ns) != (least, most):
         raise ValueError("its least and most do not fit its counts")
@@ -198,15 +201,15 @@ def _certain(least: int | None, most: int | None, negative: int, over: int) -> I
             yield most, 1
 
 
-def _spread(left: dict[int, int], least: int, most: int, spare: int) -> Counts:
-    """Place what is left in its buckets so that all of it sums up to `spare`, as nearly as the buckets allow."""
+def _spread(left: dict[int, int], least: int, most: int, spare: int) -> Counts | None:
+    """Place what is left in its buckets so that all of it sums up to `spare`; None when no placing does."""
     spans = [(*bounds_of(index), count) for index, count in left.items() if count]
-    spans = [(max(low, least), max(low, least, min(high, most)), count) for low, high, count in spans]
+    spans = [(low if low > least else least, high if high < most else most, count) for low, high, count in spans]
     spare -= sum(low * count for low, _, count in spans)
     plan = []
     for low, high, count in spans:
-        extra = min(max(spare, 0), (high - low) * count)
-        spare -= extra
-        each, rest = divmod(extra, count)
-        plan += [(low + each, count - rest), (low + each + 1, rest)]
-    return [(value, times) for value, times in plan if times]
+        room = (high - low) * count
+        each, rest = (high - low, 0) if spare >= room else divmod(max(spare, 0), count)
+        plan += [(low + each, count - rest), (low + each + 1, rest)] if rest else [(low + each, count)]
+        spare -= each * count + rest
+    return plan if spare == 0 and all(low <= high for low, high, _ in spans) else None

@@ -18,6 +18,7 @@ h2{font-size:17px;margin:0 0 12px}
 section{background:var(--card);border:1px solid var(--edge);border-radius:12px;padding:20px 22px;margin:0 0 20px}
 .wide{overflow-x:auto}
 dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(220px,1fr));gap:12px 24px;margin:0}
+dl .long{grid-column:1/-1}
 dt{color:var(--pale);font-size:12px}
 dd{margin:0;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
@@ -30,8 +31,10 @@ tbody tr:hover{background:var(--paper)}
 tbody tr:last-child td{border-bottom:0}
 td small{color:var(--pale);display:block;font-size:12px}
 td.spark{padding:3px 10px}
-td.spark svg{width:150px;height:26px;display:block}
-svg{width:100%;height:auto;display:block;font-family:inherit}
+td.spark svg{width:150px;min-width:0;height:26px;display:block}
+svg{width:100%;min-width:640px;height:auto;display:block;font-family:inherit}
+.good,.bad{font-weight:600;padding:2px 9px;border-radius:9px;color:#fff;background:#059669}
+.bad{background:#dc2626}
 ul.notes{margin:0;padding-left:18px}
 ul.notes li::marker{color:var(--mark)}
 footer{color:var(--pale);font-size:13px}

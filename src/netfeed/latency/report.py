@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from netfeed.latency import Histogram
 
 Value = str | int | float | bool | None
@@ -29,6 +31,17 @@ class Series:
     unit: str
     at_ns: Any
     values: Any
+
+    def coarser(self, most: int) -> "Series":
+        """Give the same in at most `most` points: the least and the most of each stretch, so that no burst is lost."""
+        at, values = np.asarray(self.at_ns, np.int64), np.asarray(self.values, np.float64)
+        if len(at) <= most:
+            return self
+        told = np.flatnonzero(np.isfinite(values))
+        stretches = [part for part in np.array_split(told, most // 2) if len(part)]
+        ends = [(part[values[part].argmin()], part[values[part].argmax()]) for part in stretches]
+        kept = np.unique(np.array(ends, np.int64))
+        return Series(self.name, self.unit, at[kept], values[kept])
 
 
 @dataclass(frozen=True, slots=True)

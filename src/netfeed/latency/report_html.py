@@ -10,15 +10,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import netfeed
+from netfeed.latency.compare import FASTER, SLOWER
 from netfeed.latency.page_style import SCRIPT, STYLE
 from netfeed.latency.plot.distributions import extremes, spark
-from netfeed.latency.plot.sheet import MAX_TOGETHER, plots
+from netfeed.latency.plot.sheet import MAX_PLOTS, MAX_TOGETHER, plots, undrawn
 from netfeed.latency.plot.svg import escaped, inline
 from netfeed.latency.report import Distribution, Report, Table, Value
-from netfeed.latency.report_text import PERCENTILES, value_text
-from netfeed.units import duration_text
+from netfeed.latency.report_text import PERCENTILES
+from netfeed.latency.wording import heading, worded
+from netfeed.units import count_text, duration_text
 
 MAX_ROWS: Final = 2000
+LONG_FACT: Final = 60
+MARKS: Final = {FASTER: "good", SLOWER: "bad"}
+"""Words that a reader looks for."""
 _DIGEST: Final = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
 _POLICY: Final = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_DIGEST}'"
 
@@ -41,7 +46,9 @@ def _sections(report: Report) -> Iterator[str]:
         yield _section("Read this first", f'<ul class="notes">{"".join(_tags("li", report.notes))}</ul>')
     if report.distributions:
         yield _section("Latencies", _summary(report.distributions))
-    yield from (f"<section>{inline(one)}</section>" for one in plots(report))
+    yield from (f'<section class="wide">{inline(one)}</section>' for one in plots(report))
+    if more := undrawn(report):
+        yield _section("Not drawn", f"<p>{count_text(more, 'plot')} more: the first {MAX_PLOTS} are here.</p>")
     yield from (_section(one.name, _table(one)) for one in report.tables)
     if report.facts:
         yield _section("What was measured", f"<dl>{''.join(_facts(report))}</dl>")
@@ -58,7 +65,9 @@ def _tags(tag: str, texts: Iterable[str]) -> Iterator[str]:
 
 def _facts(report: Report) -> Iterator[str]:
     for name, value in report.facts.items():
-        yield f"<div><dt>{escaped(name)}</dt><dd>{escaped(value_text(value))}</dd></div>"
+        text = worded(name, value)
+        wide = ' class="long"' if len(text) > LONG_FACT else ""
+        yield f"<div{wide}><dt>{escaped(heading(name))}</dt><dd>{escaped(text)}</dd></div>"
 
 
 def _summary(found: Sequence[Distribution]) -> str:
@@ -95,15 +104,15 @@ def _numbers(one: Distribution) -> Iterator[str]:
 def _table(one: Table) -> str:
     text = [any(isinstance(row[at], str) for row in one.rows) for at in range(len(one.columns))]
     side = [' class="text"' if is_text else "" for is_text in text]
-    head = "".join(f"<th{where}>{escaped(name)}</th>" for where, name in zip(side, one.columns, strict=True))
-    rows = "".join(
-        f"<tr>{''.join(_cell(value, where) for value, where in zip(row, side, strict=True))}</tr>"
-        for row in one.rows[:MAX_ROWS]
-    )
+    head = "".join(f"<th{where}>{escaped(heading(name))}</th>" for where, name in zip(side, one.columns, strict=True))
+    rows = "".join(f"<tr>{''.join(map(_cell, one.columns, row, side))}</tr>" for row in one.rows[:MAX_ROWS])
     more = f"<p>and {len(one.rows) - MAX_ROWS:,} more rows</p>" if len(one.rows) > MAX_ROWS else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
 
 
-def _cell(value: Value, side: str) -> str:
+def _cell(name: str, value: Value, side: str) -> str:
     number = f' data-value="{value}"' if isinstance(value, int | float) and not isinstance(value, bool) else ""
-    return f"<td{side}{number}>{escaped(value_text(value))}</td>"
+    text = escaped(worded(name, value))
+    if isinstance(value, str) and value in MARKS:
+        text = f'<b class="{MARKS[value]}">{text}</b>'
+    return f"<td{side}{number}>{text}</td>"

@@ -15,7 +15,10 @@ from netfeed.latency import Histogram, hdr
 from netfeed.latency.report import Distribution, HeatMap, Report, Series, Table, Value
 
 SCHEMA: Final = 1
-MAX_BYTES: Final = 2**26
+MAX_BYTES: Final = 2**25
+"""What is read back takes a score of bytes for each of them, at the worst."""
+MAX_POINTS: Final = 100_000
+"""Of a longer series the least and the most of each stretch are kept."""
 MAX_HISTOGRAMS: Final = 2048
 """Each takes a quarter of a mebibyte, however few characters told of it."""
 
@@ -99,6 +102,14 @@ class _Kind(msgspec.Struct):
     kind: str
 
 
+def _plain(value: Any) -> Any:
+    """Take a scalar of numpy for the number that it is."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is no value of a report")
+
+
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=_plain)
 _DECODER: Final = msgspec.json.Decoder(_Report)
 _KIND: Final = msgspec.json.Decoder(_Kind)
 
@@ -108,7 +119,7 @@ def dump(report: Report) -> bytes:
 
     Raises: ReportError when it is larger than what is read back.
     """
-    data = msgspec.json.encode(_described(report))
+    data = _ENCODER.encode(_described(report))
     if len(data) > MAX_BYTES:
         raise ReportError(f"the report has {len(data):,} bytes of JSON, and no more than {MAX_BYTES:,} are read back")
     return data
@@ -140,8 +151,9 @@ def _counted(h: Histogram) -> _Counted:
 
 
 def _series(one: Series) -> _Series:
-    values = np.asarray(one.values, np.float64)
-    return _Series(one.name, one.unit, np.asarray(one.at_ns, np.int64).tolist(), values.tolist())
+    kept = one.coarser(MAX_POINTS)
+    at, values = np.asarray(kept.at_ns, np.int64), np.asarray(kept.values, np.float64)
+    return _Series(one.name, one.unit, at.tolist(), values.tolist())
 
 
 def _heat_map(one: HeatMap) -> _HeatMap:

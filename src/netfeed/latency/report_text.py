@@ -1,74 +1,65 @@
 """A report for people at a terminal: facts, percentiles, small bars of each distribution, tables, notes.
 
-Leaves out: colours. What a capture or a peer put into a name cannot steer a terminal: it is escaped.
+Leaves out: colours. What a capture or a peer put into a name is escaped (`wording`).
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Collection, Iterator, Sequence
+from textwrap import wrap
 from typing import Final
 
 import numpy as np
 
-from netfeed.latency import Histogram
-from netfeed.latency.report import Distribution, Report, Series, Table, Value
+from netfeed.latency.plot.axis import measured
+from netfeed.latency.plot.distributions import densities, log_edges
+from netfeed.latency.report import Distribution, HeatMap, Report, Series, Table
+from netfeed.latency.wording import heading, printable, value_text, worded
 from netfeed.units import duration_text
 
 PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9, 99.99)
 MAX_ROWS: Final = 60
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
-_ASCII: Final = " .:-=+*#@"
+_PLAIN: Final = " .:-=+*#@"
+_GAP: Final = "  "
+_WIDEST_HEAD: Final = 24
+_NARROWEST: Final = 12
+"""A column of text is not cut to less."""
 
 
 def report_text(report: Report, *, width: int = 80, blocks: bool = True) -> str:
     """Write a report as lines of text. Bars are of unicode blocks, or of plain signs without `blocks`."""
     parts = [
-        [printable(report.title)],
-        [f"  {printable(name)}: {value_text(value)}" for name, value in report.facts.items()],
-        _distributions(report.distributions, width, blocks),
-        *(_series(one, width, blocks) for one in report.series),
-        *(_table(one) for one in report.tables),
-        [f"note: {printable(note)}" for note in report.notes],
+        wrap(printable(report.title), width),
+        list(_facts(report, width)),
+        percentile_lines(report.distributions, width),
+        *(list(_bars(one, width, blocks)) for one in report.distributions),
+        *(list(_heat(one, width, blocks)) for one in report.heat_maps),
+        *(list(_series(one, width, blocks)) for one in report.series),
+        *(_table(one, width) for one in report.tables),
+        [line for note in report.notes for line in _hanging("note: ", printable(note), width)],
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
-def printable(text: str) -> str:
-    """Replace what is not printable by escapes."""
-    return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+def _facts(report: Report, width: int) -> Iterator[str]:
+    wide = max((len(heading(name)) for name in report.facts), default=0)
+    for name, value in report.facts.items():
+        yield from _hanging(f"  {heading(name).ljust(min(wide, width // 3))}  ", worded(name, value), width)
 
 
-def value_text(value: Value) -> str:
-    """Write a plain value."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.6g}" if isinstance(value, float) else printable(value)
+def _hanging(head: str, text: str, width: int) -> list[str]:
+    """Wrap a text behind its head, its further lines below the first."""
+    return wrap(text, max(width, len(head) + 20), initial_indent=head, subsequent_indent=" " * len(head)) or [head]
 
 
-def aligned(rows: Sequence[Sequence[str]], *, left: Iterable[int] = (0,)) -> list[str]:
-    """Lay out rows of one length under each other: columns `left` begin together, the others end together."""
-    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    to_left = set(left)
-    return [
-        "  ".join(
-            cell.ljust(size) if at in to_left else cell.rjust(size)
-            for at, (cell, size) in enumerate(zip(row, wide, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-
-
-def _distributions(found: Sequence[Distribution], width: int, blocks: bool) -> list[str]:
+def percentile_lines(found: Sequence[Distribution], width: int) -> list[str]:
+    """Lay out the percentiles of distributions: in a narrow place without the least, then with names cut short."""
     if not found:
         return []
     head = ["", "count", "min", *(f"p{percent:g}" for percent in PERCENTILES), "max"]
-    lines = aligned([head, *(_row(one) for one in found)])
-    for one in found:
-        if one.histogram.count:
-            lines += ["", *_bars(one, width, blocks)]
+    rows = [head, *(_row(one) for one in found)]
+    lines = aligned(rows)
+    if max(map(len, lines)) > width:
+        lines = aligned([row[:2] + row[3:] for row in rows], width=width)
     return lines
 
 
@@ -82,44 +73,80 @@ def _time(value: int | None) -> str:
     return "-" if value is None else duration_text(value)
 
 
-def _bars(one: Distribution, width: int, blocks: bool) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]], *, left: Collection[int] = (0,), width: int | None = None) -> list[str]:
+    """Lay out rows of one length under each other: columns `left` begin together, the others end together.
+
+    The `left` ones are cut short where all of it would be wider than `width`.
+    """
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    spare = 0 if width is None else sum(wide) + len(_GAP) * (len(wide) - 1) - width
+    for at in sorted(left, key=lambda at: -wide[at]):
+        cut = min(max(spare, 0), max(0, wide[at] - _NARROWEST))
+        wide[at] -= cut
+        spare -= cut
+    return [
+        _GAP.join(
+            _cut(cell, size).ljust(size) if at in left else cell.rjust(size)
+            for at, (cell, size) in enumerate(zip(row, wide, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 2] + ".."
+
+
+def _bars(one: Distribution, width: int, blocks: bool) -> Iterator[str]:
     h = one.histogram
-    low, high = duration_text(h.min_ns or 0), duration_text(h.max_ns or 0)
     outside = [f"{h.negative:,} negative"] * bool(h.negative) + [f"{h.over:,} over an hour"] * bool(h.over)
-    said = [printable(one.name), *outside, *([printable(one.note)] if one.note else [])]
-    counts = log_bins(h, width - len(low) - len(high) - 4)
-    return [": ".join(said[:1] + [", ".join(said[1:])] * bool(said[1:])), f"{low} |{bars(counts, blocks)}| {high}"]
+    said = [*outside, *([printable(one.note)] if one.note else [])]
+    if not h.count and not said:
+        return
+    yield from _hanging(printable(one.name) + (": " if said else ""), ", ".join(said), width)
+    if h.count:
+        low, high = duration_text(h.min_ns or 0), duration_text(h.max_ns or 0)
+        edges = log_edges(h.min_ns or 0, h.max_ns or 0, max(10, width - len(low) - len(high) - 6))
+        yield f"  {low} |{bars(densities(h, edges).tolist(), blocks)}| {high}"
 
 
-def bars(values: Sequence[float], blocks: bool) -> str:
-    """Draw values as one line of bars; what is more than nothing is seen."""
-    signs = _BLOCKS if blocks else _ASCII
-    top = max(values, default=0) or 1
-    return "".join(signs[max(1, round(value / top * (len(signs) - 1)))] if value > 0 else " " for value in values)
+def bars(values: Sequence[float], blocks: bool, floor: float = 0.0) -> str:
+    """Draw values above `floor` as one line of bars; what is more than nothing is seen."""
+    signs = _BLOCKS if blocks else _PLAIN
+    top = (max(values, default=0.0) - floor) or 1.0
+    heights = (max(1, round((value - floor) / top * (len(signs) - 1))) if value else 0 for value in values)
+    return "".join(signs[height] for height in heights)
 
 
-def log_bins(histogram: Histogram, bins: int) -> list[int]:
-    """Count durations in `bins` intervals from the least to the most, each wider than the one before by one factor."""
-    low, high = max(histogram.min_ns or 0, 1), max(histogram.max_ns or 0, 1)
-    edges = np.unique(np.geomspace(low, max(high, low + 1), max(2, bins) + 1).astype(np.int64))
-    below = [0, *(histogram.at_most(int(edge)) for edge in edges[1:-1]), histogram.count]
-    return [after - before for before, after in pairwise(below)]
+def _heat(one: HeatMap, width: int, blocks: bool) -> Iterator[str]:
+    """Draw the 99th percentile over time, from the least to the most of it, by its logarithm."""
+    columns = one.coarser(max(10, width - 4)).columns
+    tails = [column.percentile(99) or 0 for column in columns]
+    told = [tail for tail in tails if tail]
+    if told:
+        yield (f"{printable(one.name)} over {duration_text(one.interval_ns * len(one.columns))}: p99 from "
+               f"{duration_text(min(told))} to {duration_text(max(told))}")  # fmt: skip
+        logs = [float(np.log(tail)) + 1 if tail else 0.0 for tail in tails]
+        yield f"  {bars(logs, blocks, floor=min(log for log in logs if log))}"
 
 
-def _series(one: Series, width: int, blocks: bool) -> list[str]:
+def _series(one: Series, width: int, blocks: bool) -> Iterator[str]:
     values = np.asarray(one.values, np.float64)
     values = values[np.isfinite(values)]
     if not len(values):
-        return []
+        return
     parts = np.array_split(values, min(len(values), max(10, width - 4)))
+    least, mean, most = (measured(float(value), one.unit) for value in (values.min(), values.mean(), values.max()))
+    said = f"least {least}, mean {mean}, most {most}"
+    yield from _hanging(f"{printable(one.name)} over time: ", printable(said), width)
     tops = [float(part.max()) for part in parts]
-    said = f"least {float(values.min()):.6g}, mean {float(values.mean()):.6g}, most {float(values.max()):.6g}"
-    return [f"{printable(one.name)} over time ({printable(one.unit)}): {said}", f"  {bars(tops, blocks)}"]
+    yield f"  {bars(tops, blocks, floor=min(0.0, *tops))}"
 
 
-def _table(one: Table) -> list[str]:
-    shown = [[value_text(value) for value in row] for row in one.rows[:MAX_ROWS]]
+def _table(one: Table, width: int) -> list[str]:
+    shown = [[worded(name, value) for name, value in zip(one.columns, row, strict=True)] for row in one.rows[:MAX_ROWS]]
     text = [at for at in range(len(one.columns)) if any(isinstance(row[at], str) for row in one.rows)]
-    lines = aligned([list(map(printable, one.columns)), *shown], left=text) if one.columns else []
-    more = [f"... and {len(one.rows) - MAX_ROWS:,} more rows"] if len(one.rows) > MAX_ROWS else []
+    head = [heading(name) if at in text else _cut(heading(name), _WIDEST_HEAD) for at, name in enumerate(one.columns)]
+    lines = aligned([head, *shown], left=text, width=width) if one.columns else []
+    more = [f"... and {value_text(len(one.rows) - MAX_ROWS)} more rows"] if len(one.rows) > MAX_ROWS else []
     return [printable(one.name), *lines, *more]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from netfeed.latency import report_json
+from netfeed.latency.hlog import hlog
 from netfeed.latency.plot.sheet import headline, plots
 from netfeed.latency.plot.svg import document
 from netfeed.latency.report import Report
@@ -66,6 +67,10 @@ def _html(report: Report) -> bytes:
     return report_html(report).encode()
 
 
+def _hlog(report: Report) -> bytes:
+    return hlog(report).encode()
+
+
 def _svg(report: Report) -> bytes:
     return document([headline(report), *plots(report)]).encode()
 
@@ -76,4 +81,10 @@ def _png(report: Report) -> bytes:
     return png([headline(report), *plots(report)])
 
 
-FORMS: Final[dict[str, Callable[[Report], bytes]]] = {".json": _json, ".html": _html, ".svg": _svg, ".png": _png}
+FORMS: Final[dict[str, Callable[[Report], bytes]]] = {
+    ".json": _json,
+    ".html": _html,
+    ".svg": _svg,
+    ".png": _png,
+    ".hlog": _hlog,
+}

@@ -11,14 +11,12 @@ from typing import Any, Final
 from netfeed.latency.plot.palette import LOOKS
 from netfeed.latency.plot.shapes import Area, Box, Dot, Drawing, Line, Point, Shape, Words
 from netfeed.latency.plot.svg import stacked
-from netfeed.latency.report_text import printable
+from netfeed.latency.wording import printable
 
 DOTS_PER_INCH: Final = 100
 """Shapes are in pixels: so many are an inch of the figure, which is written at twice as many."""
 _POINTS: Final = 72 / DOTS_PER_INCH
 _MARGIN: Final = 48.0
-MAX_HEIGHT: Final = 30_000.0
-"""What matplotlib's canvas holds, at twice the dots. Units: pixels."""
 
 
 def png(drawings: Sequence[Drawing]) -> bytes:
@@ -32,7 +30,6 @@ def png(drawings: Sequence[Drawing]) -> bytes:
         raise ImportError("a .png needs matplotlib: pip install 'netfeed[plots]', or name a .svg file") from error
     height, placed = stacked(drawings)
     width = max((one.width for one in drawings), default=0) + _MARGIN
-    height = min(height, MAX_HEIGHT)
     figure = Figure(figsize=(width / DOTS_PER_INCH, height / DOTS_PER_INCH), facecolor=LOOKS["paper"].day)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()

@@ -12,6 +12,8 @@ from netfeed.units import duration_text
 
 Tick = tuple[float, str]
 
+TINY: Final = 1e-250
+"""Quantities that differ by less are one; none beyond its inverse is drawn."""
 _ROUND_SECONDS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 """A step of time that a person counts in, from a second on."""
 
@@ -37,7 +39,7 @@ def _log_axis(low: int, high: int, label: str) -> Axis:
     decades = range(floor(start), ceil(end) + 1)
     steps = (1,) if end - start > 2.2 else (1, 2, 5)
     ticks = tuple((float(step * 10**e), duration_text(step * 10**e)) for e in decades if e >= 0 for step in steps)
-    fine = tuple(float(step * 10**e) for e in decades if e >= 0 for step in range(2, 10))
+    fine = tuple(float(step * 10**e) for e in decades if e >= 0 and len(decades) < 7 for step in range(2, 10))
 
     def place(value: float) -> float:
         return (log10(max(value, 1.0)) - start) / (end - start)
@@ -86,39 +88,47 @@ def percent_of(rare: float) -> float:
 def time_axis(low_ns: int, high_ns: int) -> Axis:
     """Make an axis of time, linear."""
     span = max(high_ns - low_ns, 1)
-    step = _time_step(span / 7)
-    start, end = float(low_ns), float(low_ns + span)
-    unit, scale = _unit(max(abs(start), abs(end)))
-    if scale == 1e9 and end >= 7.2e12 and step >= 6e10:
-        unit, scale = "min", 6e10
+    step = round(_time_step(span / 7))  # integers: floats do not tell nanoseconds of a long time apart
+    unit, scale = _unit(max(abs(low_ns), abs(low_ns + span)))
+    unit, scale = next((long for long in _LONG if step % long[1] == 0), (unit, scale))
     decimals = max(0, -floor(log10(step / scale) + 1e-9))
-    first = ceil(start / step - 1e-9)
-    ticks = [at * step for at in range(first, floor(end / step + 1e-9) + 1)]
+    ticks = [at * step for at in range(-(-low_ns // step), (low_ns + span) // step + 1)]
     labels = tuple((value, f"{value / scale:,.{decimals}f} {unit}") for value in ticks)
-    return Axis("time since the beginning", lambda value: (value - start) / (end - start), labels)
+    return Axis("time since the beginning", lambda value: (value - low_ns) / span, labels)
+
+
+_LONG: Final = (("h", 3.6e12), ("min", 6e10))
 
 
 def _time_step(least_ns: float) -> float:
     if least_ns < 5e8:
         return max(1.0, nice_step(least_ns))
-    return next((seconds * 1e9 for seconds in _ROUND_SECONDS if seconds * 1e9 >= least_ns), 14400e9 * 2)
+    longer = nice_step(least_ns / 3.6e12) * 3.6e12
+    return next((seconds * 1e9 for seconds in _ROUND_SECONDS if seconds * 1e9 >= least_ns), longer)
 
 
 def quantity_axis(high: float, label: str, low: float = 0.0) -> Axis:
     """Make an axis of any quantity, linear, that holds 0."""
     low, high = min(low, 0.0), max(high, 0.0)
-    step = nice_step((high - low) / 4 or 0.25)
+    step = nice_step((high - low) / 4) if high - low > TINY else 1.0
+    name = "" if label == "ns" else label
     start, end = floor(low / step) * step, max(ceil(high / step), 1 + floor(low / step)) * step
-    ticks = [start + at * step for at in range(round((end - start) / step) + 1)]
-    return Axis(label, lambda value: (value - start) / (end - start), tuple((one, quantity_text(one)) for one in ticks))
+    values = [start + at * step for at in range(round((end - start) / step) + 1)]
+    ticks = tuple((one, duration_text(round(one)) if label == "ns" else quantity_text(one)) for one in values)
+    return Axis(name, lambda value: (value - start) / (end - start), ticks)
+
+
+def measured(value: float, unit: str) -> str:
+    """Write a quantity with its unit; nanoseconds with the unit that reads best."""
+    return duration_text(round(value)) if unit == "ns" else f"{quantity_text(value)} {unit}"
 
 
 def quantity_text(value: float) -> str:
     """Write a quantity shortly: 1,200 or 3.4M."""
     for letter, scale in (("G", 1e9), ("M", 1e6)):
         if abs(value) >= scale:
-            return f"{value / scale:.6g}{letter}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.6g}"
+            return f"{value / scale:.4g}{letter}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def nice_step(least: float) -> float:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import log10
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from netfeed.latency import Histogram
+from netfeed.latency.hdr import bounds_of, index_of
 from netfeed.latency.plot.axis import duration_axis, percent_of, quantity_axis, tail_axis
 from netfeed.latency.plot.frame import Frame, thinned
 from netfeed.latency.plot.shapes import Area, Dot, Drawing, Line, box_polygon
@@ -68,11 +69,12 @@ def histogram_plot(found: Sequence[Distribution], title: str) -> Drawing:
     low, high = extremes([one.histogram for one in found])
     edges = log_edges(low, high, BINS)
     shares = [100 * counts_between(one.histogram, edges) / one.histogram.count for one in found]
-    top = max(float(share.max()) for share in shares)
+    heights = [np.minimum(100 * densities(one.histogram, edges) / one.histogram.count, 100) for one in found]
+    top = max(float(height.max()) for height in heights)
     legend = [(f"solid{at}", one.name) for at, one in enumerate(found)]
     frame = Frame(title, duration_axis(low, high, "latency"), quantity_axis(top, "share, %"), height=320, legend=legend)
-    for at, share in enumerate(shares):
-        outline = [(frame.x(edge), frame.y(value)) for (left, right), value in zip(pairwise(edges), share, strict=True)
+    for at, height in enumerate(heights):
+        outline = [(frame.x(edge), frame.y(value)) for (left, right), value in zip(pairwise(edges), height, strict=True)
                    for edge in (left, right)]  # fmt: skip
         ground = ((outline[-1][0], frame.y(0)), (outline[0][0], frame.y(0)))
         frame.shapes += [Area(((*outline, *ground),), f"area{at}"), Line(tuple(outline), f"line{at}")]
@@ -88,9 +90,9 @@ def histogram_plot(found: Sequence[Distribution], title: str) -> Drawing:
 def spark(one: Distribution, at: int, low: int, high: int) -> Drawing:
     """Draw a distribution as small as a word, between the extremes of its neighbours."""
     edges = log_edges(low, high, 50)
-    counts = counts_between(one.histogram, edges)
+    counts = densities(one.histogram, edges)
     wide = SPARK_WIDTH / (len(edges) - 1)
-    top = max(int(counts.max()), 1)
+    top = float(counts.max())
     bars = tuple(
         box_polygon(k * wide, SPARK_HEIGHT * (1 - max(count / top, 0.06)), (k + 0.85) * wide, SPARK_HEIGHT)
         for k, count in enumerate(counts.tolist())
@@ -107,9 +109,12 @@ def extremes(histograms: Sequence[Histogram]) -> tuple[int, int]:
 
 
 def log_edges(low_ns: int, high_ns: int, bins: int) -> list[int]:
-    """Cut a range of durations into `bins` at most, each wider than the one before by one factor."""
+    """Cut a range of durations into `bins` at most, each wider than the one before by one factor, as nearly as buckets
+    can be parted.
+    """
     low, high = max(low_ns, 1), max(high_ns, low_ns + 1, 2)
-    return [int(edge) for edge in np.unique(np.round(np.geomspace(low, high, bins + 1)).astype(np.int64))]
+    inner = (bounds_of(index_of(round(edge)))[1] for edge in np.geomspace(low, high, bins + 1)[1:-1].tolist())
+    return [low, *(edge for edge in dict.fromkeys(inner) if low < edge < high), high]
 
 
 def counts_between(histogram: Histogram, edges: Sequence[int]) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
@@ -118,6 +123,13 @@ def counts_between(histogram: Histogram, edges: Sequence[int]) -> "np.ndarray[tu
     below = np.concatenate(([0], np.cumsum(counts)))
     upto = below[np.searchsorted(highest, np.array(edges[1:-1], np.int64), side="right")]
     return np.diff(np.concatenate(([0], upto, [histogram.count])))
+
+
+def densities(histogram: Histogram, edges: Sequence[int]) -> "np.ndarray[Any, np.dtype[np.float64]]":
+    """Count as `counts_between`, and even out that some bins are wider than others."""
+    widths = np.diff(np.log(np.array(edges, np.float64)))
+    evened: np.ndarray[Any, np.dtype[np.float64]] = counts_between(histogram, edges) * (widths.mean() / widths)
+    return evened
 
 
 def buckets(histogram: Histogram) -> "tuple[np.ndarray[tuple[int], np.dtype[np.int64]], ...]":

@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 
 from netfeed.latency import Histogram
-from netfeed.latency.plot.axis import duration_axis, quantity_axis, quantity_text, time_axis
-from netfeed.latency.plot.distributions import counts_between, extremes, log_edges
+from netfeed.latency.plot.axis import TINY, duration_axis, measured, quantity_axis, time_axis
+from netfeed.latency.plot.distributions import densities, extremes, log_edges
 from netfeed.latency.plot.frame import Frame
 from netfeed.latency.plot.palette import HEAT
 from netfeed.latency.plot.shapes import Area, Drawing, Line, Point, box_polygon
@@ -31,14 +31,14 @@ def series_plot(one: Series) -> Drawing | None:
     start, end = stretches[0][0], stretches[-1][1]
     most, least = max(at[4] for at in stretches), min(at[2] for at in stretches)
     frame = Frame(f"{one.name} over time", time_axis(start, end), quantity_axis(most, one.unit, least), height=280)
-    upper = [((frame.x((left + right) / 2)), frame.y(top)) for left, right, _, _, top in stretches]
-    lower = [((frame.x((left + right) / 2)), frame.y(low)) for left, right, low, _, _ in stretches]
+    upper = [(frame.x(at), frame.y(top)) for left, right, _, _, top in stretches for at in (left, right)]
+    lower = [(frame.x(at), frame.y(low)) for left, right, low, _, _ in stretches for at in (left, right)]
     ground = lower if len(one.values) > MAX_POINTS else [(x, frame.y(0)) for x, _ in lower]
     frame.shapes += [Area(((*upper, *reversed(ground)),), "area0"), Line(tuple(upper), "line0")]
     for left, right, low, mean, top in stretches:
-        range_text = f"{quantity_text(low)} to {quantity_text(top)}, mean {quantity_text(mean)}"
-        said = quantity_text(top) if low == top else range_text
-        frame.column(left, right, f"{duration_text(round(left))}: {said} {one.unit}")
+        least_text, mean_text, most_text = (measured(value, one.unit) for value in (low, mean, top))
+        said = most_text if low == top else f"{least_text} to {most_text}, mean {mean_text}"
+        frame.column(left, right, f"{duration_text(left)}: {said}")
     return frame.drawing()
 
 
@@ -46,12 +46,12 @@ def _stretches(one: Series) -> Iterator[tuple[int, int, float, float, float]]:
     """Give (start, end, least, mean, most) of each stretch of a series, MAX_POINTS at most."""
     at, values = np.asarray(one.at_ns, np.int64), np.asarray(one.values, np.float64)
     told = np.isfinite(values)
-    at, values = at[told], values[told]
+    at, values = at[told], np.clip(values[told], -1 / TINY, 1 / TINY)
     order: Any = np.argsort(at, kind="stable")
     at, values = at[order], values[order]
     if not len(at):
         return
-    step = max(1, int(at[-1] - at[0]) // max(1, len(at) - 1))
+    step = max(1, (int(at[-1]) - int(at[0])) // max(1, len(at) - 1))
     for part in np.array_split(np.arange(len(at)), min(len(at), MAX_POINTS)):
         seen = values[part]
         yield int(at[part[0]]), int(at[part[-1]]) + step, float(seen.min()), float(seen.mean()), float(seen.max())
@@ -65,7 +65,7 @@ def heat_plot(whole: HeatMap) -> Drawing | None:
         return None
     frame = Frame(
         f"{one.name} over time", time_axis(0, one.interval_ns * len(one.columns)), duration_axis(low, high, "latency"),
-        height=380, legend=[("heat6", "often"), ("heat1", "rarely"), ("middle", "median"), ("tail", "p99")],
+        height=380, legend=[("heat7", "often"), ("heat1", "rarely"), ("middle", "median"), ("tail", "p99")],
     )  # fmt: skip
     frame.shapes += _cells(frame, one, log_edges(low, high, ROWS))
     for percent, style in ((50.0, "middle"), (99.0, "tail")):
@@ -85,7 +85,7 @@ def _said(start: int, end: int, column: Histogram) -> str:
 
 def _cells(frame: Frame, one: HeatMap, edges: list[int]) -> list[Area]:
     """Draw the cells, those of one shade together."""
-    counts = np.array([counts_between(column, edges) for column in one.columns])
+    counts = np.array([densities(column, edges) for column in one.columns])
     shades = np.ceil((counts / counts.max()) ** GAMMA * len(HEAT)).astype(int)
     found: dict[int, list[tuple[Point, ...]]] = {}
     for at, shaded in enumerate(shades.tolist()):

@@ -1,5 +1,6 @@
 """How each style looks: colours by day and by night, strokes, fills and sizes of text. One row a style."""
 
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 
@@ -31,8 +32,8 @@ INK: Final = ("#0f172a", "#e2e8f0")
 PALE_INK: Final = ("#64748b", "#94a3b8")
 GRID: Final = ("#e2e8f0", "#27344a")
 FINE_GRID: Final = ("#f1f5f9", "#1b2638")
-WARM: Final = ("#dc2626", "#fca5a5")
-LIGHT_LINE: Final = ("#f97316", "#fdba74")
+WARM: Final = ("#dc2626", "#f43f5e")
+LIGHT_LINE: Final = ("#f97316", "#ea580c")
 
 LOOKS: Final[dict[str, Look]] = {
     "paper": Look(*PAPER, fill=True),
@@ -54,10 +55,11 @@ LOOKS: Final[dict[str, Look]] = {
 }
 
 
-def css(scope: str = "") -> str:
-    """Write all styles as a style sheet; night follows what the reader's system prefers."""
-    day = "".join(_rule(scope, name, look) for name, look in LOOKS.items())
-    night = "".join(f"{scope}.{name}{{{_paint(look)}:{look.night}}}" for name, look in LOOKS.items())
+def css(names: Collection[str] = LOOKS) -> str:
+    """Write styles as a style sheet; night follows what the reader's system prefers."""
+    looks = {name: look for name, look in LOOKS.items() if name in names}
+    day = "".join(_rule(name, look) for name, look in looks.items())
+    night = "".join(f".{name}{{{_paint(look)}:{look.night}}}" for name, look in looks.items())
     return f"{day}@media(prefers-color-scheme:dark){{{night}}}"
 
 
@@ -65,10 +67,10 @@ def _paint(look: Look) -> str:
     return "fill" if look.fill else "stroke"
 
 
-def _rule(scope: str, name: str, look: Look) -> str:
+def _rule(name: str, look: Look) -> str:
     parts = [f"{_paint(look)}:{look.day}"]
     parts += [] if look.fill else ["fill:none", f"stroke-width:{look.stroke:g}", "stroke-linejoin:round"]
     parts += [f"opacity:{look.opacity:g}"] if look.opacity < 1 else []
     parts += [f"font-size:{look.size:g}px"] if look.size else []
     parts += ["font-weight:600"] if look.bold else []
-    return f"{scope}.{name}{{{';'.join(parts)}}}"
+    return f".{name}{{{';'.join(parts)}}}"

@@ -10,19 +10,20 @@ from netfeed.latency.plot.over_time import heat_plot, series_plot
 from netfeed.latency.plot.palette import SERIES
 from netfeed.latency.plot.shapes import Drawing, Words
 from netfeed.latency.report import Report
-from netfeed.latency.report_text import value_text
+from netfeed.latency.wording import heading, worded
 
 MAX_TOGETHER: Final = len(SERIES)
 """More curves in one plot cannot be told apart."""
 MAX_PLOTS: Final = 48
+"""A canvas of matplotlib holds no more, and nobody scrolls further."""
 
 TITLE_LETTERS: Final = 76
-FACT_LETTERS: Final = 150
+FACT_LETTERS: Final = 128
 
 
 def headline(report: Report) -> Drawing:
     """Draw the title of a report, and its facts."""
-    facts = [f"{name}: {value_text(value)}" for name, value in report.facts.items()]
+    facts = [f"{heading(name)}: {worded(name, value)}" for name, value in report.facts.items()]
     lines = wrap(" · ".join(facts), FACT_LETTERS)
     words = [Words((0, 22), clipped(report.title, TITLE_LETTERS), "headline")]
     words += [Words((0, 46 + 18 * at), line, "label") for at, line in enumerate(lines)]
@@ -32,6 +33,13 @@ def headline(report: Report) -> Drawing:
 def plots(report: Report) -> list[Drawing]:
     """Draw a report: percentiles, histogram, heat maps, series; what counted nothing is left out."""
     return [one for one, _ in zip(_plots(report), range(MAX_PLOTS), strict=False)]
+
+
+def undrawn(report: Report) -> int:
+    """Count the plots that were too many."""
+    counted = sum(1 for one in report.distributions if one.histogram.count)
+    heats = sum(any(column.count for column in one.columns) for one in report.heat_maps)
+    return max(0, 2 * -(-counted // MAX_TOGETHER) + heats + len(report.series) - MAX_PLOTS)
 
 
 def _plots(report: Report) -> Iterator[Drawing]:

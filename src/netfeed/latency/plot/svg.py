@@ -30,12 +30,13 @@ def inline(drawing: Drawing) -> str:
 def document(drawings: Sequence[Drawing]) -> str:
     """Write drawings below each other, as a file of its own."""
     height, placed = stacked(drawings)
+    used = {shape.style for one in drawings for shape in one.shapes} | {"paper"}
     width = max((one.width for one in drawings), default=0) + 2 * _MARGIN
     parts = [
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
         f"viewBox={quoteattr(f'0 0 {width:g} {height:g}')} font-family={quoteattr(FONT)}>",
-        f'<style>{css()}</style><rect class="paper" width="{width:g}" height="{height:g}"/>',
+        f'<style>{css(used)}</style><rect class="paper" width="{width:g}" height="{height:g}"/>',
         *(
             f'<g transform="translate({x:g} {y:g})">{"".join(map(_shape, one.shapes))}</g>'
             for (x, y), one in zip(placed, drawings, strict=True)
@@ -76,6 +77,8 @@ def _title(said: str) -> str:
 
 def _closed(points: Sequence[Point]) -> str:
     (x, y), *rest = points
+    if len(rest) == 3 and rest == [(right := rest[0][0], y), (right, bottom := rest[1][1]), (x, bottom)]:
+        return f"M{_n(x)} {_n(y)}H{_n(right)}V{_n(bottom)}H{_n(x)}Z"  # most are boxes
     return f"M{_n(x)} {_n(y)}L{' '.join(f'{_n(a)} {_n(b)}' for a, b in rest)}Z"
 
 
