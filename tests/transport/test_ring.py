@@ -112,25 +112,32 @@ def test_the_twins_lose_the_same(steps: list[int]) -> None:
 
 
 def memory_of(capacity: int) -> bytearray:
-    memory = bytearray(plain.HEADER + capacity * plain.RECORD)
+    memory = bytearray(plain.HEADER + capacity * CHANGE.itemsize)
+    memory[8:12] = CHANGE.itemsize.to_bytes(4, "little")
     memory[16:24], memory[40:48] = capacity.to_bytes(8, "little"), plain.HEADER.to_bytes(8, "little")
     return memory
 
 
 @pytest.mark.parametrize(
-    ("capacity", "records", "size"),
+    ("record", "capacity", "records", "size"),
     [
-        (0, 4096, 8192),
-        (3, 4096, 8192),
-        (128, 4096, 8192),
-        (1, 64, 8192),
-        (1, 4097, 8192),
-        (1, 2**63, 8192),
-        (1, 0, 100),
+        (64, 0, 4096, 8192),
+        (64, 3, 4096, 8192),
+        (64, 128, 4096, 8192),
+        (64, 1, 64, 8192),
+        (64, 1, 4097, 8192),
+        (64, 1, 2**63, 8192),
+        (64, 1, 0, 100),
+        (0, 1, 4096, 8192),
+        (63, 1, 4096, 8192),
+        (128, 64, 4096, 8192),
+        (2**31, 1, 4096, 8192),
+        (8192, 1, 4096, 16384),
     ],
 )
-def test_a_header_that_lies_is_not_believed(twin: Any, capacity: int, records: int, size: int) -> None:
-    memory = bytearray(8192)
+def test_a_header_that_lies_is_not_believed(twin: Any, record: int, capacity: int, records: int, size: int) -> None:
+    memory = bytearray(max(size, 8192))
+    memory[8:12] = record.to_bytes(4, "little")
     memory[16:24], memory[40:48] = capacity.to_bytes(8, "little"), records.to_bytes(8, "little")
     for one in (twin.Writer, twin.Cursor):
         with pytest.raises(ValueError, match="ring"):
@@ -207,6 +214,36 @@ def test_what_is_no_ring_says_so(tmp_path: Path, twin: Any) -> None:
         Reader(tmp_path / "absent")
     with pytest.raises(ValueError, match="64 bytes"):
         Ring(path, np.dtype("<u4"))
+
+
+WIDE = np.dtype([("sequence", "<u8"), ("at_ns", "<i8", (7,)), ("more", "V64")])
+
+
+def test_records_can_be_of_several_lines(tmp_path: Path, twin: Any) -> None:
+    rows = np.zeros(3, WIDE)
+    rows["at_ns"] = np.arange(21).reshape(3, 7)
+    with Ring(tmp_path / "ring", WIDE, capacity=4) as ring, Reader(ring.path) as reader:
+        assert ring.writer.record == 128
+        ring.write(rows)
+        ring.write(rows)
+        assert reader.dtype == WIDE
+        assert reader.read()["at_ns"].tolist() == rows["at_ns"][1:].tolist()
+        assert reader.lost == 4
+        with pytest.raises(ValueError, match="128 bytes"):
+            ring.write(changes(0, 1))
+
+
+def test_a_writer_that_was_killed_is_told_from_one_that_is_quiet(make: Callable[..., Ring]) -> None:
+    ring = make()
+    with Reader(ring.path) as reader:
+        assert reader.made_ns > 1_700_000_000 * 10**9
+        assert not reader.abandoned
+        ring.writer = None  # nobody writes through the memory any more, and it can go
+        ring._memory.close()
+        assert reader.abandoned
+        ring.path.unlink()
+        assert reader.replaced
+        assert not reader.abandoned
 
 
 def test_a_bare_name_lies_in_memory() -> None:

@@ -2,6 +2,7 @@
 
     netfeed            the receiver's loop in the caller's thread: stamps, sequence, ten ITCH messages a packet applied
                        to order books, changes put into a ring in shared memory, the latency of each packet counted
+    netfeed:traced     the same, and every packet leaves a trace (`netfeed latency run`)
     netfeed:books      the same without a ring
     netfeed:batch      rows of a batch and nothing else: what `transport.Batch` costs
     pure               the plain twins (on few packets: they are slow)
@@ -30,7 +31,10 @@ from benches import Row
 from benches.itch_book import beginning, library
 from netfeed.book.change import CHANGE
 from netfeed.feed import path as plain_path
+from netfeed.latency.stage import TRACE
+from netfeed.transport import Tracer
 from netfeed.transport import receiver as plain
+from netfeed.transport.clock import chosen
 from netfeed.transport.ring import Ring
 from netfeed.venues.itch import ItchBooks as PlainItch
 from netfeed.wire import moldudp64
@@ -55,6 +59,7 @@ def rows(file: File | None, quick: bool) -> list[Row]:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     found: list[Row] = [
         ("netfeed", lambda: handled(packets, core, folder / "ring")),
+        ("netfeed:traced", lambda: handled(packets, core, folder / "ring", folder / "traces")),
         ("netfeed:books", lambda: handled(packets, core, None)),
         ("netfeed:batch", lambda: drained(packets, batches)),
         ("pure", lambda: handled(packets[: 2 * TWIN_PACKETS], twin, None)),
@@ -116,13 +121,15 @@ def steady(count: int) -> list[bytes]:
 # --- rows
 
 
-def handled(packets: list[bytes], kit: Callable[[], Any], ring: File | None) -> float:
+def handled(packets: list[bytes], kit: Callable[[], Any], ring: File | None, traced: File | None = None) -> float:
     """Drain with a receiver that has one channel, and check that its books took every message."""
     receiver_class, path_class, books = kit()
     shared = Ring(ring, CHANGE, capacity=1 << 16, names=1) if ring else None
+    traces = Ring(traced, TRACE, capacity=1 << 12, names=0) if traced else None
+    more = {"trace": Tracer(traces, tsc=chosen("auto"))} if traces else {}
     path = path_class()
     channel = path.add_channel(books)
-    receiver = receiver_class(path, shared.writer if shared else None, packets=BATCH)
+    receiver = receiver_class(path, shared.writer if shared else None, packets=BATCH, **more)
 
     def drain(fd: int) -> int:
         before = receiver.statistics().sockets[0].packets
@@ -142,11 +149,14 @@ def handled(packets: list[bytes], kit: Callable[[], Any], ring: File | None) -> 
             raise ValueError(f"not every message was taken: {books.by_type}, {books.books.statistics()}")
         if receiver.latencies().count != len(packets):
             raise ValueError("not every packet was counted")
+        if traces and traces.published != len(packets):
+            raise ValueError(f"{traces.published} packets of {len(packets)} were traced")
         return value
     finally:
         receiver.close()
-        if shared:
-            shared.close()
+        for one in (shared, traces):
+            if one:
+                one.close()
 
 
 def drained(

@@ -127,6 +127,9 @@ cdef class Path:
         cdef Lane *lane = self.lane_of(channel)
         return lane.next, lane.last_ts, None if lane.last_send == LOWEST else lane.last_send
 
+    def number(self, int channel):
+        return self.lane_of(channel).number
+
     def drain_lines(self, int channel):
         """Take the accounts: (line, packets, first, duplicates, bytes, last_ts, (count, min, max, sum) behind)."""
         cdef Lane *lane = self.lane_of(channel)

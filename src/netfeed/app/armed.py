@@ -43,6 +43,13 @@ class Armed:
         number = self.numbers.get(lane.number)
         return number in self.attached and not self.closed and self.receiver.owner(number) != 0
 
+    def following(self, lane: Lane) -> int | None:
+        """Give the next sequence of a lane, whoever has it; None before the first."""
+        number = self.numbers.get(lane.number)
+        if number is None or not (number in self._near or self.is_out(lane)):
+            return lane.channel.next_sequence
+        return int(self.path.position(number)[0] if number in self._near else self.receiver.progress(number)[0])
+
     def accept(self, lane: Lane, line: int, payload: Buffer, ts_ns: int) -> int | None:
         """Let the path take a packet for the loop; give its status, None when the lane's channel is the one to ask."""
         number = self.numbers.get(lane.number)

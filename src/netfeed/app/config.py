@@ -22,7 +22,7 @@ from netfeed.app.configuration import SCHEMA_VERSION, Channel, Configuration, Li
 from netfeed.errors import ConfigurationFileError
 from netfeed.units import parse_duration, parse_size
 
-SECTIONS: Final = ("receive", "process", "books", "stream", "journal", "recording", "ring", "endpoints")
+SECTIONS: Final = ("receive", "process", "books", "stream", "journal", "recording", "ring", "trace", "endpoints")
 MAX_BYTES: Final = 4 * 2**20
 """A larger file is no configuration."""
 _NO_SNAPSHOTS: Final = {"itch50": "GLIMPSE is its snapshot", "iex": "it has none"}

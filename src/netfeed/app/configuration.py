@@ -205,6 +205,15 @@ class Ring(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     changes: Annotated[int, Meta(ge=1024, le=2**26)] = 2**17
 
 
+class Trace(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The stamps of packets on their way to the books, in shared memory; without a `ring` none are taken."""
+
+    ring: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$", extra={"example": "netfeed-trace"})] | None = None
+    every: Annotated[int, Meta(ge=1, le=2**20)] = 1
+    records: Annotated[int, Meta(ge=1024, le=2**24)] = 2**16
+    clock: Literal["auto", "tsc", "system"] = "auto"
+
+
 class Endpoints(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where /metrics, /healthz and /readyz are served; the empty text serves none."""
 
@@ -225,6 +234,7 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     journal: Journal = Journal()
     recording: Recording = Recording()
     ring: Ring = Ring()
+    trace: Trace = Trace()
     endpoints: Endpoints = Endpoints()
 
 

@@ -39,6 +39,11 @@ class Fast:
         """Say whether no channel is armed: then nothing would be taken."""
         return not self._armed
 
+    def following(self, lane: Lane) -> int | None:
+        """Give the next sequence of a lane, whoever has it; None before the first."""
+        number = self._channels.get(id(lane))
+        return self.path.position(number)[0] if number in self._armed else lane.channel.next_sequence
+
     def give_way(self, lane: Lane) -> None:
         """Write into a channel what the path did for it."""
         number = self._channels.get(id(lane))

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from netfeed.app.changes import Rows
+from netfeed.feed.ports import MORE_LINES
 from netfeed.transport.receiver_account import MAX_SOURCES
 from netfeed.wire.capture import NO_TIME
 
@@ -35,6 +36,7 @@ class Inlet:
         self.dry = True
         self.waiting: Rows | None = None
         self.newest_ns = NO_TIME
+        self.user_ns = NO_TIME  # when the batch came from the kernel, where somebody traces
         self.received = self.foreign = self.kernel_drops = self.queue_drops = self.cut = self.failures = 0
         self.admit(sources)
 
@@ -126,3 +128,8 @@ def exact(sources: Sequence[str]) -> list[bytes] | None:
         hosts += [ip_address(int(network.network_address) + k).packed for k in range(network.num_addresses)]
     mapped = [bytes(10) + b"\xff\xff" + host if len(host) == 4 else host for host in hosts]
     return mapped if len(mapped) <= MAX_SOURCES else None
+
+
+def line_of(port: int) -> int:
+    """Give the path's number of a line by its port."""
+    return port if port < 2 else port - MORE_LINES + 2

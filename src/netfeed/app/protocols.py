@@ -11,12 +11,18 @@ new_feed   where the protocol offers natural refresh (CME), it takes `natural_re
 from collections.abc import Callable
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from netfeed.feed.framing import FRAMINGS, Framing
 from netfeed.feed.ports import Port
 from netfeed.machine import Buffer
 from netfeed.wire import cme, starbase
+
+END_OF_SESSION: Final = 0xFFFF
+COUNTS: Final[dict[str, tuple[slice, Literal["big", "little"]]]] = {
+    "itch50": (slice(18, 20), "big"), "starbase": (slice(22, 24), "little"),
+}  # fmt: skip
+"""Where a packet says how many messages it has; END_OF_SESSION is no count."""
 
 
 @dataclass(frozen=True, slots=True)

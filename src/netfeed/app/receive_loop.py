@@ -13,7 +13,9 @@ from typing import Any, Final
 from netfeed.app.changes import Rows
 from netfeed.app.fast import Fast
 from netfeed.app.inlet import Inlet, joined
+from netfeed.app.traces import Stamps, Traces
 from netfeed.feed.path import Status
+from netfeed.latency.stage import ABSENT
 from netfeed.machine import NEVER
 from netfeed.transport import Batch
 from netfeed.wire.capture import NO_TIME, Kind
@@ -28,6 +30,8 @@ class LoopReceiver:
     def __init__(self, live: Any) -> None:
         self.fast = Fast()
         self._live = live
+        config = live.config.trace
+        self.traces = Traces(config, live.slots) if config.ring is not None else None
         self._numbered: dict[int, Inlet] = {}
         self._active: list[Inlet] = []
 
@@ -86,6 +90,9 @@ class LoopReceiver:
     def collect(self) -> None:
         """Hand on what changed."""
         self._live.drive.collect(self._live.now)
+        if self.traces is not None:
+            for slot in self._live.slots:
+                self.traces.published(slot, self.fast.following(slot.lane))
 
     def catch_up(self, slot: Any) -> None:
         """Work off what came in before a channel admits others: nothing waits here unjudged."""
@@ -95,7 +102,7 @@ class LoopReceiver:
 
     def account(self) -> dict[str, Any]:
         """Say how packets come in."""
-        return {"how": "loop"}
+        return {"how": "loop", **(self.traces.account() if self.traces is not None else {})}
 
     def heartbeats(self, slot: Any) -> int:
         """Count the heartbeats that the channel did not see: none."""
@@ -105,7 +112,9 @@ class LoopReceiver:
         """There are none but the loop's own."""
 
     def close(self) -> None:
-        """There is nothing to close but sockets, which are others'."""
+        """Close the traces; sockets are others'."""
+        if self.traces is not None:
+            self.traces.close()
 
     def _activate(self, inlet: Inlet) -> None:
         inlet.dry = False
@@ -124,6 +133,8 @@ class LoopReceiver:
             return
         if not count:
             return
+        if self.traces is not None:
+            inlet.user_ns = time.time_ns()
         inlet.dry = count < batch.capacity
         inlet.kernel_drops = max(inlet.kernel_drops, batch.drops)
         packets = inlet.take(batch.packets[:count], now_ns)
@@ -135,6 +146,7 @@ class LoopReceiver:
         """Hand packets on, the path what is expected, the lane the rest, and collect what changed."""
         live, drive = self._live, self._live.drive
         at, count = 0, len(packets)
+        before = {slot.index: self.fast.following(slot.lane) for slot in live.slots} if self.traces is not None else {}
         rows: list[tuple[Any, ...]] = []
         while at < count:
             if not self.fast.idle:
@@ -149,8 +161,19 @@ class LoopReceiver:
             rows = rows or packets.tolist()
             self._plain(data, rows[at])
             at += 1
+        if self.traces is not None:
+            self._trace(self.traces, data, packets, before)
         self.collect()
         live.latencies.record_all(time.time_ns() - packets["ts_ns"])
+
+    def _trace(self, traces: Traces, data: Any, packets: Rows, following: dict[int, int | None]) -> None:
+        """Trace packets that were handled: nobody looked at the clock when each was decoded."""
+        for row in packets.tolist():
+            inlet = self._numbered[row[_NUMBER]]
+            slot, payload = inlet.slot, data[row[_AT] : row[_AT] + row[_LENGTH]]
+            kernel_ns = ABSENT if inlet.batch.hardware else row[_TS]
+            stamps = Stamps(row[_TS], kernel_ns, inlet.user_ns, ABSENT)
+            following[slot.index] = traces.came(inlet, payload, stamps, following[slot.index])
 
     def _plain(self, data: Any, row: tuple[Any, ...]) -> None:
         inlet = self._numbered[row[_NUMBER]]

@@ -15,18 +15,20 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 
 from netfeed.app.armed import Armed
 from netfeed.app.changes import Rows, renumbered, taken_from
-from netfeed.app.inlet import Inlet, exact
+from netfeed.app.inlet import Inlet, exact, line_of
+from netfeed.app.protocols import COUNTS, END_OF_SESSION
 from netfeed.app.slots import Slot
+from netfeed.app.traces import Stamps, Traces
 from netfeed.book.change import CHANGE, NO_BOOK
 from netfeed.feed import Path
 from netfeed.feed.path import MAX_LINES, Status
-from netfeed.feed.ports import LINES, MORE_LINES
+from netfeed.feed.ports import LINES
 from netfeed.host.processor import attainable
 from netfeed.machine import NEVER
 from netfeed.transport import Receiver
@@ -52,11 +54,6 @@ TRIES: Final = 64
 """How often a channel is offered in a row."""
 NEAR: Final = 10_000
 """A copy that is older than this is looked at closely: it may be the beginning of a new count."""
-END_OF_SESSION: Final = 0xFFFF
-_COUNTS: Final[dict[str, tuple[slice, Literal["big", "little"]]]] = {
-    "itch50": (slice(18, 20), "big"), "starbase": (slice(22, 24), "little"),
-}  # fmt: skip
-"""Where a packet says how many messages it has."""
 
 
 class ThreadReceiver:
@@ -77,6 +74,7 @@ class ThreadReceiver:
         self._aside: list[tuple[int, Any]] = []
         for slot in live.slots:
             self.fast.add(slot)
+        self.traces = Traces(config.trace, live.slots) if config.trace.ring is not None else None
         name = config.ring.name or f"netfeed.{os.getpid()}.{id(self):x}"
         self._ring = Ring(name, CHANGE, capacity=config.ring.changes, mode=0o644 if config.ring.name else 0o600)
         self._reader = Reader(self._ring.path)
@@ -86,7 +84,7 @@ class ThreadReceiver:
             path, self._ring.writer, packets=config.receive.batch, size=config.receive.packet_size, queue=QUEUE_BYTES,
             journal=config.journal.queue if config.journal.path else 0, spin=config.receive.spin,
             cpu=config.receive.cpu, priority=attainable(config.receive.priority),
-            hardware=config.receive.hardware_stamps,
+            hardware=config.receive.hardware_stamps, trace=self.traces.tracer if self.traces is not None else None,
         )  # fmt: skip
         self.fast.receiver = self._receiver
 
@@ -231,6 +229,7 @@ class ThreadReceiver:
             "changes": told.published, "changes_lost": self.lost, "taken": sum(one.taken for one in told.sockets),
             "diverted": sum(one.diverted for one in told.sockets), "queue_bytes": told.queue_bytes,
             "queue_most": told.queue_most, "queue_overflow": overflow, "journal_overflow": told.journal_overflow,
+            **(self.traces.account() if self.traces is not None else {}),
         }  # fmt: skip
 
     def heartbeats(self, slot: Slot) -> int:
@@ -258,6 +257,8 @@ class ThreadReceiver:
         self._receiver.close()
         self._reader.close()
         self._ring.close()
+        if self.traces is not None:
+            self.traces.close()
 
     # --- packets for plain Python
 
@@ -276,9 +277,17 @@ class ThreadReceiver:
         elif not inlet.admits(packet.source):
             inlet.foreign += 1
         else:
-            if not self._is_copy(inlet, packet) and not self._is_expected(inlet, packet):
-                self._live.plain(inlet, memoryview(packet.payload), packet.ts_ns)
+            if not self._is_copy(inlet, packet):
+                self._handle(inlet, packet)
             self._live.latencies.record(time.time_ns() - packet.ts_ns)
+
+    def _handle(self, inlet: Inlet, packet: Any) -> None:
+        following = self.fast.following(inlet.slot.lane) if self.traces is not None else None
+        if not self._is_expected(inlet, packet):
+            self._live.plain(inlet, memoryview(packet.payload), packet.ts_ns)
+        if self.traces is not None:
+            stamps = Stamps(packet.ts_ns, packet.kernel_ns, packet.user_ns, time.time_ns())
+            self.traces.came(inlet, packet.payload, stamps, following)
 
     def _put_aside(self, packet: Any) -> bool:
         """Keep a packet that is ahead of the thread for as long as the other line may bring what lies between.
@@ -291,7 +300,7 @@ class ThreadReceiver:
             return False
         first = protocol.sequence_of(packet.payload)
         following = self._receiver.progress(self.fast.numbers[lane.number])[0]
-        if first is None or not following < first <= following + NEAR or protocol.name not in _COUNTS:
+        if first is None or not following < first <= following + NEAR or protocol.name not in COUNTS:
             return False
         window = inlet.slot.config.recovery.reorder_window
         self._aside.append((max(self._live.now, packet.ts_ns - self.fast.skew_ns + window), packet))
@@ -299,7 +308,7 @@ class ThreadReceiver:
 
     def _is_copy(self, inlet: Inlet, packet: Any) -> bool:
         """Say whether a packet is of what the thread has taken in the meantime: then nothing need be called back."""
-        lane, count = inlet.slot.lane, _COUNTS.get(inlet.slot.protocol.name)
+        lane, count = inlet.slot.lane, COUNTS.get(inlet.slot.protocol.name)
         if count is None or inlet.port not in LINES or not self.fast.is_out(lane):
             return False
         first, messages = lane.protocol.sequence_of(packet.payload), int.from_bytes(packet.payload[count[0]], count[1])
@@ -333,6 +342,8 @@ class ThreadReceiver:
         rows = taken_from(slot.feed)
         if len(rows):
             self._receiver.publish(rows.copy())
+        if self.traces is not None:
+            self.traces.published(slot, slot.lane.channel.next_sequence)
         slot.lane.placed.clear()
         slot.lane.heal(self._live.now)
 
@@ -388,8 +399,3 @@ class ThreadReceiver:
             journal.note_drops(told.journal_overflow)
         while journal is not None and (blocks := self._receiver.journal()):
             journal.take_blocks(blocks)
-
-
-def line_of(port: int) -> int:
-    """Give the path's number of a line by its port."""
-    return port if port < 2 else port - MORE_LINES + 2

@@ -3,13 +3,24 @@
 import argparse
 from typing import Any
 
-from netfeed.cli import jitter, latency_compare, latency_pcap, latency_show, ping, pong
+from netfeed.cli import (
+    latency_compare,
+    latency_jitter,
+    latency_pcap,
+    latency_ping,
+    latency_pong,
+    latency_run,
+    latency_show,
+)
 
-VERBS: tuple[Any, ...] = (latency_pcap, ping, pong, jitter, latency_show, latency_compare)
+VERBS: tuple[Any, ...] = (
+    latency_run, latency_pcap, latency_ping, latency_pong, latency_jitter, latency_show, latency_compare,
+)  # fmt: skip
 """The modules of the verbs, in the order of the help."""
 
 _EXAMPLES = """examples:
-  netfeed latency pcap capture.pcap --link 10G                 bursts, lines, exchange to wire, TCP, from a capture alone
+  netfeed latency run feed.toml --duration 1m -o stages.html   where the time of a handler goes, stage by stage
+  netfeed latency pcap capture.pcap --link 10G                 bursts, lines, exchange to wire, TCP, of a capture alone
   netfeed latency pong udp://0.0.0.0:7400 --spin               on one host, and on the other:
   netfeed latency ping udp://192.0.2.7:7400 --spin             round trips at 1,000 a second
   netfeed latency jitter --cpus 2-3                            what this host does to threads that spin or sleep

@@ -36,6 +36,11 @@ OK, FAILED, USAGE, DATA, CONFIGURATION = 0, 1, 2, 3, 4
 DENIED = 77
 INTERRUPTED = 130
 
+VERBS = (
+    replay, decode, verify, run, record, listen, send, capture, igmp, sim, drill, latency, doctor, tune, config,
+)  # fmt: skip
+"""The modules of the verbs, in the order of the help."""
+
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of all verbs."""

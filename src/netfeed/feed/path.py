@@ -157,6 +157,10 @@ class Path:
         lane = self._lane(channel)
         return lane.next, lane.last_ts, lane.last_send
 
+    def number(self, channel: int) -> int:
+        """Give what a channel's changes bear as their channel."""
+        return self._lane(channel).number
+
     def drain_lines(self, channel: int) -> list[LineAccount]:
         """Take the accounts of the lines that had packets since the last call."""
         lane = self._lane(channel)

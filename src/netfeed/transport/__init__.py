@@ -7,8 +7,11 @@ from netfeed.build import select
 if TYPE_CHECKING:
     from netfeed.transport.batch import Batch
     from netfeed.transport.receiver import Receiver
+    from netfeed.transport.tracer import Decider, Tracer
 else:
     Batch = select("transport.mmsg", "netfeed.transport.batch", "Batch")
     Receiver = select("transport.thread", "netfeed.transport.receiver", "Receiver")
+    Decider = select("transport.trace", "netfeed.transport.tracer", "Decider")
+    Tracer = select("transport.trace", "netfeed.transport.tracer", "Tracer")
 
-__all__ = ["Batch", "Receiver"]
+__all__ = ["Batch", "Decider", "Receiver", "Tracer"]

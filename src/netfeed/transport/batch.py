@@ -49,6 +49,8 @@ class Batch:
         self.drops = 0
         """What SO_RXQ_OVFL had counted of the socket when the last batch that was not empty was received."""
         self.packets = np.zeros(packets, PACKET)
+        self.kernel_ns = np.full(packets, NO_TIME, np.int64)
+        """The kernel's own stamps, where those of `packets` may be the card's."""
         self.data = memoryview(bytearray(packets * size))
         self._size = size
 
@@ -78,7 +80,7 @@ class Batch:
             raise
         if at == 0:
             self.drops = 0
-        ts_ns, to, interface = self._read(control, destination)
+        ts_ns, self.kernel_ns[at], to, interface = self._read(control, destination)
         source, source_port, version = _address(name)
         kept = min(length, self._size)
         kind = Kind.UDP if kept == length else Kind.TRUNCATED
@@ -87,14 +89,16 @@ class Batch:
         )  # fmt: skip
         return True
 
-    def _read(self, control: list[Any], destination: bytes) -> tuple[int, bytes, int]:
-        """Give stamp, destination and interface, as far as the kernel tells them."""
-        ts_ns, interface = NO_TIME, 0
+    def _read(self, control: list[Any], destination: bytes) -> tuple[int, int, bytes, int]:
+        """Give the stamp, the kernel's own, destination and interface, as far as the kernel tells them."""
+        ts_ns, kernel_ns, interface = NO_TIME, NO_TIME, 0
         for level, kind, data in control:
             if (level, kind) == (socket.SOL_SOCKET, _SCM_TIMESTAMPNS):
-                ts_ns = _time(data) if ts_ns == NO_TIME else ts_ns
+                kernel_ns = _time(data) if kernel_ns == NO_TIME else kernel_ns
+                ts_ns = kernel_ns if ts_ns == NO_TIME else ts_ns
             elif (level, kind) == (socket.SOL_SOCKET, _SCM_TIMESTAMPING):
                 hard = _time(data[32:]) if self.hardware else 0
+                kernel_ns = _time(data) or kernel_ns
                 ts_ns = hard or _time(data) or ts_ns
             elif (level, kind) == (socket.SOL_SOCKET, _SO_RXQ_OVFL):
                 (self.drops,) = struct.unpack_from("=I", data)
@@ -102,7 +106,7 @@ class Batch:
                 interface, destination = struct.unpack_from("=I", data)[0], _MAPPED + data[8:12]
             elif (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
                 destination, interface = data[:16], struct.unpack_from("=I", data, 16)[0]
-        return ts_ns, destination, interface
+        return ts_ns, kernel_ns, destination, interface
 
 
 def _time(data: bytes) -> int:

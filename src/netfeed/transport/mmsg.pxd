@@ -38,7 +38,8 @@ cdef class Batch:
     cdef int size
     cdef Packet *rows           # of `packets_array`
     cdef uint8_t *bytes         # of `data_array`
-    cdef object packets_array, data_array
+    cdef int64_t *kernel        # of `stamps_array`: the kernel's own stamps, where `rows` may have the card's
+    cdef object packets_array, data_array, stamps_array
     cdef mmsghdr *heads
     cdef iovec *vectors
     cdef uint8_t *names

@@ -66,15 +66,17 @@ cdef extern from * nogil:
         *version = IN6_IS_ADDR_V4MAPPED(&six->sin6_addr) ? 4 : 6;
         return ntohs(six->sin6_port);
     }
-    static inline void nf_control(struct msghdr *head, int hardware, int64_t *ts_ns, int64_t *drops,
-                                  uint8_t *destination, uint32_t *interface) {
+    static inline void nf_control(struct msghdr *head, int hardware, int64_t *ts_ns, int64_t *kernel_ns,
+                                  int64_t *drops, uint8_t *destination, uint32_t *interface) {
         for (struct cmsghdr *one = CMSG_FIRSTHDR(head); one; one = CMSG_NXTHDR(head, one)) {
             const uint8_t *p = CMSG_DATA(one);
             size_t size = one->cmsg_len - CMSG_LEN(0);
             if (one->cmsg_level == SOL_SOCKET && one->cmsg_type == SCM_TIMESTAMPNS && size >= 16) {
-                if (*ts_ns == INT64_MIN) *ts_ns = nf_timespec(p);
+                if (*kernel_ns == INT64_MIN) *kernel_ns = nf_timespec(p);
+                if (*ts_ns == INT64_MIN) *ts_ns = *kernel_ns;
             } else if (one->cmsg_level == SOL_SOCKET && one->cmsg_type == SCM_TIMESTAMPING && size >= 48) {
                 int64_t soft = nf_timespec(p), hard = nf_timespec(p + 32);   /* zero: not taken */
+                if (soft) *kernel_ns = soft;
                 if (hardware && hard) *ts_ns = hard;
                 else if (soft) *ts_ns = soft;
             } else if (one->cmsg_level == SOL_SOCKET && one->cmsg_type == SO_RXQ_OVFL && size >= 4) {
@@ -98,7 +100,8 @@ cdef extern from * nogil:
         MSG_TRUNC
     uint16_t address_of "nf_address"(const void *name, uint8_t *to, uint8_t *version) noexcept
     void read_control "nf_control"(
-        msghdr *head, int hardware, int64_t *ts_ns, int64_t *drops, uint8_t *destination, uint32_t *interface
+        msghdr *head, int hardware, int64_t *ts_ns, int64_t *kernel_ns, int64_t *drops, uint8_t *destination,
+        uint32_t *interface
     ) noexcept
     cdef struct timespec:
         pass
@@ -125,6 +128,7 @@ cdef class Batch:
     def __cinit__(self, int packets=64, int size=2048, *, bint hardware=False):
         cdef int k
         cdef uint8_t[::1] rows, data
+        cdef int64_t[::1] stamps
         cdef int stride
         if not 1 <= packets <= 1024 or not 1 <= size <= 65536:
             raise ValueError("a batch has 1 to 1024 packets of 1 to 65536 bytes")
@@ -135,6 +139,9 @@ cdef class Batch:
         self.hardware = hardware
         self.packets_array = np.zeros(packets, _PACKET)
         self.data_array = np.zeros(packets * stride, np.uint8)
+        self.stamps_array = np.full(packets, NO_TIME, np.int64)
+        stamps = self.stamps_array
+        self.kernel = &stamps[0]
         rows = self.packets_array.view(np.uint8)
         data = self.data_array
         self.rows = <Packet *>&rows[0]
@@ -164,6 +171,10 @@ cdef class Batch:
     @property
     def packets(self):
         return self.packets_array
+
+    @property
+    def kernel_ns(self):
+        return self.stamps_array
 
     @property
     def data(self):
@@ -213,7 +224,7 @@ cdef class Batch:
         cdef msghdr *head = &self.heads[k].msg_hdr
         cdef Packet *row = &self.rows[k]
         cdef uint32_t length = self.heads[k].msg_len
-        row.ts_ns = NO_TIME
+        row.ts_ns = self.kernel[k] = NO_TIME
         row.interface = 0
         row.original_length = length
         row.kind = UDP
@@ -227,6 +238,8 @@ cdef class Batch:
         if self.named:
             row.source_port = address_of(head.msg_name, row.source, &row.ip_version)
             head.msg_namelen = NF_NAME
-        read_control(head, self.hardware, &row.ts_ns, &self.drops, row.destination, &row.interface)
+        read_control(
+            head, self.hardware, &row.ts_ns, &self.kernel[k], &self.drops, row.destination, &row.interface
+        )
         head.msg_controllen = NF_CONTROL
         head.msg_flags = 0

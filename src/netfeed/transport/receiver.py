@@ -31,7 +31,7 @@ from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from threading import Event, RLock, Thread
+from threading import RLock, Thread
 from time import monotonic_ns, sleep, time_ns
 from typing import Any, Final
 
@@ -40,9 +40,11 @@ from netfeed.latency.histogram import Histogram
 from netfeed.transport.batch import Batch
 from netfeed.transport.journal import block
 from netfeed.transport.receiver_account import Diverted, Owner, ReceiverStatistics, SocketStatistics, checked
-from netfeed.wire.capture import Kind
+from netfeed.transport.started import Started
+from netfeed.wire.capture import NO_TIME, Kind
 
 MAX_SOCKETS: Final = 256
+CHANGE_BYTES: Final = 64
 MAX_CHANNELS: Final = 1024
 """The bound of `feed.path`."""
 NO_CHANNEL: Final = -1
@@ -87,7 +89,8 @@ class Receiver:
     """Receives for all sockets of one path. `ring` is the writer that changes go to, None to throw them away.
 
     `queue` and `journal` are the bounds of what waits for plain Python, `journal` 0 keeps none; `cpu` pins the thread,
-    `priority` makes it SCHED_FIFO. Without `spin` it sleeps in epoll. Either `start` a thread, or call `turn`.
+    `priority` makes it SCHED_FIFO; `trace` is a `Tracer`. Without `spin` it sleeps in epoll. Either `start` a thread,
+    or call `turn`.
 
     Units: `queue` and `journal` in bytes.
     Raises: ValueError for bounds that are none.
@@ -96,12 +99,14 @@ class Receiver:
     def __init__(
         self, path: Any, ring: Any = None, *, packets: int = 32, size: int = 2048, queue: int = 1 << 24,
         journal: int = 0, spin: bool = False, cpu: int | None = None, priority: int | None = None,
-        hardware: bool = False,
+        hardware: bool = False, trace: Any = None,
     ) -> None:  # fmt: skip
+        if ring is not None and ring.record != CHANGE_BYTES:
+            raise ValueError(f"a change has {CHANGE_BYTES} bytes, and the ring's records {ring.record}")
         if not 1 << 12 <= queue <= 1 << 32 or not 0 <= journal <= 1 << 34:
             raise ValueError("a queue has 4 KiB to 4 GiB, a journal at most 16 GiB")
         self.path, self.spin, self.latency = path, spin, Histogram()
-        self._ring, self._cpu, self._priority = ring, cpu, priority
+        self._ring, self._cpu, self._priority, self._trace = ring, cpu, priority, trace
         self._batch = Batch(packets, size, hardware=hardware)
         self._sockets: list[_Socket] = []
         self._holds: dict[int, _Hold] = {}
@@ -307,7 +312,7 @@ class Receiver:
 
     # --- inside
 
-    def _run(self, started: "Started") -> None:
+    def _run(self, started: Started) -> None:
         started.run(self._cpu, self._priority)
         while not started.failed and not self._stop:
             self._once(_TURN_NS)
@@ -333,7 +338,9 @@ class Receiver:
                 one.errors += 1
                 one.error = os.strerror(error.errno or 0)
                 return
-            taken = [self._one(number, one, row) for row in self._batch.packets[:count]]
+            if count and self._trace is not None:
+                self._trace.received(count)
+            taken = [self._one(number, one, k) for k in range(count)]
             if any(taken):
                 self._tell(one.channel)
             now = time_ns()
@@ -346,8 +353,9 @@ class Receiver:
             if count < self._batch.capacity:
                 return
 
-    def _one(self, number: int, one: _Socket, row: Any) -> bool:
-        """Deal with a packet; say whether the path took it."""
+    def _one(self, number: int, one: _Socket, at: int) -> bool:
+        """Deal with a packet of the batch; say whether the path took it."""
+        row, kernel_ns = self._batch.packets[at], int(self._batch.kernel_ns[at])
         start, length, ts_ns = int(row["payload_offset"]), int(row["payload_length"]), int(row["ts_ns"])
         payload = self._batch.data[start : start + length]
         one.packets += 1
@@ -359,22 +367,29 @@ class Receiver:
         if one.sources and row["source"].tobytes() not in one.sources:
             one.foreign += 1
             return False
-        if whole and self._accepts(one, payload, ts_ns):
+        if whole and self._accepts(one, payload, ts_ns, kernel_ns):
             one.taken += 1
             return True
         source, port = row["source"].tobytes(), int(row["source_port"])
         if not one.sources and not self._journal_room and self._is_armed(one):
             source, port = bytes(16), 0
-        self._divert(one, Diverted(number, ts_ns, bytes(payload), source, port, bool(whole)))
+        user_ns = NO_TIME if self._trace is None else self._trace.user_ns
+        self._divert(one, Diverted(number, ts_ns, bytes(payload), source, port, bool(whole), user_ns, kernel_ns))
         return False
 
     def _is_armed(self, one: _Socket) -> bool:
         return one.channel != NO_CHANNEL and self._holds[one.channel].state is Owner.ARMED
 
-    def _accepts(self, one: _Socket, payload: memoryview, ts_ns: int) -> bool:
+    def _accepts(self, one: _Socket, payload: memoryview, ts_ns: int, kernel_ns: int) -> bool:
         if not self._is_armed(one):
             return False
-        return bool(self.path.accept(one.channel, one.line, payload, ts_ns) == _END)
+        before = self.path.position(one.channel)[0]
+        taken = bool(self.path.accept(one.channel, one.line, payload, ts_ns) == _END)
+        messages = self.path.position(one.channel)[0] - before
+        if messages and self._trace is not None:  # a copy changes no book
+            number = self.path.number(one.channel)
+            self._trace.decoded(number, one.line, ts_ns, kernel_ns, before, messages)
+        return taken
 
     def _divert(self, one: _Socket, packet: Diverted) -> None:
         size = _ENTRY + len(packet.payload)
@@ -404,6 +419,8 @@ class Receiver:
         self._published += len(changes)
         if self._ring is not None and len(changes):
             self._ring.write(changes)
+        if self._trace is not None:
+            self._trace.told()
 
     def _drain_event(self) -> None:
         with suppress(BlockingIOError):
@@ -418,33 +435,3 @@ class Receiver:
         if channel not in self._holds:
             raise ValueError(f"the receiver has no channel {channel}")
         return self._holds[channel]
-
-
-class Started:
-    """Lets who starts a thread know how its beginning went."""
-
-    def __init__(self) -> None:
-        self._event = Event()
-        self._error: OSError | None = None
-
-    def run(self, cpu: int | None, priority: int | None) -> None:
-        """Pin the calling thread and make it SCHED_FIFO; a child that it forks is not."""
-        try:
-            if cpu is not None:
-                os.sched_setaffinity(0, {cpu})
-            if priority is not None:
-                os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
-        except OSError as error:
-            self._error = error
-        self._event.set()
-
-    @property
-    def failed(self) -> bool:
-        """Say whether the thread must end."""
-        return self._error is not None
-
-    def wait(self) -> None:
-        """Wait for the thread. Raises: OSError without CAP_SYS_NICE, or for a processor that is not there."""
-        self._event.wait()
-        if self._error is not None:
-            raise self._error

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+from netfeed.wire.capture import NO_TIME
+
 MAX_SOURCES: Final = 8
 """Senders that the thread compares a packet with; who admits more judges by itself."""
 
@@ -22,7 +24,8 @@ class Diverted(NamedTuple):
     """A packet for plain Python. `source` has 16 bytes, IPv4 as ::ffff:a.b.c.d; one that was cut is not `whole`.
 
     While the receiver has the channel, it asks the kernel who sent a packet only where the socket has `sources` or
-    there is a journal: without, `source` and `source_port` are zeros.
+    there is a journal: without, `source` and `source_port` are zeros. `user_ns` is when its batch came from the kernel,
+    NO_TIME where nobody traces; `kernel_ns` the kernel's own stamp, where `ts_ns` may be the card's.
     """
 
     socket: int
@@ -31,6 +34,8 @@ class Diverted(NamedTuple):
     source: bytes
     source_port: int
     whole: bool
+    user_ns: int = NO_TIME
+    kernel_ns: int = NO_TIME
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ This twin defines `netfeed.transport.shared`. Where the words of the header lie,
 
     at    word             meaning
     0     8 bytes          MAGIC
-    8     u32              bytes of a record: RECORD
+    8     u32              bytes of a record, a multiple of 64
     16    u64              records that fit; a power of two
     24    u64              names that fit
     32    u64              where the names begin, in bytes
@@ -32,11 +32,14 @@ from typing import Any, Final
 import numpy as np
 
 HEADER: Final = 4096
-RECORD: Final = 64
+UNIT: Final = 64
+"""Records are whole lines of the cache."""
+MOST: Final = 4096
+"""Bytes of a record."""
 MAGIC: Final = b"NFRING1\0"
 AT_DESCRIPTION: Final = 1024
 _CAPACITY, _RECORDS, _CLAIMED, _PUBLISHED, _NAMES = (at // 8 for at in (16, 40, 64, 128, 256))
-_CLOSED: Final = 196 // 4
+_SIZE, _CLOSED = 8 // 4, 196 // 4
 _NAP_S: Final = 0.001
 
 
@@ -49,12 +52,15 @@ def _words(memory: Any, *, writable: bool) -> tuple[Any, Any, Any]:
     if len(raw) < HEADER:
         raise ValueError("the memory is too short for a ring")
     wide = raw[:HEADER].view("<u8")
-    capacity, at = int(wide[_CAPACITY]), int(wide[_RECORDS])
-    if capacity == 0 or capacity & (capacity - 1) or at < HEADER or at % RECORD or capacity * RECORD > len(raw) - at:
+    narrow = raw[:HEADER].view("<u4")
+    size, capacity, at = int(narrow[_SIZE]), int(wide[_CAPACITY]), int(wide[_RECORDS])
+    if not 0 < size <= MOST or size % UNIT or capacity == 0 or capacity & (capacity - 1):
+        raise ValueError("the header of the ring does not fit its memory")
+    if at < HEADER or at % UNIT or capacity * size > len(raw) - at:
         raise ValueError("the header of the ring does not fit its memory")
     if writable and not raw.flags.writeable:
         raise ValueError("a writer needs memory that can be written to")
-    return wide, raw[:HEADER].view("<u4"), raw[at : at + capacity * RECORD].reshape(capacity, RECORD)
+    return wide, narrow, raw[at : at + capacity * size].reshape(capacity, size)
 
 
 class Writer:
@@ -62,6 +68,8 @@ class Writer:
 
     def __init__(self, memory: Any) -> None:
         self._wide, self._narrow, self._rows = _words(memory, writable=True)
+        self.record: int = self._rows.shape[1]
+        """Bytes of one."""
 
     @property
     def published(self) -> int:
@@ -71,14 +79,14 @@ class Writer:
     def write(self, rows: Any) -> None:
         """Put records behind those that are there. Never waits.
 
-        Raises: ValueError when the ring was closed, or a record has not RECORD bytes.
+        Raises: ValueError when the ring was closed, or a record has another size.
         """
         if self._wide is None:
             raise ValueError("the ring is closed")
         raw = np.ascontiguousarray(rows).view(np.uint8)
-        if len(raw) % RECORD:
-            raise ValueError("a record has 64 bytes")
-        for row in raw.reshape(-1, RECORD):
+        if len(raw) % self.record:
+            raise ValueError(f"a record has {self.record} bytes")
+        for row in raw.reshape(-1, self.record):
             at = int(self._wide[_PUBLISHED])
             self._wide[_CLAIMED] = at + 1
             self._rows[at % len(self._rows)] = row
@@ -131,7 +139,7 @@ class Cursor:
 
         A reader that was overtaken goes on in the middle of the ring, so that it is not overtaken at once again.
         """
-        wide, capacity, rows = self._open(), len(self._rows), out.view(np.uint8).reshape(-1, RECORD)
+        wide, capacity, rows = self._open(), len(self._rows), out.view(np.uint8).reshape(-1, self._rows.shape[1])
         published = int(wide[_PUBLISHED])
         if published - self.at > capacity:
             self.lost += published - capacity // 2 - self.at

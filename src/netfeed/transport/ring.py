@@ -1,4 +1,4 @@
-"""Book changes for other processes on this host: a ring in shared memory, and the names of the books beside it.
+"""Records for other processes on this host, book changes above all: a ring in shared memory, with names beside it.
 
     Ring(path, CHANGE)    the one writer; it never waits, whoever reads
     Reader(path)          in any process: batches of records as numpy arrays, and an exact count of what it lost
@@ -11,6 +11,7 @@ Invariant: of a reader, `at - first at == records read + lost`.
 Leaves out: who may read (the mode of the file decides).
 """
 
+import fcntl
 import json
 import mmap
 import os
@@ -24,7 +25,7 @@ import numpy as np
 
 from netfeed.build import select
 from netfeed.errors import NetfeedError
-from netfeed.transport.records import AT_DESCRIPTION, HEADER, MAGIC, RECORD
+from netfeed.transport.records import AT_DESCRIPTION, HEADER, MAGIC, MOST, UNIT
 
 if TYPE_CHECKING:
     from netfeed.transport.records import Cursor, Writer
@@ -39,7 +40,7 @@ NAME: Final = np.dtype(
         ("length", "u1"), ("text", "V55"),
     ]
 )  # fmt: skip
-assert NAME.itemsize == RECORD
+assert NAME.itemsize == UNIT
 _FIXED: Final = struct.Struct("<8sI4xQQQQq")
 _MAX_NAME: Final = 55
 
@@ -61,7 +62,7 @@ class BookName(NamedTuple):
 class Ring:
     """The writing side. `capacity` records and `names` names fit; both are bounds that are paid for at once.
 
-    Units: `capacity` in records of 64 bytes, rounded up to a power of two.
+    Units: `capacity` in records, rounded up to a power of two.
     Raises: OSError when the file cannot be made; ValueError for a record of another size.
     """
 
@@ -74,12 +75,12 @@ class Ring:
         names: int = 1 << 16,
         mode: int = 0o644,
     ) -> None:
-        if dtype.itemsize != RECORD or capacity < 1 or names < 0:
-            raise ValueError(f"a ring has records of {RECORD} bytes, at least one, and no negative number of names")
+        if not fits(dtype.itemsize) or capacity < 1 or names < 0:
+            raise ValueError(f"a ring has records of {UNIT} bytes or a multiple, one at least, and no negative names")
         self.path = located(path)
         self.capacity = 1 << (capacity - 1).bit_length()
         self._names, self._named, self._known = names, 0, set[tuple[int, int]]()
-        self._records = HEADER + names * RECORD
+        self._records = HEADER + names * UNIT
         self._memory = self._make(dtype, mode)
         self.writer = Writer(self._memory)
 
@@ -105,8 +106,8 @@ class Ring:
         if self._named == self._names:
             raise RingError(f"{self.path} has room for {self._names} names only")
         row = np.array([(channel, price_exponent, quantity_exponent, book, len(encoded), encoded)], NAME)
-        at = HEADER + self._named * RECORD
-        self._memory[at : at + RECORD] = row.tobytes()
+        at = HEADER + self._named * UNIT
+        self._memory[at : at + UNIT] = row.tobytes()
         self._named += 1
         self._known.add((channel, book))
         self.writer.set_names(self._named)
@@ -129,12 +130,13 @@ class Ring:
     def _make(self, dtype: "np.dtype[Any]", mode: int) -> mmap.mmap:
         """Make the file under another name, and rename it into place when it is whole."""
         part = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        size = self._records + self.capacity * RECORD
+        size = self._records + self.capacity * dtype.itemsize
         made = time.time_ns()
-        fixed = _FIXED.pack(MAGIC, RECORD, self.capacity, self._names, HEADER, self._records, made)
+        fixed = _FIXED.pack(MAGIC, dtype.itemsize, self.capacity, self._names, HEADER, self._records, made)
         description = json.dumps(dtype.descr).encode()
         fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
+            fcntl.flock(fd, fcntl.LOCK_EX)  # as long as the memory is mapped: by this a reader knows that we live
             os.posix_fallocate(fd, 0, size)  # a full /dev/shm is an error here, not a SIGBUS later
             memory = mmap.mmap(fd, size, flags=mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0))
             memory[: len(fixed)] = fixed
@@ -213,10 +215,20 @@ class Reader:
         return identity(self.path) != self._identity
 
     @property
+    def abandoned(self) -> bool:
+        """Say whether the writer is gone and has not closed the ring: it was killed."""
+        return not self.closed and not self.replaced and not held(self.path)
+
+    @property
+    def made_ns(self) -> int:
+        """Give when the ring was made. Units: ns since 1970."""
+        return int.from_bytes(self._memory[48:56], "little", signed=True)
+
+    @property
     def names(self) -> dict[tuple[int, int], BookName]:
         """Give the books that have names, by (channel, book) as they stand in the records."""
         count = self._cursor.name_count
-        start, end = HEADER + self._named * RECORD, HEADER + count * RECORD
+        start, end = HEADER + self._named * UNIT, HEADER + count * UNIT
         for row in np.frombuffer(self._memory[start:end], NAME).tolist():
             channel, price_exponent, quantity_exponent, book, length, text = row
             name = bytes(text)[:length].decode(errors="replace")
@@ -249,6 +261,23 @@ def identity(path: Path) -> int | None:
         return None
 
 
+def held(path: Path) -> bool:
+    """Say whether somebody has a ring to write to. Raises: OSError when it cannot be read."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def fits(size: int) -> bool:
+    """Say whether records may have so many bytes."""
+    return 0 < size <= MOST and size % UNIT == 0
+
+
 def mapped(path: Path) -> tuple[mmap.mmap, bool, int]:
     """Map a ring, to be written to where that is allowed, and give whether it was, and the inode.
 
@@ -273,9 +302,12 @@ def described(memory: mmap.mmap, path: Path) -> "np.dtype[Any]":
         raise RingError(f"{path} is no ring of netfeed: it begins with {memory[:8]!r}")
     text = memory[AT_DESCRIPTION:HEADER].split(b"\0", 1)[0]
     try:
-        dtype = np.dtype([tuple(field) for field in json.loads(text)])
+        dtype = np.dtype(
+            [tuple(tuple(part) if type(part) is list else part for part in one) for one in json.loads(text)]
+        )
     except (ValueError, TypeError) as error:
         raise RingError(f"{path} does not say what a record is: {error}") from error
-    if dtype.itemsize != RECORD:
-        raise RingError(f"{path} has records of {dtype.itemsize} bytes, not {RECORD}")
+    size = int.from_bytes(memory[8:12], "little")
+    if dtype.itemsize != size or not fits(size):
+        raise RingError(f"{path} has records of {size} bytes and describes {dtype.itemsize}")
     return dtype

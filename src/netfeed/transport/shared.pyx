@@ -61,7 +61,9 @@ cdef extern from * nogil:
 
 cdef enum:                      # as netfeed.transport.records has them
     HEADER = 4096
-    RECORD = 64
+    UNIT = 64
+    MOST = 4096                 # bytes of a record
+    AT_SIZE = 8
     AT_CAPACITY = 16
     AT_RECORDS = 40
     AT_CLAIMED = 64
@@ -73,19 +75,21 @@ cdef enum:                      # as netfeed.transport.records has them
     NAP_NS = 50_000_000         # the longest sleep: a writer that is not compiled rings no bell
 
 
-cdef int check(const uint8_t[::1] view) except -1:
-    """Look at the header before a pointer moves."""
+cdef uint64_t check(const uint8_t[::1] view) except 0:
+    """Look at the header before a pointer moves; gives the bytes of a record."""
     cdef uint64_t capacity, records
+    cdef uint32_t size
     if view.shape[0] < HEADER:
         raise ValueError("the memory is too short for a ring")
+    memcpy(&size, &view[AT_SIZE], 4)
     memcpy(&capacity, &view[AT_CAPACITY], 8)
     memcpy(&records, &view[AT_RECORDS], 8)
     if (
-        capacity == 0 or capacity & (capacity - 1) or capacity > <uint64_t>1 << 40 or records < HEADER or records % RECORD
-        or records > <uint64_t>view.shape[0] or capacity > (<uint64_t>view.shape[0] - records) // RECORD
+        size == 0 or size % UNIT or size > MOST or capacity == 0 or capacity & (capacity - 1) or capacity > <uint64_t>1 << 40 or records < HEADER or records % UNIT
+        or records > <uint64_t>view.shape[0] or capacity > (<uint64_t>view.shape[0] - records) // size
     ):
         raise ValueError("the header of the ring does not fit its memory")
-    return 0
+    return size
 
 
 cdef class Writer:
@@ -93,7 +97,7 @@ cdef class Writer:
 
     def __cinit__(self, uint8_t[::1] memory):
         cdef uint64_t at
-        check(memory)
+        self.record = check(memory)
         self.view = memory
         self.header = &memory[0]
         memcpy(&self.capacity, self.header + AT_CAPACITY, 8)
@@ -110,9 +114,9 @@ cdef class Writer:
         cdef uint64_t count
         if self.header == NULL:
             raise ValueError("the ring is closed")
-        if raw.shape[0] % RECORD:
-            raise ValueError("a record has 64 bytes")
-        count = <uint64_t>raw.shape[0] // RECORD
+        if raw.shape[0] % self.record:
+            raise ValueError(f"a record has {self.record} bytes")
+        count = <uint64_t>raw.shape[0] // self.record
         if count:
             with nogil:
                 self.put(&raw[0], count)
@@ -130,6 +134,11 @@ cdef class Writer:
         self.view = None
 
     cdef void put(self, const uint8_t *records, uint64_t count) noexcept nogil:
+        if self.header != NULL:
+            self.lay(records, count)
+            ring_bell(self.header + AT_BELL, self.header + AT_WAITING)
+
+    cdef void lay(self, const uint8_t *records, uint64_t count) noexcept nogil:
         cdef uint64_t at, part, done = 0
         if self.header == NULL:
             return
@@ -139,10 +148,9 @@ cdef class Writer:
             self.claimed += part
             store_relaxed(self.header + AT_CLAIMED, self.claimed)
             before_writes()
-            memcpy(self.records + at * RECORD, records + done * RECORD, part * RECORD)
+            memcpy(self.records + at * self.record, records + done * self.record, part * self.record)
             store_release(self.header + AT_PUBLISHED, self.claimed)
             done += part
-        ring_bell(self.header + AT_BELL, self.header + AT_WAITING)
 
 
 cdef class Cursor:
@@ -152,13 +160,13 @@ cdef class Cursor:
     cdef const uint8_t *header
     cdef const uint8_t *records
     cdef uint8_t *writable
-    cdef uint64_t capacity
+    cdef uint64_t capacity, record
     cdef readonly uint64_t at
     cdef readonly uint64_t lost
 
     def __cinit__(self, const uint8_t[::1] memory, bint writable=False, bint newest=True):
         cdef uint64_t at
-        check(memory)
+        self.record = check(memory)
         self.view = memory
         self.header = &memory[0]
         self.writable = <uint8_t *>self.header if writable else NULL
@@ -186,7 +194,7 @@ cdef class Cursor:
 
     def read(self, out):
         cdef uint8_t[::1] raw = out.view(np.uint8)
-        cdef uint64_t room = <uint64_t>raw.shape[0] // RECORD, published, count, first, part, claimed, spoilt = 0
+        cdef uint64_t room = <uint64_t>raw.shape[0] // self.record, published, count, first, part, claimed, spoilt = 0
         cdef uint8_t *to = &raw[0] if room else NULL
         self.open_or_raise()
         with nogil:
@@ -200,8 +208,8 @@ cdef class Cursor:
             first = self.at & (self.capacity - 1)
             part = min(count, self.capacity - first)
             if count:
-                memcpy(to, self.records + first * RECORD, part * RECORD)
-                memcpy(to + part * RECORD, self.records, (count - part) * RECORD)
+                memcpy(to, self.records + first * self.record, part * self.record)
+                memcpy(to + part * self.record, self.records, (count - part) * self.record)
             after_reads()
             claimed = load_relaxed(self.header + AT_CLAIMED)
             if claimed - self.at > self.capacity:

@@ -9,6 +9,7 @@ from typing_extensions import disjoint_base
 from netfeed._core.histogram import Histogram
 from netfeed._core.path import Path
 from netfeed.transport.receiver_account import Diverted, ReceiverStatistics
+from netfeed.transport.trace import Tracer
 
 @disjoint_base
 class Receiver:
@@ -32,6 +33,7 @@ class Receiver:
         cpu: int | None = None,
         priority: int | None = None,
         hardware: bool = False,
+        trace: Tracer | None = None,
     ) -> Self: ...
     def add(
         self, sock: Any, *, channel: int = -1, line: int = 0, books: Any = None, sources: Iterable[bytes] = ()

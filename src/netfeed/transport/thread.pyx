@@ -25,10 +25,11 @@ from netfeed.transport.queue cimport (
     Entry, Queue, begin, commit, drop, first, get64, get_acquire, get_ordered, get_time, set64, set_ordered, set_release, swap_if,
 )
 from netfeed.transport.shared cimport Writer
+from netfeed.transport.trace cimport Tracer
 
 from netfeed.errors import MisuseError as _MisuseError
-from netfeed.transport import receiver as _twin
 from netfeed.transport import receiver_account as _account
+from netfeed.transport.started import Started as _Started
 
 cdef extern from *:
     int64_t NO_TIME "INT64_MIN"
@@ -231,7 +232,8 @@ cdef class Receiver:
     cdef public bint spin
     cdef Batch batch
     cdef Writer ring
-    cdef bint has_ring, has_journal
+    cdef Tracer trace
+    cdef bint has_ring, has_journal, has_trace
     cdef object cpu, priority, thread, held, books
     cdef Socket *sockets
     cdef uint64_t socket_count
@@ -250,7 +252,7 @@ cdef class Receiver:
 
     def __cinit__(
         self, Path path not None, ring=None, *, int packets=32, int size=2048, uint64_t queue=1 << 24, uint64_t journal=0,
-        bint spin=False, cpu=None, priority=None, bint hardware=False,
+        bint spin=False, cpu=None, priority=None, bint hardware=False, Tracer trace=None,
     ):
         self.event = self.bell = self.epoll = -1
         if not 1 << 12 <= queue <= <uint64_t>1 << 32 or journal > <uint64_t>1 << 34:
@@ -259,6 +261,10 @@ cdef class Receiver:
         self.latency = Histogram()
         self.ring = getattr(ring, "writer", ring)
         self.has_ring = ring is not None
+        if self.has_ring and self.ring.record != RECORD:
+            raise ValueError(f"a change has {RECORD} bytes, and the ring's records {self.ring.record}")
+        self.trace = trace
+        self.has_trace = trace is not None
         self.has_journal = journal != 0
         self.batch = Batch(packets, size, hardware=hardware)
         self.held, self.books, self.over = {}, {}, 1
@@ -363,7 +369,7 @@ cdef class Receiver:
         warm_queue(&self.diverted)
         warm_queue(&self.given)
         warm_queue(&self.kept)
-        started = _twin.Started()
+        started = _Started()
         self.thread = _Thread(target=self._run, args=(started,), name="netfeed-receiver", daemon=True)
         self.thread.start()
         try:
@@ -459,7 +465,8 @@ cdef class Receiver:
             payload = <const uint8_t *>row + sizeof(Packet)
             one = &self.sockets[entry.tag]
             found.append(_account.Diverted(
-                entry.tag, row.ts_ns, payload[: row.payload_length], row.source[:16], row.source_port, row.kind == UDP
+                entry.tag, row.ts_ns, payload[: row.payload_length], row.source[:16], row.source_port, row.kind == UDP,
+                row.record_offset, row.payload_offset,
             ))
             if one.hold != NULL:
                 one.hold.consumed += 1
@@ -685,6 +692,8 @@ cdef class Receiver:
                 return round != 0
             if count == 0:
                 return round != 0
+            if self.has_trace:
+                self.trace.received(count)
             drops = <uint32_t>self.batch.drops
             if drops != 0:
                 one.drops += <uint32_t>(drops - one.last_drops)
@@ -703,7 +712,7 @@ cdef class Receiver:
         cdef Lane *lane = hold.lane if hold != NULL else NULL
         cdef const uint8_t *payload
         cdef uint8_t took[1024]
-        cdef uint64_t size = 0, taken = 0
+        cdef uint64_t size = 0, taken = 0, following = 0
         cdef int64_t now
         cdef int k, said
         for k in range(count):
@@ -719,6 +728,7 @@ cdef class Receiver:
                 one.foreign += 1
                 continue
             if hold != NULL and hold.mine and row.kind == UDP:
+                following = lane.next
                 said = self.path.admit(lane, one.line, row, payload)
                 if said == NO_ROOM:
                     self.tell(lane)
@@ -726,11 +736,16 @@ cdef class Receiver:
                 if said == TAKEN:
                     took[k] = 1
                     taken += 1
+                    if self.has_trace and lane.next != following:   # a copy changes no book
+                        self.trace.decoded(
+                            <uint16_t>lane.number, one.line, row.ts_ns, self.batch.kernel[k], following,
+                            lane.next - following,
+                        )
                     continue
                 if said == NOT_EXPECTED and self.path.idle(lane, one.line, row, payload):
                     one.taken += 1
                     continue
-            self.divert(number, one, row, payload)
+            self.divert(number, one, row, self.batch.kernel[k], payload)
         one.packets += count
         one.bytes += size
         one.last_ts = self.batch.rows[count - 1].ts_ns
@@ -749,6 +764,8 @@ cdef class Receiver:
         if lane.m.change_count:
             self.put(<const uint8_t *>lane.m.changes, lane.m.change_count)
             lane.m.change_count = 0
+        if self.has_trace:
+            self.trace.told()
 
     cdef bint allows(self, const Socket *one, const uint8_t *source) noexcept nogil:
         cdef int k
@@ -767,9 +784,14 @@ cdef class Receiver:
         commit(queue)
         return True
 
-    cdef void divert(self, uint32_t number, Socket *one, const Packet *row, const uint8_t *payload) noexcept nogil:
-        """Leave a packet to plain Python."""
-        if not self.keep(&self.diverted, number, row, payload):
+    cdef void divert(
+        self, uint32_t number, Socket *one, const Packet *row, int64_t kernel_ns, const uint8_t *payload
+    ) noexcept nogil:
+        """Leave a packet to plain Python. In a queue neither offset means anything: there stand stamps for its trace."""
+        cdef Packet copy = row[0]
+        copy.record_offset = self.trace.user_ns if self.has_trace else NO_TIME
+        copy.payload_offset = kernel_ns
+        if not self.keep(&self.diverted, number, &copy, payload):
             one.overflow += 1
             return
         one.diverted += 1

@@ -8,7 +8,7 @@ from typing import Any
 
 from netfeed.cli import arguments as args
 from netfeed.cli import session
-from netfeed.cli.ping import add_place
+from netfeed.cli.latency_ping import add_place
 from netfeed.cli.stopping import Stop
 
 _EXAMPLES = """examples:
