@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from netfeed.app import receive_thread
 from netfeed.app.account import account
 from netfeed.app.config import parse
 from netfeed.app.protocols import PROTOCOLS
@@ -13,6 +14,7 @@ from netfeed.app.report import book_json
 from netfeed.app.run import Run
 from netfeed.book.state import BookState
 from netfeed.feed.ports import Port
+from netfeed.transport.ring import Reader
 from netfeed.wire import cme
 from tests.app.level_captures import Capture, cme_definition, cme_entry, made
 from tests.app.live_venue import SENT, books_of, free_port, opened, sender, settle
@@ -31,7 +33,9 @@ def how(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def running(protocol: str, port: int, how: str, more: str = "", tell: Callable[[str], None] = lambda text: None) -> Run:
+def running(
+    protocol: str, port: int, how: str, more: str = "", tell: Callable[[str], None] = lambda text: None, tail: str = ""
+) -> Run:
     names = [f'{{ group = "{group}:{port}" }}' for group in GROUPS]
     snapshots = f"snapshots = [{names[2]}]" if protocol != "iex" else ""
     text = f"""
@@ -47,6 +51,7 @@ lines = [{names[0]}, {names[1]}]
 how = "{how}"
 [endpoints]
 listen = ""
+{tail}
 """
     return opened(parse(text.encode(), "test.toml"), tell)
 
@@ -210,3 +215,21 @@ def test_a_recording_sent_again_gives_the_books_of_its_replay(
     assert told["packets"] == len(recorded)
     assert told["messages_lost"] == 0
     assert sum(told["books"].values()) - told["books"][BookState.EMPTY.name] > 0
+
+
+def test_what_plain_python_changed_is_in_the_ring_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads the ring need not wait until somebody else looks: no book of this protocol is the thread's."""
+    for look in ("LOOK_NS", "IDLE_NS"):
+        monkeypatch.setattr(receive_thread, look, 10**15)
+    one, port = made("iex"), free_port()
+    name = f"netfeed-test-{port}"
+    run = running("iex", port, "thread", tail=f'[ring]\nname = "{name}"')
+    with Reader(name) as reader:
+        run.live.receiver.collect()  # the next look is far away
+        send(run, port, on_lines(one.packets))
+        end = time.monotonic_ns() + 20 * 10**9
+        while not run.live.latencies.count and time.monotonic_ns() < end:
+            run.live.turn(time.monotonic_ns() + 1_000_000)
+        seen = len(reader.read())
+    run._close()
+    assert seen > 0

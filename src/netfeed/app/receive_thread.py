@@ -158,17 +158,22 @@ class ThreadReceiver:
         return min(self._look, self._aside[0][0] if self._aside else NEVER)
 
     def gather(self) -> int:
-        """Take what waits for plain Python, until nothing does."""
+        """Take what waits for plain Python, until nothing does; whoever reads the ring has it at once."""
+        moved = False
         while packets := self._waiting():
+            moved = True
             for packet in packets:
                 if not self._put_aside(packet):
                     self._plain(packet)
         if self._aside and self._aside[0][0] <= self._live.now:
             late, self._aside = self._aside, []
+            moved = True
             for _, packet in late:
                 self._plain(packet)
         if self._live.now >= self._look:
             self.collect()
+        elif moved:
+            self._publish_all()
         return NEVER
 
     def settle(self) -> None:
@@ -209,10 +214,7 @@ class ThreadReceiver:
         if self.fast.closed:
             return
         self._look = self._live.now + (LOOK_NS if self._live.changes.consumers else IDLE_NS)
-        for slot in self._live.slots:
-            if not self.fast.is_out(slot.lane):
-                self.fast.give_way(slot.lane)
-                self._publish(slot)
+        self._publish_all()
         for guest in self._live.venues.links:
             rows = guest.feed.take()
             if len(rows):
@@ -337,6 +339,13 @@ class ThreadReceiver:
             self.collect()
             return False
         return status == Status.END
+
+    def _publish_all(self) -> None:
+        """Publish what changed in the channels that plain Python has."""
+        for slot in self._live.slots:
+            if not self.fast.is_out(slot.lane):
+                self.fast.give_way(slot.lane)
+                self._publish(slot)
 
     def _publish(self, slot: Slot) -> None:
         rows = taken_from(slot.feed)
