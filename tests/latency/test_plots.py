@@ -146,8 +146,23 @@ def test_a_burst_of_one_sample_reaches_its_full_height() -> None:
     ticks = {shape.text: shape.at[1] - 4 for shape in drawn.shapes if isinstance(shape, Words)}
     assert ticks["6"] > top > ticks["8"]
     assert [text for text in said(drawn) if "to 7 packets" in text] == [
-        "20 ms: 1 packets to 7 packets, mean 1.052 packets"
+        "19.9 ms: 1 packets to 7 packets, mean 1.051 packets"
     ]
+
+
+def test_more_points_than_pixels_are_thinned_alike_from_the_first_to_the_last() -> None:
+    drawn = series_plot(Series("s", "packets", np.arange(500) * 1_000_000, np.arange(500) % 7))
+    assert drawn is not None
+    wide = [shape.width for shape in drawn.shapes if isinstance(shape, Box)]
+    assert max(wide) - min(wide) < 0.01
+
+
+def test_the_last_label_of_an_axis_is_not_cut_by_the_edge() -> None:
+    drawn = series_plot(Series("s", "packets", np.arange(500) * 1_000_000, np.ones(500)))
+    assert drawn is not None
+    (last,) = [shape for shape in drawn.shapes if isinstance(shape, Words) and shape.text == "500 ms"]
+    assert last.anchor == "middle"
+    assert last.at[0] + 7 * len(last.text) / 2 <= WIDTH
 
 
 def test_a_heat_map_is_darkest_where_most_was_counted() -> None:
@@ -188,6 +203,12 @@ def test_points_that_nobody_could_tell_apart_are_left_out() -> None:
 def test_a_legend_of_long_names_stays_within_the_width() -> None:
     drawn = percentile_plot([Distribution("n" * 200, counted(5, 10))] * 8, "t")
     assert all(shape.x + shape.width <= WIDTH for shape in drawn.shapes if isinstance(shape, Box))
+
+
+def test_quantities_whose_sum_is_no_number_are_drawn_and_told() -> None:
+    report = Report("k", "t", series=(Series("s", "ns", np.arange(2), np.full(2, 8.99e307)),))
+    assert len(plots(report)) == 1
+    assert "over time" in report_text(report)
 
 
 TIMES = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=5)

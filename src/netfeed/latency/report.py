@@ -5,13 +5,16 @@ Leaves out: where it is written (`app/latency`), and any judgement (`compare`).
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from netfeed.latency import Histogram
 
 Value = str | int | float | bool | None
+
+LARGEST: Final = 1e250
+"""No quantity is told as more than this, so that sums and differences of some are numbers, whatever a file holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,12 @@ class Series:
     unit: str
     at_ns: Any
     values: Any
+
+    def told(self) -> tuple[Any, Any]:
+        """Give times and values of what can be told: no more than LARGEST, and what is no number is left out."""
+        at, values = np.asarray(self.at_ns, np.int64), np.asarray(self.values, np.float64)
+        finite = np.isfinite(values)
+        return at[finite], np.clip(values[finite], -LARGEST, LARGEST)
 
     def coarser(self, most: int) -> "Series":
         """Give the same in at most `most` points: the least and the most of each stretch, so that no burst is lost."""

@@ -131,8 +131,7 @@ def _heat(one: HeatMap, width: int, blocks: bool) -> Iterator[str]:
 
 
 def _series(one: Series, width: int, blocks: bool) -> Iterator[str]:
-    values = np.asarray(one.values, np.float64)
-    values = values[np.isfinite(values)]
+    _, values = one.told()
     if not len(values):
         return
     parts = np.array_split(values, min(len(values), max(10, width - 4)))

@@ -13,7 +13,7 @@ from netfeed.units import duration_text
 Tick = tuple[float, str]
 
 TINY: Final = 1e-250
-"""Quantities that differ by less are one; none beyond its inverse is drawn."""
+"""Quantities that differ by less are one."""
 _ROUND_SECONDS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 """A step of time that a person counts in, from a second on."""
 

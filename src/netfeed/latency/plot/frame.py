@@ -13,7 +13,7 @@ _LEFT, _RIGHT, _BOTTOM = 78.0, 18.0, 50.0
 _TITLE: Final = 30.0
 _LEGEND_ROW: Final = 20.0
 _LETTER: Final = 7.0
-"""About the width of a letter of the legend."""
+"""About the width of a letter of the legend, or of a tick."""
 MAX_NAME: Final = 42
 
 Entry = tuple[str, str]
@@ -79,7 +79,8 @@ class Frame:
         corner, middle = (self.left, self.bottom), (self.left + self.right) / 2
         yield Line(((self.left, self.top), corner, (self.right, self.bottom)), "axis")
         yield Words((0, 17), self.title, "title")
-        yield from (Words((self.x(at), self.bottom + 17), text, "tick", "middle") for at, text in self.x_axis.ticks)
+        for at, text in self.x_axis.ticks:
+            yield Words((min(self.x(at), WIDTH - _LETTER * len(text) / 2), self.bottom + 17), text, "tick", "middle")
         yield from (Words((self.left - 8, self.y(at) + 4), text, "tick", "end") for at, text in self.y_axis.ticks)
         yield Words((middle, self.height - 10), self.x_axis.label, "label", "middle")
         yield Words((14, (self.top + self.bottom) / 2), self.y_axis.label, "label", "middle", turned=True)

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from netfeed.latency import Histogram
-from netfeed.latency.plot.axis import TINY, duration_axis, measured, quantity_axis, time_axis
+from netfeed.latency.plot.axis import duration_axis, measured, quantity_axis, time_axis
 from netfeed.latency.plot.distributions import densities, extremes, log_edges
 from netfeed.latency.plot.frame import Frame
 from netfeed.latency.plot.palette import HEAT
@@ -20,7 +20,7 @@ ROWS: Final = 56
 GAMMA: Final = 0.4
 """How fast a shade grows with what was counted: one in a thousand is still seen, and a half is not yet full."""
 MAX_POINTS: Final = 430
-"""Two pixels a point: of more, the least and the most of each stretch are drawn."""
+"""Two pixels a point: of more, the least and the most of each stretch are drawn, and all stretches are of as many."""
 
 
 def series_plot(one: Series) -> Drawing | None:
@@ -44,15 +44,14 @@ def series_plot(one: Series) -> Drawing | None:
 
 def _stretches(one: Series) -> Iterator[tuple[int, int, float, float, float]]:
     """Give (start, end, least, mean, most) of each stretch of a series, MAX_POINTS at most."""
-    at, values = np.asarray(one.at_ns, np.int64), np.asarray(one.values, np.float64)
-    told = np.isfinite(values)
-    at, values = at[told], np.clip(values[told], -1 / TINY, 1 / TINY)
+    at, values = one.told()
     order: Any = np.argsort(at, kind="stable")
     at, values = at[order], values[order]
     if not len(at):
         return
     step = max(1, (int(at[-1]) - int(at[0])) // max(1, len(at) - 1))
-    for part in np.array_split(np.arange(len(at)), min(len(at), MAX_POINTS)):
+    of_one = -(-len(at) // MAX_POINTS)
+    for part in np.split(np.arange(len(at)), range(of_one, len(at), of_one)):
         seen = values[part]
         yield int(at[part[0]]), int(at[part[-1]]) + step, float(seen.min()), float(seen.mean()), float(seen.max())
 
