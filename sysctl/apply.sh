@@ -11,7 +11,7 @@ set -u
 . "$(dirname "$0")/saved.sh"
 
 case ${1:-} in
-    --revert) put_back; exit 0 ;;
+    --revert) put_back; finish ;;
     --dry-run) DRY_RUN=1; shift ;;
     -*) say "usage: $0 [--dry-run|--revert] [IF...]" >&2; exit 2 ;;
 esac
