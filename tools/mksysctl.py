@@ -187,11 +187,7 @@ def _isolation() -> str:
 
 
 def _boot(cpus: str, others: str) -> str:
-    words = [
-        row.boot
-        for row in TABLE
-        if row.boot and row.feed and row.name != "smt" and (others or "others" not in row.boot)
-    ]
+    words = [row.boot for row in TABLE if row.boot and row.feed and (others or "others" not in row.boot)]
     return " ".join(words).replace("{cpus}", cpus).replace("{others}", others)
 
 
