@@ -11,7 +11,7 @@ set -u
 . "$(dirname "$0")/saved.sh"
 
 case ${1:-} in
-    --revert) put_back; exit 0 ;;
+    --revert) put_back; finish ;;
     --dry-run) DRY_RUN=1; shift ;;
     -*) say "usage: $0 [--dry-run|--revert] [IF...]" >&2; exit 2 ;;
 esac
@@ -33,8 +33,8 @@ card() {
     fi
 }
 
-set_to performance /sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor
 set_to performance /sys/devices/system/cpu/cpu[0-9]*/cpufreq/energy_performance_preference
+set_to performance /sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor
 set_to 0 /sys/devices/system/cpu/cpu[0-9]*/power/energy_perf_bias
 set_to 100 /sys/devices/system/cpu/intel_pstate/min_perf_pct
 set_to performance /sys/firmware/acpi/platform_profile
@@ -53,8 +53,8 @@ for IF in "$@"; do
     card -K "$IF" rx-gro off
     card -K "$IF" rx-lro off
     card -C "$IF" adaptive-rx off
-    card -C "$IF" rx-usecs 0
     card -C "$IF" rx-frames 1
+    card -C "$IF" rx-usecs 0
     say "by hand: ethtool -g $IF shows the largest ring, ethtool -G $IF rx N sets it"
 done
 finish

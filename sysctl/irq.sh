@@ -12,10 +12,10 @@ STATE=${STATE:-/run/netfeed/interrupts.old}
 . "$(dirname "$0")/saved.sh"
 
 case ${1:-} in
-    --revert) put_back; exit 0 ;;
+    --revert) put_back; finish ;;
     --dry-run) DRY_RUN=1; shift ;;
 esac
-if [ $# -ne 2 ]; then
+if [ $# -ne 2 ] || ! is_list "$2"; then
     say "usage: $0 [--dry-run] IF CPUS | --revert" >&2
     exit 2
 fi
@@ -24,6 +24,10 @@ if [ -z "$DRY_RUN" ] && [ "$(id -u)" -ne 0 ]; then
     exit 77
 fi
 
+if [ ! -e "/sys/class/net/$1" ]; then
+    say "no interface $1" >&2
+    exit 2
+fi
 found=
 for folder in "/sys/class/net/$1/device/msi_irqs" "/sys/class/net/$1/device/../msi_irqs"; do
     [ -d "$folder" ] || continue

@@ -11,10 +11,10 @@ STATE=${STATE:-/run/netfeed/isolation.old}
 . "$(dirname "$0")/saved.sh"
 
 case ${1:-} in
-    --revert) put_back; exit 0 ;;
+    --revert) put_back; finish ;;
     --dry-run) DRY_RUN=1; shift ;;
 esac
-if [ $# -ne 1 ]; then
+if [ $# -ne 1 ] || ! is_list "$1"; then
     say "usage: $0 [--dry-run] CPUS | --revert" >&2
     exit 2
 fi
@@ -26,17 +26,29 @@ fi
 # expand LIST: 0-2,5 to a line each
 expand() {
     printf '%s' "$1" | tr ',' '\n' | while IFS=- read -r first last || [ -n "$first" ]; do
-        seq "$first" "${last:-$first}" 2>/dev/null || exit 1
+        seq "$first" "${last:-$first}"
     done
 }
 
 LIST=$1
-FEED=$(expand "$LIST") || { say "not a list of processors such as 2-3,6: $LIST" >&2; exit 2; }
-OTHERS=$(expand "$(cat /sys/devices/system/cpu/online)" | while read -r cpu; do
+FEED=$(expand "$LIST")
+ONLINE=$(expand "$(cat /sys/devices/system/cpu/online)")
+[ -n "$FEED" ] || { say "not a list of processors such as 2-3,6: $LIST" >&2; exit 2; }
+for cpu in $FEED; do
+    printf '%s\n' "$ONLINE" | grep -qx "$cpu" || { say "there is no processor $cpu" >&2; exit 2; }
+done
+OTHERS=$(printf '%s\n' "$ONLINE" | while read -r cpu; do
     printf '%s\n' "$FEED" | grep -qx "$cpu" || printf '%s\n' "$cpu"
 done)
 [ -n "$OTHERS" ] || { say "leave a processor for the rest of the host" >&2; exit 2; }
-LISTED=$(printf '%s' "$OTHERS" | tr '\n' ',')
+
+# the others as the kernel lists them, runs as ranges
+LISTED=$(printf '%s\n' "$OTHERS" | awk '
+    function run() { printf "%s%s", comma, first == last ? first : first "-" last; comma = "," }
+    NR > 1 && $1 == last + 1 { last = $1; next }
+    NR > 1 { run() }
+    { first = last = $1 }
+    END { run() }')
 
 # mask of the others: words of 32 bits, the highest first
 MASK=$(printf '%s\n' "$OTHERS" | awk '
@@ -50,11 +62,11 @@ MASK=$(printf '%s\n' "$OTHERS" | awk '
         }
     }')
 
-set_to "${LISTED%,}" /proc/sys/kernel/watchdog_cpumask
+set_to "$LISTED" /proc/sys/kernel/watchdog_cpumask
 set_to "$MASK" /sys/devices/virtual/workqueue/cpumask
 set_to "$MASK" /sys/devices/virtual/workqueue/writeback/cpumask
 set_to "$MASK" /proc/irq/default_smp_affinity
 
 say "on the kernel command line (GRUB_CMDLINE_LINUX of /etc/default/grub, update-grub, reboot):"
-say "  isolcpus=managed_irq,domain,$LIST nohz_full=$LIST rcu_nocbs=$LIST irqaffinity=${LISTED%,} skew_tick=1"
+say "  isolcpus=managed_irq,domain,$LIST nohz_full=$LIST rcu_nocbs=$LIST irqaffinity=$LISTED skew_tick=1"
 finish

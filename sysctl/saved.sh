@@ -14,6 +14,9 @@ fail() { printf '%s\n' "$*" >&2; FAILED=1; }
 
 finish() { exit "$FAILED"; }
 
+# is_list TEXT: whether it is a list of processors such as 2-3,6
+is_list() { printf '%s\n' "$1" | grep -Eqx '[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*'; }
+
 # now FILE: its value; of a selection such as `always [madvise] never`, the word in brackets
 now() {
     value=$(cat "$1" 2>/dev/null) || return 1
@@ -38,8 +41,9 @@ set_to() {
         if [ -n "$DRY_RUN" ]; then
             say "would write: $file $old -> $want"
         else
-            keep "$file" "$old"
-            if printf '%s\n' "$want" 2>/dev/null >"$file"; then
+            if ! keep "$file" "$old"; then
+                fail "not written, since $STATE cannot keep its old value: $file"
+            elif printf '%s\n' "$want" 2>/dev/null >"$file"; then
                 say "wrote: $file $old -> $(now "$file")"
             else
                 fail "refused: $file $old -> $want"
@@ -48,18 +52,36 @@ set_to() {
     done
 }
 
+# keep FILE OLD: whole or not at all, also on a full disk and when the power goes
 keep() {
-    mkdir -p "$(dirname "$STATE")"
     [ -f "$STATE" ] && grep -qF "$1 " "$STATE" && return
-    printf '%s %s\n' "$1" "$2" >>"$STATE"
-    sync "$STATE"
+    mkdir -p "$(dirname "$STATE")" 2>/dev/null || return
+    if { [ ! -f "$STATE" ] || cat "$STATE"; } 2>/dev/null >"$STATE.new" &&
+        printf '%s %s\n' "$1" "$2" 2>/dev/null >>"$STATE.new" && sync "$STATE.new"; then
+        mv "$STATE.new" "$STATE"
+    else
+        rm -f "$STATE.new"
+        return 1
+    fi
 }
 
-# put_back: restore every old value, the last first
+# put_back: restore every old value, the last first; what is refused stays in STATE for the next time
 put_back() {
     [ -f "$STATE" ] || { say "nothing to revert: no $STATE"; return; }
-    tac "$STATE" | while read -r file old; do
-        if printf '%s\n' "$old" 2>/dev/null >"$file"; then say "restored: $file $old"; else say "refused: $file $old"; fi
-    done
-    rm -f "$STATE"
+    { left=$(tac "$STATE" | while read -r file old; do
+        if [ ! -e "$file" ]; then
+            say "gone: $file" >&3
+        elif printf '%s\n' "$old" 2>/dev/null >"$file"; then
+            say "restored: $file $old" >&3
+        else
+            say "$file $old"
+        fi
+    done); } 3>&1
+    if [ -z "$left" ]; then
+        rm -f "$STATE"
+    else
+        say "$left" | while read -r file old; do fail "refused: $file $old"; done
+        FAILED=1
+        say "$left" | tac >"$STATE.new" && mv "$STATE.new" "$STATE"
+    fi
 }

@@ -25,7 +25,7 @@ _PAGE: Final = ROOT / "docs" / "tuning.md"
 _ROWS: Final = ("<!-- rows -->\n", "<!-- end of rows -->\n")
 _TEMPLATES: Final = ROOT / "tools" / "sysctl_templates"
 _WIDTH: Final = 118
-_MASKS: Final = {"mask": '"$MASK"', "cpus": '"${LISTED%,}"'}
+_MASKS: Final = {"mask": '"$MASK"', "cpus": '"$LISTED"'}
 _NOBODY: Final = Here()
 _UNITS: Final = {
     "RLIMIT_MEMLOCK": "LimitMEMLOCK=infinity",
@@ -50,7 +50,7 @@ def built() -> dict[str, str]:
         "saved.sh": _filled("saved.sh"),
         "apply.sh": _filled("apply.sh", GLOBAL=_global(), INTERFACE=_interface()),
         "irq.sh": _filled("irq.sh", WHY=_sentence(BY_NAME["IF.irq_affinity"].risk)),
-        "isolate.sh": _filled("isolate.sh", ROWS=_isolation(), BOOT=_boot("$LIST", "${LISTED%,}")),
+        "isolate.sh": _filled("isolate.sh", ROWS=_isolation(), BOOT=_boot("$LIST", "$LISTED")),
         "tuned/netfeed/tuned.conf": _tuned(feed),
         "systemd/netfeed.service": _filled("netfeed.service", LIMITS="\n".join(_limits(_UNITS))),
         "systemd/netfeed-tune.service": _filled("netfeed-tune.service"),
@@ -187,11 +187,7 @@ def _isolation() -> str:
 
 
 def _boot(cpus: str, others: str) -> str:
-    words = [
-        row.boot
-        for row in TABLE
-        if row.boot and row.feed and row.name != "smt" and (others or "others" not in row.boot)
-    ]
+    words = [row.boot for row in TABLE if row.boot and row.feed and (others or "others" not in row.boot)]
     return " ".join(words).replace("{cpus}", cpus).replace("{others}", others)
 
 

@@ -83,7 +83,7 @@ def test_apply_and_revert_write_and_put_back(tree: Path, capsys: pytest.CaptureF
     for path, value in picked(tree).items():
         assert value == HOST[path] or "[" in HOST[path]
     assert tune("revert", tree) == 0
-    assert "nothing to revert" in capsys.readouterr().err
+    assert f"nothing to revert: no entry in {tree}/var/lib/netfeed/tune.json" in capsys.readouterr().err
 
 
 def test_a_dry_run_changes_nothing_and_leaves_no_journal(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,6 +99,18 @@ def test_without_processors_what_was_passed_over_is_told(tree: Path, capsys: pyt
     said = capsys.readouterr().err
     assert "passed over, needs --cpus LIST" in said
     assert "workqueue.cpumask" in said
+
+
+def test_what_is_not_here_or_cannot_be_read_is_told_by_an_apply_too(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tree / "proc/sys/vm/swappiness").write_text("no number\n")
+    assert tune("apply", tree, "--dry-run", "--json") == 0
+    said = capsys.readouterr()
+    assert "unknown, the value is not understood" in said.err
+    assert "not here (netfeed tune check says why): nohz_full" in said.err
+    left = json.loads(said.out)["left"]
+    assert [f"netfeed: {line}" for line in left] == said.err.splitlines()
 
 
 def test_what_somebody_changed_since_gives_3_and_stays(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ CPUS = st.frozensets(st.integers(0, 300), max_size=40)
     ("text", "cpus"),
     [
         ("0-3,8", {0, 1, 2, 3, 8}), ("", set()), ("\n", set()), ("5\n", {5}), ("0-6:2", {0, 2, 4, 6}),
-        ("7,1", {1, 7}), ("2-2", {2}), ("1, 3", {1, 3}),
+        ("7,1", {1, 7}), ("2-2", {2}), ("1, 3", {1, 3}), ("(null)\n", set()),
     ],
 )  # fmt: skip
 def test_a_list_is_read(text: str, cpus: set[int]) -> None:

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from netfeed.host import process
+from netfeed.host.tree import Tree
 
 
 def told(code: str) -> list[str]:
@@ -45,6 +47,13 @@ def test_memory_is_not_locked_below_a_limit_that_would_end_the_run_later(monkeyp
     refusal = process.lock_memory()
     assert refusal is not None
     assert "LimitMEMLOCK=infinity" in refusal
+
+
+def test_more_memory_than_there_is_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 9 kB\nMemAvailable:   4 kB\n")
+    refusal = process.prefault(4097, Tree(str(tmp_path)))
+    assert refusal == "4,097 bytes are not touched in advance, 4,096 are left here: a smaller process.prefault"
 
 
 def test_memory_that_was_touched_is_there_at_once_and_stays() -> None:

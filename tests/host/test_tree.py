@@ -14,16 +14,12 @@ def test_what_is_absent_is_not_what_is_empty(tmp_path: Path) -> None:
 
 
 def test_a_number_is_read_only_where_one_stands(tmp_path: Path) -> None:
-    for name, text in (("one", "7\n"), ("minus", "-1\n"), ("words", "1 2 3"), ("none", "")):
+    for name, text in (("one", "7\n"), ("minus", "-1\n"), ("words", "1 2 3"), ("none", ""), ("odd", "--5")):
         (tmp_path / name).write_text(text)
     tree = Tree(str(tmp_path))
-    assert [tree.number(f"/{name}") for name in ("one", "minus", "words", "none", "absent")] == [
-        7,
-        -1,
-        None,
-        None,
-        None,
-    ]
+    assert [tree.number(f"/{name}") for name in ("one", "minus", "words", "none", "odd", "absent")] == [
+        7, -1, None, None, None, None,
+    ]  # fmt: skip
 
 
 def test_settings_are_found_by_their_dotted_name(tmp_path: Path) -> None:

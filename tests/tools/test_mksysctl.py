@@ -73,7 +73,14 @@ def test_a_file_of_sysctls_sets_what_the_profile_wants_and_no_more() -> None:
 
 def test_every_setting_that_is_written_is_in_some_file() -> None:
     text = "".join(path.read_text() for path in FOLDER.rglob("*") if path.is_file())
-    by_hand = {"cpuidle.disable", "IF.irq_affinity", "IF.rings.rx", "IF.channels.combined", "IF.xps_cpus"}
+    by_hand = {
+        "fair_server",
+        "cpuidle.disable",
+        "IF.irq_affinity",
+        "IF.rings.rx",
+        "IF.channels.combined",
+        "IF.xps_cpus",
+    }
     for row in TABLE:
         if row.written and row.wanted(Profile.FEED) and row.name not in by_hand and row.where.kind == "file":
             name = row.where.sysctl or "/" + row.where.pattern.replace("/IF/", '/"$IF"/')
@@ -136,6 +143,8 @@ def test_a_dry_run_of_the_scripts_says_what_they_would_do(tmp_path: Path) -> Non
     assert "transparent_hugepage/enabled" in done.stdout
     assert "would run: ethtool -C lo adaptive-rx off" in done.stdout
     assert script("apply.sh", "--dry-run", "no-such-card", state=state).returncode == 1
+    for name, arguments in (("irq.sh", ["no-such-card", "0"]), ("irq.sh", ["lo", "zero"])):
+        assert script(name, "--dry-run", *arguments, state=state).returncode == 2
     assert "has no interrupts of its own" in script("irq.sh", "--dry-run", "lo", "0", state=state).stdout
     for name, arguments in (("irq.sh", ["lo"]), ("isolate.sh", []), ("isolate.sh", ["x"])):
         assert script(name, "--dry-run", *arguments, state=state).returncode == 2
@@ -147,9 +156,9 @@ def test_a_dry_run_of_the_scripts_says_what_they_would_do(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("online", "feed", "mask", "boot"),
     [
-        ("0-3", "2-3", "3", "irqaffinity=0,1 "),
+        ("0-3", "2-3", "3", "irqaffinity=0-1 "),
         ("0-1", "1", "1", "irqaffinity=0 "),
-        ("0-35", "2-33", "c,00000003", "irqaffinity=0,1,34,35 "),
+        ("0-35", "2-33", "c,00000003", "irqaffinity=0-1,34-35 "),
         ("0,4-5,64", "4", "1,00000000,00000021", "irqaffinity=0,5,64 "),
     ],
 )
@@ -165,6 +174,20 @@ def test_isolation_computes_the_others_and_their_mask(
     assert (done.returncode, done.stderr) == (0, "")
     assert f"workqueue/cpumask ff -> {mask}\n" in done.stdout
     assert boot in done.stdout
+
+
+@pytest.mark.parametrize("feed", ["-h", "--help", "", "x", "2,", "3-2", "2-7", "0-3"])
+def test_isolation_writes_nothing_for_what_is_no_list_of_processors_that_are_there(tmp_path: Path, feed: str) -> None:
+    tree = plant(tmp_path, {"sys/devices/system/cpu/online": "0-3", "proc/sys/kernel/watchdog_cpumask": "0-3"})
+    shutil.copy(FOLDER / "saved.sh", tmp_path)
+    text = re.sub(r"(?<![\w.])/(sys|proc)/", rf"{tree}/\1/", (FOLDER / "isolate.sh").read_text())
+    (tmp_path / "isolate.sh").write_text(text)
+    program = ["sh", str(tmp_path / "isolate.sh"), feed]
+    environment = {**os.environ, "STATE": str(tmp_path / "old")}
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr
+    assert (tree / "proc/sys/kernel/watchdog_cpumask").read_text() == "0-3\n"
 
 
 SAVED = """
@@ -193,3 +216,29 @@ def test_what_the_scripts_save_they_put_back(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert (tmp_path / "number").read_text() == "5\n"
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def lines_of(program: str, folder: Path, state: Path) -> tuple[int, list[str]]:
+    done = subprocess.run(
+        ["sh", "-c", f'set -u\n. "$1/saved.sh"\n{program}\nfinish', "sh", str(FOLDER), str(folder)],
+        env={**os.environ, "STATE": str(state)}, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    return done.returncode, (done.stdout + done.stderr).replace(f"{folder}/", "").splitlines()
+
+
+def test_a_setting_whose_old_value_cannot_be_kept_is_not_written(tmp_path: Path) -> None:
+    (tmp_path / "number").write_text("5\n")
+    (tmp_path / "file").write_text("")
+    code, lines = lines_of('set_to 7 "$2/number"', tmp_path, tmp_path / "file" / "old")
+    assert (code, lines) == (1, ["not written, since file/old cannot keep its old value: number"])
+    assert (tmp_path / "number").read_text() == "5\n"
+
+
+def test_what_cannot_be_put_back_stays_kept_and_fails(tmp_path: Path) -> None:
+    state, folder = tmp_path / "old", tmp_path / "folder"
+    folder.mkdir()  # nobody can write it, root neither
+    (tmp_path / "number").write_text("7\n")
+    state.write_text(f"{tmp_path}/number 5\n{folder} 1\n{tmp_path}/nothing 2\n{folder}/. 3\n")
+    code, lines = lines_of("put_back", tmp_path, state)
+    assert (code, lines) == (1, ["gone: nothing", "restored: number 5", "refused: folder/. 3", "refused: folder 1"])
+    assert state.read_text() == f"{folder} 1\n{folder}/. 3\n"

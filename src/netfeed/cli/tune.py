@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -91,9 +92,10 @@ def run_apply(arguments: argparse.Namespace) -> int:
     from netfeed.app.host.tune_text import left_out
 
     findings, outcomes = applied(_options(arguments), dry_run=arguments.dry_run)
-    code = _told(arguments, outcomes, "everything that can be written here is as it should be: nothing written")
+    left = left_out(findings)
+    code = _told(arguments, outcomes, "everything that can be written here is as it should be: nothing written", left)
     if not arguments.quiet:
-        for line in left_out(findings):
+        for line in left:
             print(f"netfeed: {line}", file=sys.stderr)
     return code
 
@@ -102,8 +104,9 @@ def run_revert(arguments: argparse.Namespace) -> int:
     """Run the action."""
     from netfeed.app.host.tune import reverted
 
-    outcomes = reverted(_options(arguments), force=arguments.force, dry_run=arguments.dry_run)
-    return _told(arguments, outcomes, "nothing to revert: the journal has no entry")
+    options = _options(arguments)
+    outcomes = reverted(options, force=arguments.force, dry_run=arguments.dry_run)
+    return _told(arguments, outcomes, f"nothing to revert: no entry in {options.journal_path}")
 
 
 def run_explain(arguments: argparse.Namespace) -> int:
@@ -129,7 +132,7 @@ def run_explain(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _told(arguments: argparse.Namespace, outcomes: list[Any], nothing: str) -> int:
+def _told(arguments: argparse.Namespace, outcomes: list[Any], nothing: str, left: Sequence[str] = ()) -> int:
     """Print what was done, and give the exit code of it."""
     from netfeed.app.host.tune import outcomes_json, trouble
     from netfeed.app.host.tune_text import print_outcomes
@@ -137,7 +140,7 @@ def _told(arguments: argparse.Namespace, outcomes: list[Any], nothing: str) -> i
     from netfeed.host.tune.apply import Step
 
     if arguments.json:
-        print(json.dumps(outcomes_json(arguments.action, outcomes)))
+        print(json.dumps(outcomes_json(arguments.action, outcomes, list(left))))
     elif outcomes:
         print_outcomes(outcomes, console())
     elif not arguments.quiet:

@@ -3,6 +3,7 @@
 Sources: capabilities(7), linux/capability.h for the bits, /proc/self/status (CapEff), getrlimit(2).
 """
 
+import re
 import resource
 from typing import Final
 
@@ -15,7 +16,7 @@ def effective(tree: Tree | None = None) -> int:
     """Read the effective capabilities as a mask; 0 when they cannot be read."""
     for line in ((tree or Tree()).text("/proc/self/status") or "").splitlines():
         name, _, value = line.partition(":")
-        if name == "CapEff":
+        if name == "CapEff" and re.fullmatch(r"\s*[0-9a-f]{1,16}", value):
             return int(value, 16)
     return 0
 

@@ -15,10 +15,12 @@ _RANGE: Final = re.compile(r"(\d{1,5})(?:-(\d{1,5})(?::(\d{1,5}))?)?\Z", re.ASCI
 
 
 def parse_cpu_list(text: str) -> frozenset[int]:
-    """Read a list; the empty text is the empty set.
+    """Read a list; the empty text is the empty set, and so is how the kernel prints a mask that it never made.
 
     Raises: ValueError.
     """
+    if text.strip() == "(null)":
+        return frozenset()
     found: set[int] = set()
     for part in text.strip().split(",") if text.strip() else ():
         match = _RANGE.match(part.strip())

@@ -36,12 +36,15 @@ class SocketDrops:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What had been lost at one moment. `nic` by interface, `kernel` by reason, `sockets` those that dropped."""
+    """What had been lost at one moment. `nic` by interface, `kernel` by reason, `sockets` those that dropped.
+
+    What the kernel does not tell is not in it, or None: that is no 0.
+    """
 
     nic: dict[str, Counted]
     kernel: dict[str, int]
-    squeezed: int
-    sockets: tuple[SocketDrops, ...]
+    squeezed: int | None
+    sockets: tuple[SocketDrops, ...] | None
 
 
 def look(interfaces: list[Interface], tree: Tree | None = None) -> Loss:
@@ -49,39 +52,51 @@ def look(interfaces: list[Interface], tree: Tree | None = None) -> Loss:
     tree = tree or Tree()
     told = paired(tree.net("snmp")) | paired(tree.net("netstat"))
     dropped, squeezed = softnet(tree.net("softnet_stat") or "")
-    kernel = {"backlog": dropped} | {reason: told.get(name, 0) for reason, name in KERNEL.items()}
+    kernel = {} if dropped is None else {"backlog": dropped}
+    kernel |= {reason: told[name] for reason, name in KERNEL.items() if name in told}
     nic = {one.name: found for one in interfaces if (found := counted(one)) is not None}
-    sockets = socket_drops(tree.net("udp") or "") + socket_drops(tree.net("udp6") or "")
-    return Loss(nic, kernel, squeezed, tuple(sockets))
+    udp, udp6 = tree.net("udp"), tree.net("udp6")  # without IPv6 there is no udp6
+    sockets = None if udp is None else (*socket_drops(udp), *socket_drops(udp6 or ""))
+    return Loss(nic, kernel, squeezed, sockets)
 
 
 def moved(before: Loss, after: Loss) -> Loss:
     """Give what was lost between two moments."""
-    nic = {}
-    for name, now in after.nic.items():
-        then = before.nic.get(name, Counted(0, 0, 0, 0, 0))
-        nic[name] = Counted(
-            now.packets - then.packets, now.multicast - then.multicast, now.missed - then.missed,
-            now.errors - then.errors, now.dropped - then.dropped,
-        )  # fmt: skip
+    nic = {name: _since(before.nic.get(name), now) for name, now in after.nic.items()}
     kernel = {reason: count - before.kernel.get(reason, 0) for reason, count in after.kernel.items()}
+    squeezed = None if before.squeezed is None or after.squeezed is None else after.squeezed - before.squeezed
+    if before.sockets is None or after.sockets is None:
+        return Loss(nic, kernel, squeezed, None)
     earlier = {(one.address, one.inode): one.drops for one in before.sockets}
     sockets = tuple(
         SocketDrops(one.address, more, one.inode)
         for one in after.sockets
         if (more := one.drops - earlier.get((one.address, one.inode), 0)) > 0
     )
-    return Loss(nic, kernel, after.squeezed - before.squeezed, sockets)
+    return Loss(nic, kernel, squeezed, sockets)
 
 
-def softnet(text: str) -> tuple[int, int]:
-    """Sum up softnet_stat over all processors: packets that the backlog dropped, and how often its budget ended."""
-    rows = [line.split() for line in text.splitlines()]
-    full = [row for row in rows if len(row) >= 3]
+def _since(then: Counted | None, now: Counted) -> Counted:
+    """Give what was counted since; an interface that counts less than it did has been made anew."""
+    if then is None or now.packets < then.packets:
+        return now
+    return Counted(
+        now.packets - then.packets, now.multicast - then.multicast, now.missed - then.missed,
+        now.errors - then.errors, now.dropped - then.dropped,
+    )  # fmt: skip
+
+
+def softnet(text: str) -> tuple[int | None, int | None]:
+    """Sum up softnet_stat over all processors: packets that the backlog dropped, and how often its budget ended.
+
+    None where it cannot be read.
+    """
+    full = [row for line in text.splitlines() if len(row := line.split()) >= 3]
     try:
-        return sum(int(row[1], 16) for row in full), sum(int(row[2], 16) for row in full)
+        dropped, squeezed = (sum(int(row[at], 16) for row in full) for at in (1, 2))
     except ValueError:
-        return 0, 0
+        return None, None
+    return (dropped, squeezed) if full else (None, None)
 
 
 def socket_drops(text: str) -> list[SocketDrops]:

@@ -49,11 +49,15 @@ def lock_memory() -> str | None:
     )
 
 
-def prefault(size: int) -> str | None:
+def prefault(size: int, tree: Tree | None = None) -> str | None:
     """Have `size` bytes of the C library's heap touched and kept, so that no later use waits for the kernel.
 
-    Units: bytes. Gives why not, where it cannot be had.
+    Units: bytes. Gives why not, where it cannot be had: the kernel promises more than there is, and kills who
+    touches it.
     """
+    left = _kilobytes("/proc/meminfo", "MemAvailable:", tree)
+    if left is not None and size > left * 1024:
+        return f"{size:,} bytes are not touched in advance, {left * 1024:,} are left here: a smaller process.prefault"
     libc = _libc()
     libc.mallopt(_M_TRIM_THRESHOLD, _NEVER)
     libc.mallopt(_M_MMAP_MAX, 0)
@@ -86,11 +90,15 @@ def no_huge_pages() -> str | None:
 
 def locked_bytes(tree: Tree | None = None) -> int:
     """Read how much of this process's memory is locked. Units: bytes."""
-    for line in ((tree or Tree()).text("/proc/self/status") or "").splitlines():
+    return (_kilobytes("/proc/self/status", "VmLck:", tree) or 0) * 1024
+
+
+def _kilobytes(path: str, name: str, tree: Tree | None) -> int | None:
+    for line in ((tree or Tree()).text(path) or "").splitlines():
         words = line.split()
-        if words[:1] == ["VmLck:"] and len(words) > 1 and words[1].isdecimal():
-            return int(words[1]) * 1024
-    return 0
+        if words[:1] == [name] and len(words) > 1 and words[1].isdecimal():
+            return int(words[1])
+    return None
 
 
 def _control(option: int, value: int) -> int:

@@ -3,11 +3,16 @@
 /proc/net is read as /proc/thread-self/net: the network namespace is the thread's, not the process's.
 """
 
+import re
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
-MOST = 1 << 20
-"""No text that is read here is longer. Units: bytes."""
+MOST = 1 << 26
+"""No text that is read here is longer: /proc/net/udp has 128 for each socket. Units: bytes."""
+_PART = 1 << 16
+"""/proc/sys refuses to be read in parts of a few MiB (ENOMEM)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +25,8 @@ class Tree:
         """Read a file, without the white space around it; None when it is absent or must not be read."""
         try:
             with open(Path(self.root) / path.lstrip("/"), "rb") as file:
-                return file.read(MOST).decode("ascii", "replace").strip()
+                parts = islice(iter(partial(file.read, _PART), b""), MOST // _PART)
+                return b"".join(parts).decode("ascii", "replace").strip()
         except OSError:
             return None
 
@@ -31,7 +37,7 @@ class Tree:
     def number(self, path: str) -> int | None:
         """Read a file that holds one number; None when it does not."""
         text = self.text(path)
-        return int(text) if text is not None and text.lstrip("-").isdecimal() else None
+        return int(text) if text is not None and re.fullmatch(r"-?\d{1,20}", text, re.ASCII) else None
 
     def sysctl(self, name: str) -> int | None:
         """Read a kernel setting that is one number, by its dotted name."""

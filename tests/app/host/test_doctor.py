@@ -18,6 +18,7 @@ from netfeed.app.tables import console
 from netfeed.cli.main import main
 from netfeed.host.doctor.wishes import Wishes
 from netfeed.host.finding import Finding, Level
+from netfeed.host.namespace import Namespace, permitted
 
 LO = Wishes(interfaces=("lo",))
 
@@ -69,6 +70,31 @@ def test_only_the_topics_that_are_asked_for_are_told() -> None:
     assert {one.topic for one in found} == {"clock"}
 
 
+def test_nothing_is_looked_at_that_nobody_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (doctor.clock, doctor.sockets, doctor.multicast, doctor.permissions, doctor.processors):
+        monkeypatch.setattr(module, "checks", pytest.fail)
+    monkeypatch.setattr(doctor.handler, "ask", pytest.fail)
+    assert [one.check for one in examine(Options(LO, topics=("build",))).findings] == ["core"]
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not permitted(), reason="the kernel lets nobody make namespaces here")
+def test_an_interface_that_goes_while_it_is_watched_leaves_the_other_rows() -> None:
+    def gone(_: float) -> None:
+        with pyroute2.IPRoute() as ip:
+            ip.link("del", ifname="feed")
+
+    pyroute2 = pytest.importorskip("pyroute2", reason="pyroute2 is not installed (extra tune)")
+    with Namespace("host") as host, Namespace("other") as other:
+        host.connect("feed", other, "peer")
+        with host.entered():
+            wishes = Wishes(interfaces=("feed", "lo"))
+            found = examine(Options(wishes, ("multicast", "loss"), handler=None), gone)
+    rows = {one.check: one.level for one in found.findings}
+    assert (rows["feed link"], rows["nic feed"]) == (Level.FAIL, Level.UNKNOWN)
+    assert (rows["lo join and loop"], rows["nic lo"]) == (Level.OK, Level.OK)
+
+
 @pytest.mark.net
 def test_a_handler_is_asked_twice_and_what_moves_is_a_failure() -> None:
     with handler(metrics(5, 0), metrics(7, 0)) as at:
@@ -104,10 +130,10 @@ def test_a_configuration_says_what_will_be_asked_of_the_host() -> None:
     config = conf.Configuration(
         schema_version=1, channels=[conf.Channel(name="one", protocol="itch50", lines=[line])],
         receive=conf.Receive(cpu=1, priority=40, spin=True, buffer=1 << 20, hardware_stamps=True),
-        process=conf.Process(lock_memory=True),
+        process=conf.Process(lock_memory=True, cpus=[0]),
     )  # fmt: skip
     assert wishes_of(config) == Wishes(
-        ("lo",), ("233.252.0.1:26400",), True, 1 << 20, (1,), 40, True, True, True
+        ("lo",), ("233.252.0.1:26400",), True, 1 << 20, (1,), 40, True, True, True, (0,)
     )  # fmt: skip
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from netfeed.errors import ConfigurationError
 from netfeed.host.doctor import multicast
 from netfeed.host.finding import Level
 from netfeed.host.namespace import Namespace, permitted
@@ -20,9 +19,9 @@ def test_what_is_sent_to_a_group_on_lo_comes_back() -> None:
     assert multicast.probe(find_interface("lo")).level is Level.OK
 
 
-def test_an_interface_that_is_not_there_is_named_with_those_that_are() -> None:
-    with pytest.raises(ConfigurationError, match="lo"):
-        multicast.checks("nowhere0")
+def test_an_interface_that_has_gone_is_a_failure_that_names_those_that_are_there() -> None:
+    (found,) = multicast.checks("nowhere0")
+    assert (found.level, "there are: lo" in found.found) == (Level.FAIL, True)
 
 
 @pytest.fixture
@@ -44,6 +43,16 @@ class TestAnInterface:
         host.address("feed", "10.9.0.1/24")
         with host.entered():
             assert {one.level for one in multicast.checks("feed")} == {Level.OK}
+
+    def test_whose_only_address_is_not_settled_fails_with_a_remedy(self, host: Namespace) -> None:
+        host.write("net.ipv6.conf.feed.accept_dad", "1")
+        host.write("net.ipv6.conf.feed.dad_transmits", "100")  # its link's address stays tentative
+        host.down("feed")
+        host.up("feed")
+        with host.entered():
+            found = multicast.probe(find_interface("feed"))
+        assert found.level is Level.FAIL
+        assert "ip address" in found.remedy
 
     def test_that_is_down_is_a_failure(self, host: Namespace) -> None:
         host.address("feed", "10.9.0.1/24")

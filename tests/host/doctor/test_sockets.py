@@ -40,6 +40,9 @@ def test_the_memory_of_all_sockets_is_told_before_it_ends(tmp_path: Path) -> Non
     for used, level in ((15, Level.OK), (16, Level.WARN)):
         (net / "sockstat").write_text(stat.format(used))
         assert sockets.pages(there).level is level
+    for odd in ("UDP: inuse 2 mem\n", "UDP: inuse 2 mem lots\n", ""):
+        (net / "sockstat").write_text(odd)
+        assert sockets.pages(there).level is Level.UNKNOWN
 
 
 def test_a_kernel_that_does_not_say_is_not_known(tmp_path: Path) -> None:
@@ -54,6 +57,11 @@ def test_capabilities_are_read_as_bits(tmp_path: Path) -> None:
     assert found["CAP_NET_RAW"].level is found["CAP_NET_ADMIN"].level is Level.OK
     assert found["CAP_IPC_LOCK"].level is Level.WARN
     assert "setcap cap_ipc_lock+ep" in found["CAP_IPC_LOCK"].remedy
+
+
+def test_odd_capabilities_are_none(tmp_path: Path) -> None:
+    there = tree(tmp_path, proc__self__status="CapEff:\tmany\n")
+    assert permissions.checks(tree=there)[0].level is Level.WARN
 
 
 def test_what_is_wanted_and_refused_fails_and_what_is_only_absent_warns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Apply and revert on a copied tree: what differs, and exactly back, whatever the kernel and others do meanwhile."""
 
 import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,14 +25,15 @@ class Host:
 
     def __init__(self, root: Path, values: Values = HOST) -> None:
         self.root, self.journal = plant(root, values), root / "journal.json"
+        self.disk: Callable[[int, bytes], int] = os.write
 
     def apply(self, put: Callable[[Path, str], None] = put, profile: Profile = Profile.FEED) -> list[Outcome]:
-        kernel, journal = Kernel(self.root, put), Journal(self.journal)
+        kernel, journal = Kernel(self.root, put), Journal(self.journal, write=self.disk)
         with journal.held():
             return list(apply(kernel, check(Machine(kernel, ("eth1",), FEED), TABLE, profile), journal))
 
     def revert(self, put: Callable[[Path, str], None] = put, *, force: bool = False) -> list[Outcome]:
-        journal = Journal(self.journal)
+        journal = Journal(self.journal, write=self.disk)
         with journal.held():
             return list(revert(Kernel(self.root, put), journal, force=force))
 
@@ -219,6 +221,44 @@ def test_what_a_write_has_brought_about_is_left_for_another_round(host: Host) ->
     findings = check(Machine(Kernel(host.root, put), ("eth1",), FEED), TABLE, Profile.FEED)
     rest = untried(findings, frozenset(one.place for one in first))
     assert [one.place.address for one in intended(rest)] == [f"{CARD}/queues/rx-2/rps_cpus"]
+
+
+def filling(lines: int) -> Callable[[int, bytes], int]:
+    """Give a disk that has room for so many lines."""
+    left = [lines]
+
+    def write(fd: int, data: bytes) -> int:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return os.write(fd, data)
+
+    return write
+
+
+def test_a_disk_that_fills_up_stops_an_apply_which_says_what_stands_changed(host: Host) -> None:
+    host.disk = filling(4)  # the head, and three settings
+    outcomes = host.apply()
+    assert [one.step for one in outcomes] == [Step.WROTE] * 3 + [Step.STOPPED]
+    assert "No space left on device; without a journal nothing more is changed; 3 stand changed" in outcomes[-1].remark
+    changed = {path for path, value in HOST.items() if picked(host.root)[path] != value}
+    assert changed == {one.place.address for one in outcomes[:3]}
+    assert [one.step for one in host.revert()] == [Step.RESTORED] * 3  # the disk is as full as it was
+    assert picked(host.root) == HOST
+    assert not host.journal.exists()
+
+
+def test_what_somebody_changes_between_the_check_and_the_write_is_the_value_that_comes_back(host: Host) -> None:
+    def meanwhile(path: Path, text: str) -> None:
+        if path.name == "timer_migration":
+            host.write(MEMORY, "300000")
+            host.write("proc/sys/vm/swappiness", "10")
+        put(path, text)
+
+    outcomes = steps(host.apply(meanwhile))
+    assert (outcomes[MEMORY], outcomes["proc/sys/vm/swappiness"]) == (Step.WROTE, Step.ALREADY)
+    assert "proc/sys/vm/swappiness" not in steps(host.revert())
+    assert picked(host.root) == HOST | {MEMORY: "300000", "proc/sys/vm/swappiness": "10"}
 
 
 def test_the_real_write_needs_the_file_and_replaces_all_of_it(host: Host) -> None:

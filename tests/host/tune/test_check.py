@@ -2,6 +2,7 @@
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,53 @@ def test_a_row_of_an_interface_says_that_it_needs_one_and_is_there_for_each(tmp_
     assert both["eth1.rps_cpus"].state is State.DIFFERS
     assert both["eth2.rps_cpus"].state is State.ABSENT
     assert "no /sys/class/net/eth2" in both["eth2.rps_cpus"].remark
+
+
+def test_a_mask_that_the_kernel_never_made_is_empty_and_not_unknown(tmp_path: Path) -> None:
+    found = findings(tmp_path, {**HOST, f"{CPU}/nohz_full": "  (null)"})["nohz_full"]
+    assert (found.state, found.remark) == (State.REBOOT, "add nohz_full=2-3 to the kernel command line")
+
+
+def test_interrupts_keep_away_from_the_hyper_threads_of_the_feed_where_there_are_others(tmp_path: Path) -> None:
+    near = {**HOST, f"{CPU}/cpu0/topology/physical_package_id": "1"}
+    assert findings(tmp_path / "a", near)["eth1.irq_affinity"].recommended == "0-1"
+    siblings = {f"{CPU}/cpu3/topology/thread_siblings_list": "1,3"}
+    assert findings(tmp_path / "b", near | siblings)["eth1.irq_affinity"].recommended == "0"
+    assert findings(tmp_path / "c", HOST | siblings)["eth1.irq_affinity"].recommended == "1"  # there is no other
+
+
+def test_a_host_that_never_warns_of_hung_threads_is_not_made_to(tmp_path: Path) -> None:
+    path = "proc/sys/kernel/hung_task_timeout_secs"
+    for value, state in (("0", State.OK), ("600", State.OK), ("120", State.DIFFERS)):
+        found = findings(tmp_path / value, {**HOST, path: value})["kernel.hung_task_timeout_secs"]
+        assert (found.state, found.recommended) == (state, "at least 600 or 0")
+
+
+def test_hyper_threads_are_left_out_of_the_command_line_that_names_processors(tmp_path: Path) -> None:
+    found = findings(tmp_path, {**HOST, f"{CPU}/smt/active": "1"})["smt"]
+    assert (found.state, found.to_write) == (State.DIFFERS, ())
+    assert "then choose --cpus of what is left" in found.remark
+
+
+def test_the_fair_server_stays_where_the_feed_cores_are_not_isolated(tmp_path: Path) -> None:
+    server = {f"sys/kernel/debug/sched/fair_server/cpu{cpu}/runtime": "50000000" for cpu in (2, 3)}
+    assert len(findings(tmp_path / "a", HOST | server)["fair_server"].to_write) == 2
+    shared = findings(tmp_path / "b", HOST | server | {f"{CPU}/isolated": "3"})["fair_server"]
+    assert (shared.state, shared.to_write) == (State.ARGUMENT, ())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
+def test_a_folder_that_nobody_may_look_into_is_unknown() -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are root's alone
+        root = plant(Path(name), HOST | {"sys/kernel/debug/sched/fair_server/cpu2/runtime": "50000000"})
+        root.chmod(0o755)
+        (root / "sys/kernel/debug").chmod(0o700)
+        os.seteuid(65534)
+        try:
+            found = {one.name: one for one in check(Machine(Kernel(root), (), FEED), TABLE, Profile.FEED)}
+        finally:
+            os.seteuid(0)
+    assert (found["fair_server"].state, "not permitted" in found["fair_server"].remark) == (State.UNKNOWN, True)
 
 
 def test_throttling_stays_where_the_feed_cores_are_not_isolated(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -174,10 +175,36 @@ def test_a_full_disk_changes_nothing_and_leaves_no_half_a_line(tmp_path: Path) -
 
     journal = Journal(path, write=full)
     with journal.held():
-        with pytest.raises(JournalError, match="without a journal nothing is changed"):
+        with pytest.raises(JournalError, match="without a journal nothing more is changed"):
             journal.set(MEMORY, Form.NUMBER, "1", "2", "")
         assert list(journal.entries) == ["file:proc/sys/a"]
     assert path.read_text() == HEAD + SET
+
+
+def test_on_a_full_disk_what_is_done_is_forgotten_and_the_file_still_goes(tmp_path: Path) -> None:
+    path = written(tmp_path / "j.json", HEAD + SET + SET.replace("sys/a", "sys/b"))
+
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    journal = Journal(path, write=full)
+    with journal.held():
+        first, second = journal.entries.values()
+        journal.kept(second.place, "9")
+        journal.end()
+        journal.done(second.place)
+        assert list(loaded(path).entries) == [first.place.key, second.place.key]
+        assert loaded(path).entries[second.place.key].is_ours("9")
+        journal.done(first.place)
+        journal.close_empty()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_what_is_no_file_is_no_journal(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "j.json")
+    with pytest.raises(JournalError, match=r"j\.json: no file: name another"), Journal(tmp_path / "j.json").held():
+        pass
 
 
 def test_a_write_of_a_part_is_gone_on_with(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ ASKED = [
     "net.ipv4.tcp_slow_start_after_idle", "net.ipv4.tcp_low_latency", "net.ipv4.tcp_autocorking",
     "IF.coalesce.rx_usecs", "IF.coalesce.adaptive_rx", "IF.coalesce.rx_frames", "IF.rings.rx", "IF.features.rx-gro",
     "IF.features.rx-lro", "IF.channels.combined", "IF.features.rx-ntuple-filter", "IF.pause", "IF.stamps",
-    "IF.rps_cpus", "IF.xps_cpus", "IF.bypass", "IF.firewall", "clocksource",
+    "IF.rps_cpus", "IF.xps_cpus", "IF.bypass", "IF.firewall", "clocksource", "fair_server", "IF.rss",
 ]  # fmt: skip
 
 
@@ -66,6 +66,25 @@ def test_what_is_written_is_what_is_wanted(row: Setting, want: Want) -> None:
     assert want.met(row.form, target, HERE)
     if isinstance(want, Equal | AtLeast | AtMost):
         assert want.met(row.form, want.sample, HERE)
+
+
+def test_rows_that_depend_on_each_other_stand_in_their_order() -> None:
+    names = [row.name for row in TABLE]
+    for first, then in (
+        ("IF.coalesce.rx_frames", "IF.coalesce.rx_usecs"), ("cpufreq.energy_preference", "cpufreq.governor"),
+        ("IF.channels.combined", "IF.irq_affinity"), ("IF.rings.rx", "IF.coalesce.rx_frames"),
+    ):  # fmt: skip
+        assert names.index(first) < names.index(then)
+
+
+def test_moderation_is_never_left_with_both_at_0() -> None:
+    """linux/ethtool.h: it is illegal, since it would cause interrupts to never be generated."""
+    frames = BY_NAME["IF.coalesce.rx_frames"]
+    for profile in (Profile.FEED, Profile.QUOTE):
+        want = frames.wanted(profile)
+        assert want is not None
+        assert not want.met(frames.form, "0", HERE)
+        assert want.target(frames.form, "0", HERE) == "1"
 
 
 def test_the_risky_one_is_bound_to_isolation() -> None:

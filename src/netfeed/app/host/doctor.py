@@ -3,15 +3,15 @@
 Two looks some time apart: counters that stand still are history, counters that move are the trouble at hand.
 """
 
-import http.client
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import netfeed
 from netfeed.app import configuration as conf
 from netfeed.app.config import split_endpoint
+from netfeed.app.host import handler
 from netfeed.app.host.topics import TOPICS
 from netfeed.app.loss import LAYERS
 from netfeed.host import loss
@@ -19,10 +19,6 @@ from netfeed.host.doctor import clock, losses, multicast, permissions, processor
 from netfeed.host.doctor.wishes import Wishes
 from netfeed.host.finding import Finding, Level, worst
 from netfeed.transport.network import find_interface, is_multicast
-
-_TIMEOUT_S: Final = 1.0
-_MOST: Final = 1 << 24
-"""No handler's metrics are longer. Units: bytes."""
 
 Json = dict[str, Any]
 
@@ -59,41 +55,38 @@ def wishes_of(config: conf.Configuration) -> Wishes:
     return Wishes(
         tuple(dict.fromkeys(find_interface(name).name for name in named if name is not None)), tuple(groups),
         any(line.source for line in lines), config.receive.buffer, tuple(cpus), config.receive.priority,
-        config.receive.spin, config.receive.hardware_stamps, config.process.lock_memory,
+        config.receive.spin, config.receive.hardware_stamps, config.process.lock_memory, tuple(config.process.cpus),
     )  # fmt: skip
 
 
 def examine(options: Options, sleep: Callable[[float], None] = time.sleep) -> Verdict:
-    """Look at the host.
+    """Look at the host, as far as it is asked for.
 
     Raises: ConfigurationError when an interface is not there.
     """
-    wishes = options.wishes
+    wishes, asked = options.wishes, options.handler if "loss" in options.topics else None
     interfaces = [find_interface(name) for name in wishes.interfaces]
     looked, stolen = loss.look(interfaces), processors.steal()
-    told = _metrics(options.handler) if options.handler else None
+    told = handler.ask(asked) if asked else None
     if {"loss", "processors"} & set(options.topics):
         sleep(options.between_ns / 1e9)
     again = loss.look(interfaces)
-    found: dict[str, list[Finding]] = {
-        "build": [_build()],
-        "permissions": permissions.checks(wishes.priority, wishes.lock_memory),
-        "clock": clock.checks(),
-        "processors": [
-            *processors.checks(wishes.cpus, wishes.spin), processors.stolen(stolen, processors.steal())
-        ],
-        "sockets": sockets.checks(wishes),
-        "multicast": [
+    own = handler.layers(told, handler.ask(asked) if asked and told else None)
+    looks: dict[str, Callable[[], list[Finding]]] = {
+        "build": lambda: [_build()],
+        "permissions": lambda: permissions.checks(wishes.priority, wishes.lock_memory),
+        "clock": clock.checks,
+        "processors": lambda: [*processors.checks(wishes), processors.stolen(stolen, processors.steal())],
+        "sockets": lambda: sockets.checks(wishes),
+        "multicast": lambda: [
             one for name in wishes.interfaces for one in multicast.checks(name, hardware=wishes.hardware_stamps)
         ],
-        "loss": losses.checks(looked, again),
+        "loss": lambda: [
+            *losses.checks(looked, again, wishes.interfaces), *(handler.findings(asked, own) if asked else ())
+        ],
     }  # fmt: skip
-    after = _metrics(options.handler) if options.handler else None
-    handler = _handler(told, after)
-    if options.handler:
-        found["loss"] += _judged(options.handler, handler)
-    findings = [one for topic in TOPICS if topic in options.topics for one in found[topic]]
-    return Verdict(findings, {**_host_layers(looked, again), **handler})
+    findings = [one for topic in TOPICS if topic in options.topics for one in looks[topic]()]
+    return Verdict(findings, {**_host_layers(looked, again), **own})
 
 
 def verdict_json(verdict: Verdict) -> Json:
@@ -122,75 +115,13 @@ def _build() -> Finding:
     )
 
 
-# --- the layers that only a handler knows
-
-
-def _metrics(endpoint: str) -> dict[str, int] | None:
-    """Ask a running handler for what it has lost by layer; None when none answers."""
-    host, port = split_endpoint(endpoint)
-    connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
-    try:
-        connection.request("GET", "/metrics")
-        answer = connection.getresponse()
-        return _lost(answer.read(_MOST).decode("utf-8", "replace")) if answer.status == 200 else None
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
-
-
-def _lost(text: str) -> dict[str, int] | None:
-    """Sum up a handler's metrics by layer; None when they are no handler's."""
-    found: dict[str, int] = {}
-    for line in text.splitlines():
-        name, _, value = line.rpartition(" ")
-        if name.startswith("netfeed_packets_dropped_total{"):
-            layer = name.partition('layer="')[2].partition('"')[0]
-        elif name.startswith("netfeed_messages_lost_total{"):
-            layer = "sequence"
-        else:
-            continue
-        try:
-            found[layer] = found.get(layer, 0) + round(float(value))
-        except (ValueError, OverflowError):
-            return None
-    return found or None
-
-
-def _handler(before: dict[str, int] | None, after: dict[str, int] | None) -> dict[str, tuple[int, int] | None]:
-    if before is None or after is None:
-        return {"queue": None, "sequence": None}
-    return {
-        name: (after.get(name, 0), max(0, after.get(name, 0) - before.get(name, 0))) for name in ("queue", "sequence")
-    }
-
-
-def _judged(endpoint: str, told: dict[str, tuple[int, int] | None]) -> list[Finding]:
-    """Judge what a handler says of itself."""
-    words = {
-        "queue": ("packets that the handler had received and had no room for", 'receive.how = "thread", fewer readers'),
-        "sequence": ("messages that no line brought and nobody sent again", "the sender, the network; the rows above"),
-    }
-    found = []
-    for name, (what, remedy) in words.items():
-        counts = told[name]
-        if counts is None:
-            said = f"no handler serves metrics at {endpoint}"
-            found.append(Finding("loss", name, Level.UNKNOWN, said, "`--handler ADDRESS:PORT` of a running one"))
-        elif counts[0]:
-            level = Level.FAIL if counts[1] else Level.WARN
-            found.append(Finding("loss", name, level, f"{counts[1]:,} just now, {counts[0]:,} in all: {what}", remedy))
-        else:
-            found.append(Finding("loss", name, Level.OK, "none"))
-    return found
-
-
 def _host_layers(before: loss.Loss, after: loss.Loss) -> dict[str, tuple[int, int] | None]:
     now = loss.moved(before, after)
     nic = (sum(one.lost for one in after.nic.values()), sum(one.lost for one in now.nic.values()))
     kernel = sum(after.kernel.values()), sum(now.kernel.values())
+    dropped = [None if one is None else sum(each.drops for each in one) for one in (after.sockets, now.sockets)]
     return {
         "nic": nic if after.nic else None,
-        "kernel": kernel,
-        "socket": (sum(one.drops for one in after.sockets), sum(one.drops for one in now.sockets)),
+        "kernel": kernel if after.kernel else None,
+        "socket": None if dropped[0] is None or dropped[1] is None else (dropped[0], dropped[1]),
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from netfeed.errors import ConfigurationError
-from netfeed.host.tune.apply import Outcome, Step, apply, intended, restorable, revert, untried
+from netfeed.host.tune.apply import TROUBLE, Outcome, Step, apply, intended, restorable, revert, untried
 from netfeed.host.tune.check import Finding, Machine, check
 from netfeed.host.tune.journal import DEFAULT, Journal, JournalError
 from netfeed.host.tune.kernel import Absent, Kernel, Unreadable
@@ -69,6 +69,8 @@ def applied(options: Options, *, dry_run: bool = False) -> tuple[list[Finding], 
     with _held(options) as (kernel, journal):
         findings = checked(options)
         outcomes = list(apply(kernel, findings, journal))
+        if Step.STOPPED in trouble(outcomes):
+            return findings, outcomes
         tried = frozenset(one.place for one in outcomes)
         return findings, outcomes + list(apply(kernel, untried(checked(options), tried), journal))
 
@@ -94,8 +96,8 @@ def check_json(profile: Profile, findings: list[Finding]) -> Json:
     return {"profile": str(profile), "settings": [_setting(one) for one in findings]}
 
 
-def outcomes_json(action: str, outcomes: list[Outcome]) -> Json:
-    """Give the report of an apply or a revert."""
+def outcomes_json(action: str, outcomes: list[Outcome], left: list[str]) -> Json:
+    """Give the report of an apply or a revert; `left` is what an apply does not do, in words."""
     rows = [
         {
             "step": one.step,
@@ -107,12 +109,12 @@ def outcomes_json(action: str, outcomes: list[Outcome]) -> Json:
         }
         for one in outcomes
     ]
-    return {"action": action, "ok": not trouble(outcomes), "settings": rows}
+    return {"action": action, "ok": not trouble(outcomes), "settings": rows, "left": left}
 
 
 def trouble(outcomes: list[Outcome]) -> set[Step]:
     """Give the steps that did not end as they should."""
-    return {one.step for one in outcomes} & {Step.REFUSED, Step.KEPT, Step.FOREIGN}
+    return {one.step for one in outcomes} & TROUBLE
 
 
 def topic_of(finding: Finding) -> str:

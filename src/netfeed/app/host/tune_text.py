@@ -11,14 +11,13 @@ from rich.text import Text
 
 from netfeed.app.host.tune import topic_of
 from netfeed.app.tables import printable, say
-from netfeed.host.tune.apply import Outcome, Step
+from netfeed.host.tune.apply import TROUBLE, Outcome, Step
 from netfeed.host.tune.check import Finding, Machine, State, filled_boot, read, summary
 from netfeed.host.tune.kernel import Absent, Unreadable
 from netfeed.host.tune.setting import Profile, Setting
 from netfeed.host.tune.table import TOPICS
 
 _STYLES: Final = {State.OK: "green", State.DIFFERS: "red", State.REBOOT: "yellow", State.ARGUMENT: "yellow"}
-_BAD: Final = frozenset({Step.REFUSED, Step.FOREIGN, Step.KEPT})
 _TOOLS: Final = {
     "coalesce": "ethtool -C IF {name} {value}",
     "rings": "ethtool -G IF {name} {value}",
@@ -55,21 +54,28 @@ def print_outcomes(outcomes: list[Outcome], out: Console) -> None:
         name = f"{one.name} ({one.place.address})" if one.name in many else one.name
         change = f"{one.old or '(empty)'} -> {one.new or '(empty)'}" if one.step is not Step.ALREADY else one.new
         remark = f"  {one.remark}" if one.remark else ""
-        say(out, f"{one.step}: {name}  {change}{remark}", "red" if one.step in _BAD else "")
+        say(out, f"{one.step}: {name}  {change}{remark}", "red" if one.step in TROUBLE else "")
 
 
-def left_out(findings: Iterable[Finding]) -> list[str]:
-    """Say what an apply does not do, and what is to be done instead."""
+def left_out(findings: list[Finding]) -> list[str]:
+    """Say what an apply does not do, and what is to be done instead: nothing is passed over in silence."""
     left = [one for one in findings if one.state in (State.REBOOT, State.DIFFERS) and not one.setting.written]
-    asked: dict[str, list[str]] = {}
-    for one in findings:
-        if one.state is State.ARGUMENT and one.setting.written:
-            asked.setdefault(one.remark, []).append(one.name)
     boot = " ".join(_words(one) for one in left if one.setting.boot)
     lines = [f"{one.name}: {one.setting.hand}" for one in left if one.setting.hand]
     if boot:
         lines.append(f"needs a reboot, with this on the kernel command line: {boot}")
-    return lines + [f"passed over, {remark}: {', '.join(names)}" for remark, names in asked.items()]
+    lines += _grouped("passed over", (one for one in findings if one.state is State.ARGUMENT))
+    lines += _grouped("unknown", (one for one in findings if one.state is State.UNKNOWN))
+    absent = [one.name for one in findings if one.state is State.ABSENT]
+    return lines + ([f"not here (netfeed tune check says why): {', '.join(absent)}"] if absent else [])
+
+
+def _grouped(word: str, findings: Iterable[Finding]) -> list[str]:
+    """Name all that have one remark in one line."""
+    names: dict[str, list[str]] = {}
+    for one in findings:
+        names.setdefault(one.remark, []).append(one.name)
+    return [f"{word}, {remark}: {', '.join(those)}" for remark, those in names.items()]
 
 
 def _words(found: Finding) -> str:

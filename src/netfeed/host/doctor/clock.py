@@ -11,12 +11,11 @@ from typing import Final
 
 from netfeed.host.finding import Finding, Level
 from netfeed.host.tree import Tree
+from netfeed.host.tune.rows.clock import FAST
 from netfeed.units import duration_text
 
 TOPIC: Final = "clock"
 _SOURCE: Final = "/sys/devices/system/clocksource/clocksource0/"
-_GOOD: Final = ("tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksource_tsc_page")
-"""Clock sources that a process reads without a system call."""
 _STA_UNSYNC, _STA_NANO = 0x40, 0x2000
 _TIMEOUT_S: Final = 2
 WARN_NS: Final = 1_000_000
@@ -51,11 +50,12 @@ def source(tree: Tree) -> Finding:
     others = (tree.text(_SOURCE + "available_clocksource") or "").split()
     if not current:
         return Finding(TOPIC, "clock source", Level.UNKNOWN, "the kernel does not say which one it uses")
-    if current in _GOOD:
+    if current in FAST:
         return Finding(TOPIC, "clock source", Level.OK, f"{current}: read without a system call")
-    better = next((one for one in _GOOD if one in others), None)
+    better = next((one for one in FAST if one in others), None)
     remedy = (
-        f"`echo {better} > {_SOURCE}current_clocksource`" if better
+        f"`dmesg | grep -i clocksource` says why not {better}; was it a mistake, `echo {better} > "
+        f"{_SOURCE}current_clocksource`" if better
         else "look for `Marking TSC unstable` in dmesg; with a good TSC, boot with tsc=reliable"
     )  # fmt: skip
     return Finding(TOPIC, "clock source", Level.WARN, f"{current}: each look at the clock is a system call", remedy)

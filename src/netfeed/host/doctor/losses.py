@@ -3,16 +3,17 @@
 What moves is a failure: it is being lost now. What only stands there may be years old, and is a warning.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from netfeed.host.card import losses as named
 from netfeed.host.finding import Finding, Level
-from netfeed.host.loss import Loss, moved
+from netfeed.host.loss import Loss, SocketDrops, moved
 
 TOPIC: Final = "loss"
 _KERNEL: Final = {
     "backlog": (
-        "the backlog of a processor was full", "`sysctl -w net.core.netdev_max_backlog=16384`, and spread interrupts",
+        "the backlog of a processor was full", "raise net.core.netdev_max_backlog, and spread interrupts",
     ),
     "filtered": ("the reverse-path filter", "`sysctl -w net.ipv4.conf.all.rp_filter=0`, and of the interface"),
     "checksum": ("UDP checksums were wrong", "the sender's offloads (`ethtool -K IF tx off`), or whatever relays"),
@@ -20,13 +21,28 @@ _KERNEL: Final = {
 }  # fmt: skip
 
 
-def checks(before: Loss, after: Loss) -> list[Finding]:
-    """Judge what was lost, from two looks some time apart."""
+_SHOWN: Final = 16
+"""Rows of sockets at most."""
+
+
+def checks(before: Loss, after: Loss, interfaces: Sequence[str]) -> list[Finding]:
+    """Judge what was lost, from two looks some time apart. What is not told is no 0, and is said."""
     now = moved(before, after)
-    found = [_nic(name, after.nic[name].lost, one.lost) for name, one in now.nic.items()]
-    found += [_kernel(reason, after.kernel[reason], count) for reason, count in now.kernel.items() if reason in _KERNEL]
-    found.append(_squeezed(after.squeezed, now.squeezed))
-    return [*found, *_sockets(after, now)]
+    found = [
+        _nic(name, after.nic[name].lost, now.nic[name].lost) if name in now.nic
+        else _untold(f"nic {name}", "it has gone, or this kernel does not count for it")
+        for name in interfaces
+    ]  # fmt: skip
+    found += [
+        _kernel(reason, after.kernel[reason], now.kernel[reason]) if reason in now.kernel
+        else _untold(f"kernel {reason}", "its counter cannot be read here")
+        for reason in _KERNEL
+    ]  # fmt: skip
+    return [*found, _squeezed(after.squeezed, now.squeezed), *_sockets(after.sockets, now.sockets)]
+
+
+def _untold(check: str, why: str) -> Finding:
+    return Finding(TOPIC, check, Level.UNKNOWN, why)
 
 
 def _judged(check: str, what: str, ever: int, moving: int, remedy: str) -> Finding:
@@ -57,7 +73,9 @@ def _kernel(reason: str, ever: int, moving: int) -> Finding:
     return _judged(f"kernel {reason}", what, ever, moving, remedy)
 
 
-def _squeezed(ever: int, moving: int) -> Finding:
+def _squeezed(ever: int | None, moving: int | None) -> Finding:
+    if ever is None or moving is None:
+        return _untold("kernel budget", "its counter cannot be read here")
     if not moving:
         return Finding(TOPIC, "kernel budget", Level.OK, f"{ever:,} since boot, none just now")
     return Finding(
@@ -66,13 +84,21 @@ def _squeezed(ever: int, moving: int) -> Finding:
     )  # fmt: skip
 
 
-def _sockets(after: Loss, now: Loss) -> list[Finding]:
-    moving = {(one.address, one.inode): one.drops for one in now.sockets}
-    remedy = "a larger buffer (receive.buffer, net.core.rmem_max), or a reader that keeps up"
-    found = [
-        _judged(
-            f"socket {one.address}", "its buffer was full", one.drops, moving.get((one.address, one.inode), 0), remedy
-        )
-        for one in sorted(after.sockets, key=lambda one: -one.drops)[:16]
-    ]
+def _sockets(ever: tuple[SocketDrops, ...] | None, now: tuple[SocketDrops, ...] | None) -> list[Finding]:
+    """Give a row for each socket that dropped, those that do just now first, and one for all that are too many."""
+    if ever is None or now is None:
+        return [_untold("sockets", "/proc/net/udp cannot be read here")]
+    moving = {(one.address, one.inode): one.drops for one in now}
+    counts = [(moving.get((one.address, one.inode), 0), one.drops, one.address) for one in ever]
+    counts.sort(key=lambda one: (-one[0], -one[1]))
+    shown, rest = counts[:_SHOWN], counts[_SHOWN:]
+    found = [_socket(f"socket {address}", "its buffer was full", drops, more) for more, drops, address in shown]
+    if rest:
+        drops, more = sum(one[1] for one in rest), sum(one[0] for one in rest)
+        found.append(_socket(f"{len(rest)} other sockets", "their buffers were full", drops, more))
     return found or [Finding(TOPIC, "sockets", Level.OK, "no UDP socket here has dropped")]
+
+
+def _socket(check: str, what: str, ever: int, moving: int) -> Finding:
+    remedy = "a larger buffer (receive.buffer, net.core.rmem_max), or a reader that keeps up"
+    return _judged(check, what, ever, moving, remedy)

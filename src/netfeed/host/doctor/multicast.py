@@ -9,7 +9,7 @@ import select
 import socket
 from typing import Final
 
-from netfeed.errors import NetfeedError
+from netfeed.errors import ConfigurationError, NetfeedError
 from netfeed.host.arrival import queriers
 from netfeed.host.finding import Finding, Level
 from netfeed.host.tree import Tree
@@ -32,11 +32,12 @@ _PATIENCE_S: Final = 1.0
 
 
 def checks(name: str, *, hardware: bool = False, tree: Tree | None = None) -> list[Finding]:
-    """Look at an interface.
-
-    Raises: ConfigurationError when there is no such interface.
-    """
-    tree, interface = tree or Tree(), find_interface(name)
+    """Look at an interface; one that has gone is a failure."""
+    tree = tree or Tree()
+    try:
+        interface = find_interface(name)
+    except ConfigurationError as error:
+        return [Finding(TOPIC, f"{name} link", Level.FAIL, str(error), "who removes it? `ip monitor link`")]
     found = [link(interface), reverse_path(interface, tree), version(interface, tree), probe(interface)]
     return [*found, *([stamps(interface)] if hardware else [])]
 
@@ -97,8 +98,13 @@ def probe(interface: Interface) -> Finding:
     try:
         with open_multicast(group, 0, interface=interface.name, stamps="none") as one:
             came = _looped(one.fileno(), interface, group, one.port)
-    except (NetfeedError, OSError) as error:
+    except NetfeedError as error:
         return Finding(TOPIC, name, Level.FAIL, str(error))
+    except OSError as error:
+        return Finding(
+            TOPIC, name, Level.FAIL, f"nothing can be sent to {group}: {error.strerror}",
+            f"`ip address show dev {interface.name}`: an address that is not tentative, of more than the link",
+        )  # fmt: skip
     if came:
         return Finding(TOPIC, name, Level.OK, f"{group} joined; a datagram to it came back")
     return Finding(

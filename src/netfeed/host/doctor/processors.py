@@ -5,9 +5,11 @@ cpufreq in Documentation/admin-guide/pm. Absent and empty are told apart: a kern
 cannot be asked for it.
 """
 
+import re
 from typing import Final
 
 from netfeed.host.cpus import parse_cpu_list
+from netfeed.host.doctor.wishes import Wishes
 from netfeed.host.finding import Finding, Level
 from netfeed.host.processor import affinity_refusal, throttling
 from netfeed.host.tree import Tree
@@ -18,11 +20,13 @@ STEAL: Final = 0.01
 """More of a processor's time than this stolen by the hypervisor is worth a word."""
 
 
-def checks(cpus: tuple[int, ...], spin: bool, tree: Tree | None = None) -> list[Finding]:
-    """Look at the processors; `cpus` are those that the feed wants, `spin` whether it never sleeps."""
+def checks(wishes: Wishes, tree: Tree | None = None) -> list[Finding]:
+    """Look at the processors."""
     tree = tree or Tree()
-    found = [isolation(cpus, tree), tick(cpus, tree), realtime(spin), frequency(tree)]
-    return [*(_permitted(cpu) for cpu in cpus), *found]
+    wanted = dict.fromkeys((*wishes.cpus, *wishes.other_cpus))
+    stopped = realtime(wishes.spin and wishes.priority is not None)
+    found = [isolation(wishes.cpus, tree), tick(wishes.cpus, tree), stopped, frequency(tree)]
+    return [*(_permitted(cpu) for cpu in wanted), *found]
 
 
 def _permitted(cpu: int) -> Finding:
@@ -39,7 +43,10 @@ def isolation(cpus: tuple[int, ...], tree: Tree) -> Finding:
     name = "isolated"
     if text is None:
         return Finding(TOPIC, name, Level.UNKNOWN, "this kernel does not say which processors are isolated")
-    isolated = parse_cpu_list(text) if text else frozenset()
+    try:
+        isolated = parse_cpu_list(text)
+    except ValueError:
+        return Finding(TOPIC, name, Level.UNKNOWN, f"the kernel says {text[:40]!r} of it")
     shared = sorted(set(cpus) - isolated)
     there = f"isolated: {text}" if text else "no processor is isolated"
     if cpus and not shared:
@@ -60,9 +67,9 @@ def tick(cpus: tuple[int, ...], tree: Tree) -> Finding:
     if text is None:
         return Finding(TOPIC, "timer tick", Level.UNKNOWN, "this kernel was built without nohz_full")
     try:
-        free = parse_cpu_list(text) if text and text != "(null)" else frozenset()
+        free = parse_cpu_list(text)
     except ValueError:
-        free = frozenset()
+        return Finding(TOPIC, "timer tick", Level.UNKNOWN, f"the kernel says {text[:40]!r} of it")
     if free and set(cpus) <= free:
         return Finding(TOPIC, "timer tick", Level.OK, f"off on {text} while one task runs there")
     return Finding(
@@ -72,10 +79,10 @@ def tick(cpus: tuple[int, ...], tree: Tree) -> Finding:
 
 
 def realtime(spin: bool) -> Finding:
-    """Say whether the kernel stops a real-time thread that never sleeps."""
+    """Say whether the kernel stops a real-time thread that never sleeps; `spin`: there will be one."""
     stopped = throttling()
     if stopped is None:
-        return Finding(TOPIC, "real-time throttling", Level.OK, "off")
+        return Finding(TOPIC, "real-time throttling", Level.OK, "off (but see `netfeed tune explain fair_server`)")
     said, _, remedy = stopped.partition(": ")
     return Finding(TOPIC, "real-time throttling", Level.FAIL if spin else Level.WARN, said, remedy)
 
@@ -121,7 +128,7 @@ def steal(tree: Tree | None = None) -> dict[str, tuple[int, int]]:
     found = {}
     for line in ((tree or Tree()).text("/proc/stat") or "").splitlines():
         words = line.split()
-        if words and words[0].startswith("cpu") and words[0] != "cpu" and len(words) >= 9:
+        if re.match(r"cpu\d+ (\d+ ){7}\d+", line, re.ASCII):
             numbers = [int(word) for word in words[1:9]]
             found[words[0]] = numbers[7], sum(numbers)
     return found

@@ -4,6 +4,7 @@ Sources: socket(7), ip(7), Documentation/networking/ip-sysctl.rst. Buffers are a
 depends on limits and capabilities together.
 """
 
+import re
 from collections import Counter
 from typing import Final
 
@@ -62,14 +63,10 @@ def sources(wishes: Wishes, tree: Tree) -> Finding:
 def pages(tree: Tree) -> Finding:
     """Say how near all UDP sockets together are to the memory that they may have."""
     limits = (tree.text("/proc/sys/net/ipv4/udp_mem") or "").split()
-    used = 0
-    for line in (tree.net("sockstat") or "").splitlines():
-        words = line.split()
-        if words[:1] == ["UDP:"] and "mem" in words:
-            used = int(words[words.index("mem") + 1])
-    if len(limits) != 3 or not all(word.isdecimal() for word in limits):
-        return Finding(TOPIC, "memory of UDP", Level.UNKNOWN, "udp_mem cannot be read here")
-    most = int(limits[2])
+    told = re.search(r"^UDP: .*\bmem (\d+)", tree.net("sockstat") or "", re.ASCII | re.MULTILINE)
+    if told is None or len(limits) != 3 or not limits[2].isdecimal():
+        return Finding(TOPIC, "memory of UDP", Level.UNKNOWN, "udp_mem or sockstat cannot be read here")
+    used, most = int(told[1]), int(limits[2])
     said = f"{used:,} of {most:,} pages"
     if used * 2 <= most:
         return Finding(TOPIC, "memory of UDP", Level.OK, said)

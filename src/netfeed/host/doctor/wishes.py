@@ -7,7 +7,10 @@ from netfeed.transport.udp import BUFFER_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What is wanted. Units: `buffer_bytes` for each socket. `sources` is whether groups are joined by source."""
+    """What is wanted. Units: `buffer_bytes` for each socket. `sources` is whether groups are joined by source.
+
+    `cpus` are those of the threads that receive, `other_cpus` of all others.
+    """
 
     interfaces: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
@@ -18,3 +21,4 @@ class Wishes:
     spin: bool = False
     hardware_stamps: bool = False
     lock_memory: bool = False
+    other_cpus: tuple[int, ...] = ()

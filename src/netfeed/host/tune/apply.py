@@ -2,7 +2,8 @@
 
 Each write stands alone: one that the kernel refuses is told with the kernel's word, and the rest goes on, since a host
 with nine right settings of ten is better than one with none, and the journal knows exactly which were changed. After a
-write the value is read again: some drivers and files keep another one than they were given, and say nothing.
+write the value is read again: some drivers and files keep another one than they were given, and say nothing. It is
+read before, too: what another write has brought about already (a governor chooses the preference) is left alone.
 
 Order: rows of the table, first to last; a revert goes the other way.
 """
@@ -15,7 +16,7 @@ from typing import Final
 
 from netfeed.host.tune.check import Finding, Reading
 from netfeed.host.tune.form import same, writable
-from netfeed.host.tune.journal import Entry, Journal
+from netfeed.host.tune.journal import Entry, Journal, JournalError
 from netfeed.host.tune.kernel import Absent, Kernel, Unreadable
 from netfeed.host.tune.where import Place
 
@@ -34,6 +35,7 @@ class Step(StrEnum):
     WROTE = "wrote"
     KEPT = "kept"
     REFUSED = "refused"
+    STOPPED = "stopped before"
     WOULD = "would write"
     RESTORED = "restored"
     ALREADY = "already there"
@@ -42,8 +44,8 @@ class Step(StrEnum):
     BOOTED = "gone with the boot"
 
 
-FAILED: Final = frozenset({Step.REFUSED})
-LEFT: Final = frozenset({Step.FOREIGN, Step.KEPT})
+TROUBLE: Final = frozenset({Step.REFUSED, Step.STOPPED, Step.KEPT, Step.FOREIGN})
+"""What did not end as it should."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +61,16 @@ class Outcome:
 
 
 def apply(kernel: Kernel, findings: Iterable[Finding], journal: Journal) -> Iterator[Outcome]:
-    """Write what differs, one place after the other; the journal must be held.
+    """Write what differs, one place after the other, until the journal cannot be written. It must be held.
 
-    Raises: JournalError: then the place was not written.
+    Raises: JournalError.
     """
     boot = kernel.boot_id()
-    for finding in findings:
-        for reading in finding.to_write:
-            yield _write(kernel, finding, reading, journal, boot)
+    for finding, reading in [(one, reading) for one in findings for reading in one.to_write]:
+        made = _write(kernel, finding, reading, journal, boot)
+        yield made
+        if made.step is Step.STOPPED:
+            break
     journal.end()
     journal.close_empty()
 
@@ -104,9 +108,17 @@ def restorable(kernel: Kernel, journal: Journal, *, force: bool = False) -> Iter
 
 def _write(kernel: Kernel, finding: Finding, reading: Reading, journal: Journal, boot: str) -> Outcome:
     place, form, old = reading.place, finding.setting.form, _old(finding, reading)
+    now = _now(kernel, place)
+    if now is not None:
+        old = writable_or_plain(finding, now)
+        if same(form, now, reading.target):
+            return Outcome(Step.ALREADY, finding.name, place, old, reading.target)
     first = place.key not in journal.entries or journal.entries[place.key].boot != boot
-    journal.set(place, form, old, reading.target, boot)
     made = Outcome(Step.WROTE, finding.name, place, old, reading.target)
+    try:
+        journal.set(place, form, old, reading.target, boot)
+    except JournalError as error:
+        return _changed(made, Step.STOPPED, str(error) + _standing(journal))
     try:
         kernel.write(place, reading.target)
     except OSError as error:
@@ -121,6 +133,11 @@ def _write(kernel: Kernel, finding: Finding, reading: Reading, journal: Journal,
         journal.kept(place, writable_or_plain(finding, kept))
         return _changed(made, Step.KEPT, f"the kernel made {kept.strip()} of it")
     return made
+
+
+def _standing(journal: Journal) -> str:
+    count = len(journal.entries)
+    return f"; {count} stand changed, and `netfeed tune revert` puts them back" if count else ""
 
 
 def writable_or_plain(finding: Finding, text: str) -> str:

@@ -84,9 +84,10 @@ class Machine:
         if self.feed and self.feed >= online:
             raise ConfigurationError(f"--cpus: leave a processor for the rest of the host; {_online(online)}")
         others = online - self.feed
-        packages = {self._package(cpu) for cpu in self.feed}
-        beside = frozenset(cpu for cpu in others if self.feed and self._package(cpu) in packages)
-        return Here(self.feed, others, beside or others, self._cpus("sys/devices/system/cpu/isolated"))
+        packages = {self._topology(cpu, "physical_package_id") for cpu in self.feed}
+        near = frozenset(cpu for cpu in others if self.feed and self._topology(cpu, "physical_package_id") in packages)
+        apart = near - self._siblings()
+        return Here(self.feed, others, apart or near or others, self._cpus("sys/devices/system/cpu/isolated"))
 
     def _cpus(self, path: str) -> frozenset[int]:
         try:
@@ -94,9 +95,14 @@ class Machine:
         except (Absent, Unreadable, ValueError):
             return frozenset()
 
-    def _package(self, cpu: int) -> str:
+    def _siblings(self) -> frozenset[int]:
+        """Find the hyper-threads of the feed's processors: what runs there takes half of them."""
+        folders = [f"sys/devices/system/cpu/cpu{cpu}/topology" for cpu in self.feed]
+        return frozenset().union(*(self._cpus(f"{folder}/thread_siblings_list") for folder in folders))
+
+    def _topology(self, cpu: int, name: str) -> str:
         try:
-            return self.kernel.text(f"sys/devices/system/cpu/cpu{cpu}/topology/physical_package_id")
+            return self.kernel.text(f"sys/devices/system/cpu/cpu{cpu}/topology/{name}")
         except (Absent, Unreadable):
             return ""
 

@@ -12,6 +12,7 @@ that was never made: the value was not changed yet, and the line is cut off befo
     {"unsure": "file:..."}                   the last of an apply that did not come to its end
 
 What the kernel made of the last write of an apply that was killed is not known: whatever stands there counts as ours.
+Only `set` must be on the disk. The other lines spare a revert some work: on a full disk they are done without.
 
 The first `old` of a place is the original, whatever is applied after it. Settings do not outlive a boot: entries of
 another boot are done. The file is removed with its last entry.
@@ -23,6 +24,7 @@ import contextlib
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,7 +41,7 @@ _MOST: Final = 64 << 20
 
 
 class JournalError(NetfeedError):
-    """The journal cannot be used; nothing was changed. The message says what to do."""
+    """The journal cannot be used; nothing is changed from here on. The message says what to do."""
 
     def __init__(self, what: str, *, denied: bool = False) -> None:
         super().__init__(what)
@@ -116,24 +118,33 @@ class Journal:
         self._append({"set": place.key, "form": form, "old": original, "new": new, "boot": boot})
 
     def kept(self, place: Place, value: str) -> None:
-        """Note that the kernel kept another value. Raises: JournalError."""
-        self._append({"kept": place.key, "value": value})
+        """Note that the kernel kept another value. Where that cannot be written, whatever stands there is ours."""
+        with contextlib.suppress(JournalError):
+            self._append({"kept": place.key, "value": value})
 
     def done(self, place: Place) -> None:
-        """Note that a place has its old value. Raises: JournalError."""
-        self._append({"done": place.key})
+        """Note that a place has its old value. Where that cannot be written, the next revert finds it out."""
+        try:
+            self._append({"done": place.key})
+        except JournalError:
+            del self.entries[place.key]
 
     def end(self) -> None:
-        """Note that an apply came to its end. Raises: JournalError."""
+        """Note that an apply came to its end. Where that cannot be written, its last value counts as ours."""
         if self._last:
-            self._append({"end": "apply"})
+            with contextlib.suppress(JournalError):
+                self._append({"end": "apply"})
 
     def close_empty(self) -> None:
         """Remove the file when no entry is left. Raises: JournalError."""
         if not self.entries and self.path.exists():
             self._close()
-            self.path.unlink()
-            _sync_folder(self.path)
+            try:
+                self.path.unlink()
+                _sync_folder(self.path)
+            except OSError as error:
+                said = f"{self.path}: {error.strerror}: all has its old value, and the file can be removed"
+                raise JournalError(said, denied=isinstance(error, PermissionError)) from None
             self._sound = 0
 
     def _take(self, line: dict[str, Any], *, first: bool = False) -> None:
@@ -171,7 +182,7 @@ class Journal:
             self._put(line)
         except OSError as error:
             self._cut()
-            raise JournalError(f"{self.path}: {error.strerror}; without a journal nothing is changed") from None
+            raise JournalError(f"{self.path}: {error.strerror}; without a journal nothing more is changed") from None
         self._take(line)
 
     def _open(self) -> None:
@@ -206,13 +217,16 @@ class Journal:
 def _read(path: Path) -> bytes:
     """Read the file, if it is one that nobody else could have written."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return b""
     except OSError as error:
         raise JournalError(f"{path}: {error.strerror}", denied=isinstance(error, PermissionError)) from None
+    about = os.fstat(fd)
+    if not stat.S_ISREG(about.st_mode):
+        os.close(fd)
+        raise JournalError(f"{path}: no file: name another with --journal")
     with open(fd, "rb") as file:
-        about = os.fstat(fd)
         if about.st_uid not in (0, os.geteuid()) or about.st_mode & 0o022:
             raise JournalError(
                 f"{path}: others can write it: what it says is not restored; chown root, chmod 600, look"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from netfeed.host.cpus import cpu_list_text, mask_text
-from netfeed.host.tune.form import Form, meaning, number, numbers
+from netfeed.host.tune.form import Form, meaning, number, numbers, same
 
 NEEDS_CPUS = "needs --cpus LIST"
 
@@ -20,7 +20,7 @@ class Here:
     feed: frozenset[int] = frozenset()
     housekeeping: frozenset[int] = frozenset()
     beside: frozenset[int] = frozenset()
-    """Housekeeping processors of the feed's package; all of them when it has none to spare."""
+    """Housekeeping processors of the feed's package, none of them its hyper-thread, as far as there are such."""
     isolated: frozenset[int] = frozenset()
     index: int = 0
     limit: str | None = None
@@ -80,14 +80,15 @@ class Equal:
 
 @dataclass(frozen=True, slots=True)
 class AtLeast:
-    """Numbers that are each at least these."""
+    """Numbers that are each at least these; `also` will do, too: 0 may be without a limit."""
 
     least: tuple[int, ...]
+    also: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """Say it for people."""
-        return "at least " + " ".join(str(one) for one in self.least)
+        return " or ".join((f"at least {self.sample}", *self.also))
 
     @property
     def sample(self) -> str:
@@ -100,6 +101,8 @@ class AtLeast:
 
     def met(self, form: Form, current: str, here: Here) -> bool:
         """Say whether no number is smaller."""
+        if any(same(form, current, one) for one in self.also):
+            return True
         return all(have >= want for have, want in zip(self._read(current), self.least, strict=True))
 
     def target(self, form: Form, current: str, here: Here) -> str:

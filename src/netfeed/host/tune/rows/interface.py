@@ -1,7 +1,8 @@
 """The interface that the feed comes in on: its queues, and what its card and driver do to packets before we see them.
 
 Source: Documentation/networking (napi, scaling, ethtool-netlink), vendors' guides.
-Order: what makes a driver begin anew (channels, rings) stands first, since it may forget the rest.
+Order: what makes a driver begin anew (channels, rings) stands first, since it may forget the rest; rx_frames before
+rx_usecs, since both must never be 0.
 Leaves out: flow steering and RSS rules, which depend on groups and ports; the rows say how.
 """
 
@@ -73,12 +74,21 @@ SETTINGS: Final = (
         name="IF.features.rx-ntuple-filter",
         where=ethtool("features.rx-ntuple-filter"),
         form=Form.TEXT,
-        why="steers a group to a queue: ethtool -N IF flow-type udp4 dst-ip GROUP dst-port PORT action QUEUE; RSS "
-        "alone hashes a flow to whatever queue (ethtool -x IF, -X IF equal N)",
+        why="steers a group to a queue: ethtool -N IF flow-type udp4 dst-ip GROUP dst-port PORT action QUEUE",
         absent=_NO_DRIVER,
         risk="a rule that names a wrong queue is obeyed",
         helped="ethtool -n IF; rx_queue_N_packets of ethtool -S IF",
         source="Cloudflare 2015 1 Mpps; ethtool(8)",
+    ),
+    Setting(
+        name="IF.rss",
+        where=elsewhere("the driver (ethtool -x IF)"),
+        form=Form.TEXT,
+        hand="ethtool -X IF equal N, and ethtool -N IF rx-flow-hash udp4 sdfn: netfeed does not speak it",
+        why="hashes flows to queues: a line is one flow, and two lines may share one queue while others are idle",
+        risk="a change moves flows between queues, and packets on the way may be taken in another order",
+        helped="ethtool -x IF; rx_queue_N_packets of ethtool -S IF",
+        source="Cloudflare 2015 1 Mpps; kernel docs networking/scaling; ethtool(8)",
     ),
     Setting(
         name="IF.coalesce.adaptive_rx",
@@ -92,6 +102,18 @@ SETTINGS: Final = (
         source="Solarflare adapter guide, interrupt moderation; Onload UG1586",
     ),
     Setting(
+        name="IF.coalesce.rx_frames",
+        where=ethtool("coalesce.rx_max_coalesced_frames"),
+        feed=Equal("1"),
+        quote=Equal("1"),
+        absent=_NO_DRIVER,
+        why="no interrupt waits until there are several packets; 0 leaves it to rx_usecs, and both 0 may be no "
+        "interrupt at all: so this stands before it",
+        risk=_MODERATION,
+        helped="ethtool -c IF",
+        source="Solarflare adapter guide, interrupt moderation; linux/ethtool.h (struct ethtool_coalesce)",
+    ),
+    Setting(
         name="IF.coalesce.rx_usecs",
         where=ethtool("coalesce.rx_coalesce_usecs"),
         feed=_ZERO,
@@ -101,17 +123,6 @@ SETTINGS: Final = (
         risk=_MODERATION,
         helped="ethtool -c IF; the delay from the card's stamp to the kernel's",
         source="Solarflare adapter guide, interrupt moderation; Onload UG1586",
-    ),
-    Setting(
-        name="IF.coalesce.rx_frames",
-        where=ethtool("coalesce.rx_max_coalesced_frames"),
-        feed=Equal("1", ("0",)),
-        quote=Equal("1", ("0",)),
-        absent=_NO_DRIVER,
-        why="no interrupt waits until there are several packets",
-        risk=_MODERATION,
-        helped="ethtool -c IF",
-        source="Solarflare adapter guide, interrupt moderation",
     ),
     Setting(
         name="IF.pause",

@@ -76,6 +76,7 @@ SETTINGS: Final = (
     Setting(
         name="net.ipv4.udp_mem",
         where=sysctl("net.ipv4.udp_mem"),
+        absent="not in this kernel, or only in the network namespace of the host",
         form=Form.NUMBERS,
         feed=_UDP,
         quote=_UDP,

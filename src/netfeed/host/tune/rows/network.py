@@ -15,10 +15,13 @@ _BACKLOG: Final = AtLeast((10_000,))
 _BUDGET: Final = AtLeast((600,))
 _POLL: Final = AtLeast((50,))
 
+_HOSTS: Final = "not in this kernel, or only in the network namespace of the host"
+
 SETTINGS: Final = (
     Setting(
         name="net.core.rmem_max",
         where=sysctl("net.core.rmem_max"),
+        absent=_HOSTS,
         feed=_BUFFER,
         quote=_BUFFER,
         capture=_BUFFER,
@@ -31,6 +34,7 @@ SETTINGS: Final = (
     Setting(
         name="net.core.wmem_max",
         where=sysctl("net.core.wmem_max"),
+        absent=_HOSTS,
         quote=_SENT,
         feed=_SENT,
         why="the largest send buffer that a socket may ask for",
@@ -41,6 +45,7 @@ SETTINGS: Final = (
     Setting(
         name="net.core.rmem_default",
         where=sysctl("net.core.rmem_default"),
+        absent=_HOSTS,
         why="of sockets that ask for nothing: netfeed asks",
         risk="it is all sockets' of the host",
         helped="ss -uamn",
@@ -49,6 +54,7 @@ SETTINGS: Final = (
     Setting(
         name="net.core.netdev_max_backlog",
         where=sysctl("net.core.netdev_max_backlog"),
+        absent=_HOSTS,
         feed=_BACKLOG,
         quote=_BACKLOG,
         capture=_BACKLOG,
@@ -59,6 +65,7 @@ SETTINGS: Final = (
     Setting(
         name="net.core.netdev_budget",
         where=sysctl("net.core.netdev_budget"),
+        absent=_HOSTS,
         feed=_BUDGET,
         quote=_BUDGET,
         capture=_BUDGET,
@@ -70,6 +77,7 @@ SETTINGS: Final = (
     Setting(
         name="net.core.netdev_budget_usecs",
         where=sysctl("net.core.netdev_budget_usecs"),
+        absent=_HOSTS,
         feed=AtLeast((8000,)),
         quote=AtLeast((8000,)),
         capture=AtLeast((8000,)),
@@ -81,6 +89,7 @@ SETTINGS: Final = (
     Setting(
         name="net.core.busy_read",
         where=sysctl("net.core.busy_read"),
+        absent=_HOSTS,
         feed=_POLL,
         quote=_POLL,
         why="a read polls the card's queue for 50 us before it sleeps (a socket can have its own: SO_BUSY_POLL)",
@@ -91,6 +100,7 @@ SETTINGS: Final = (
     Setting(
         name="net.core.busy_poll",
         where=sysctl("net.core.busy_poll"),
+        absent=_HOSTS,
         feed=_POLL,
         quote=_POLL,
         why="poll, select and epoll do so, too",
@@ -101,6 +111,7 @@ SETTINGS: Final = (
     Setting(
         name="net.core.netdev_tstamp_prequeue",
         where=sysctl("net.core.netdev_tstamp_prequeue"),
+        absent=_HOSTS,
         feed=Equal("1"),
         quote=Equal("1"),
         capture=Equal("1"),
@@ -111,6 +122,7 @@ SETTINGS: Final = (
     Setting(
         name="net.core.bpf_jit_enable",
         where=sysctl("net.core.bpf_jit_enable"),
+        absent=_HOSTS,
         feed=Equal("1", ("2",)),
         quote=Equal("1", ("2",)),
         capture=Equal("1", ("2",)),
@@ -121,6 +133,7 @@ SETTINGS: Final = (
     Setting(
         name="net.core.rps_sock_flow_entries",
         where=sysctl("net.core.rps_sock_flow_entries"),
+        absent=_HOSTS,
         feed=Equal("0"),
         quote=Equal("0"),
         why="no steering of packets to where their reader ran last: it costs a hop between processors",

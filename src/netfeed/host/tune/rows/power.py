@@ -15,6 +15,19 @@ _CPU: Final = "sys/devices/system/cpu/"
 
 SETTINGS: Final = (
     Setting(
+        name="cpufreq.energy_preference",
+        where=file(_CPU + "cpu[0-9]*/cpufreq/energy_performance_preference"),
+        form=Form.TEXT,
+        feed=Equal("performance"),
+        quote=Equal("performance"),
+        absent=_VIRTUAL,
+        why="drivers that choose the frequency themselves lean to speed",
+        risk="heat and power; refused (EBUSY) once the governor is performance, which has the same effect: so this one "
+        "stands before it",
+        helped="turbostat Bzy_MHz",
+        source="kernel docs amd-pstate, intel_pstate",
+    ),
+    Setting(
         name="cpufreq.governor",
         where=file(_CPU + "cpu[0-9]*/cpufreq/scaling_governor"),
         form=Form.TEXT,
@@ -26,18 +39,6 @@ SETTINGS: Final = (
         risk="heat and power",
         helped="turbostat Bzy_MHz while idle; scaling_cur_freq",
         source="tuned latency-performance",
-    ),
-    Setting(
-        name="cpufreq.energy_preference",
-        where=file(_CPU + "cpu[0-9]*/cpufreq/energy_performance_preference"),
-        form=Form.TEXT,
-        feed=Equal("performance"),
-        quote=Equal("performance"),
-        absent=_VIRTUAL,
-        why="drivers that choose the frequency themselves lean to speed",
-        risk="heat and power; refused (EBUSY) while the governor is performance, which has the same effect",
-        helped="turbostat Bzy_MHz",
-        source="kernel docs amd-pstate, intel_pstate",
     ),
     Setting(
         name="energy_perf_bias",

@@ -12,6 +12,7 @@ from netfeed.host.tune.where import file, sysctl
 
 _ZERO: Final = Equal("0")
 _OTHERS: Final = Housekeeping()
+_PATIENT: Final = AtLeast((600,), also=("0",))
 
 SETTINGS: Final = (
     Setting(
@@ -19,11 +20,25 @@ SETTINGS: Final = (
         where=sysctl("kernel.sched_rt_runtime_us"),
         feed=WhereIsolated(Equal("-1")),
         quote=WhereIsolated(Equal("-1")),
-        why="a SCHED_FIFO thread that spins is otherwise stopped for 50 ms in every second",
+        why="a SCHED_FIFO thread that spins is otherwise stopped for 50 ms in every second; since Linux 6.12 that is "
+        "left to fair_server, but in kernels built with RT_GROUP_SCHED",
         risk="a real-time thread that never sleeps then hangs whatever else must run on its processor, the kernel's "
         "own threads too: only where the processors are the feed's alone",
         helped="a gap of 50 ms each second is gone (p99 45 ms before, measured)",
         source="tuned realtime; measured",
+    ),
+    Setting(
+        name="fair_server",
+        where=file("sys/kernel/debug/sched/fair_server/cpu{cpu}/runtime"),
+        feed=WhereIsolated(_ZERO),
+        quote=WhereIsolated(_ZERO),
+        absent="before Linux 6.12, or debugfs is not mounted (mount -t debugfs none /sys/kernel/debug)",
+        why="ns of each second in which threads that are not real-time run there in spite of a SCHED_FIFO one that "
+        "spins (50 ms): while one of them waits, and whatever kernel.sched_rt_runtime_us says",
+        risk="threads of the kernel that must run there wait for ever, and the host may hang: only where processors "
+        "are the feed's alone",
+        helped="gaps of a loop that reads the clock, with a second thread pinned beside it",
+        source="kernel commits 'sched/fair: Fair server interface' and 'sched/rt: Remove default bandwidth control'",
     ),
     Setting(
         name="kernel.timer_migration",
@@ -70,9 +85,9 @@ SETTINGS: Final = (
     Setting(
         name="kernel.hung_task_timeout_secs",
         where=sysctl("kernel.hung_task_timeout_secs"),
-        feed=AtLeast((600,)),
-        quote=AtLeast((600,)),
-        why="threads that a spinning one keeps waiting are no alarm yet",
+        feed=_PATIENT,
+        quote=_PATIENT,
+        why="threads that a spinning one keeps waiting are no alarm yet; 0 is no alarm ever",
         risk="real hangs are told later",
         helped="dmesg | grep 'blocked for more than'",
         source="tuned realtime",
