@@ -110,6 +110,10 @@ class Kernel:
         except (Absent, Unreadable):
             return ""
 
+    def net(self) -> str:
+        """Give what names this thread's network namespace, "" of a copied tree."""
+        return os.readlink("/proc/thread-self/ns/net") if self.live else ""
+
     def _asked(self, place: Place) -> str:
         try:
             if place.kind == "ethtool":
