@@ -99,7 +99,8 @@ class Kernel:
         except (FileNotFoundError, NotADirectoryError):
             raise Absent(f"no /{path}") from None
         except PermissionError:
-            raise Unreadable(f"/{path}: not permitted: run as root") from None
+            who = "run as root" if os.geteuid() else "for root neither (a container, or a kernel that is locked down)"
+            raise Unreadable(f"/{path}: not permitted, {who}") from None
         except OSError as error:
             raise Unreadable(f"/{path}: {error.strerror}") from None
 
