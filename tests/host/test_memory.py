@@ -21,6 +21,7 @@ UNIT, SLICE, TOP = (f"sys/fs/cgroup{group}/memory" for group in ("/system.slice/
         ({}, 40_960),
         ({f"{UNIT}.max": "max", f"{UNIT}.current": "5"}, 40_960),
         ({f"{UNIT}.max": "8192", f"{UNIT}.current": "192"}, 8000),
+        ({f"{UNIT}.max": "8192", f"{UNIT}.current": "8192", f"{UNIT}.stat": "anon 1\ninactive_file 92\nfile 9"}, 92),
         ({f"{UNIT}.max": "8192", f"{SLICE}.max": "700", f"{SLICE}.current": "100"}, 600),
         ({f"{SLICE}.max": "700", f"{SLICE}.current": "900"}, 0),
         ({"proc/self/cgroup": "0::/", f"{TOP}.max": "1000", f"{TOP}.current": "1"}, 999),
