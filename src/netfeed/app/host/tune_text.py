@@ -107,8 +107,11 @@ def _facts(row: Setting, machine: Machine, interface: str | None) -> Iterable[tu
     yield "here", _here(row, machine, interface)
     yield "risk", row.risk
     now, ever = by_hand(row, machine, interface)
-    yield "for now", now
-    yield "for ever", ever
+    if now == ever:
+        yield "by hand", now
+    else:
+        yield "for now", now
+        yield "for ever", ever
     yield "helped?", row.helped
     yield "source", row.source
 
