@@ -225,6 +225,13 @@ def test_a_setting_is_explained(tree: Path, capsys: pytest.CaptureFixture[str]) 
     assert "update-grub" in text
 
 
+def test_what_is_done_by_hand_alone_is_said_once(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tune("explain", tree, "irqbalance") == 0
+    text = capsys.readouterr().out
+    assert text.count("systemctl disable --now irqbalance") == 1
+    assert "for ever" not in text
+
+
 def test_explaining_a_topic_explains_all_of_it_and_nothing_lists_them(
     tree: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -88,3 +88,13 @@ def test_a_kernel_that_tells_nothing_is_no_error(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(arrival, "process_net", lambda name: "")
     assert arrival.counters() == arrival.Counters(0, 0, 0, 0)
     assert "stands in no line" in found()
+
+
+def test_a_vlan_is_named_as_the_tool_wants_it() -> None:
+    assert arrival.no_reverse_path("eth1.5").endswith(" net/ipv4/conf/eth1.5/rp_filter=0")
+
+
+def test_a_filter_that_can_only_half_be_read_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert arrival.reverse_path("eth0") == 0
+    monkeypatch.setattr(arrival, "read_setting", lambda path: "0\n" if "/eth0/" in path else "")
+    assert arrival.reverse_path("eth0") is None

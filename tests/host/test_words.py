@@ -2,13 +2,25 @@
 
 import pytest
 
-from netfeed.host.words import choices, parameters, selected
+from netfeed.host.words import choices, parameters, selected, sysctl_name
 
 
 def test_a_selection_is_the_word_in_brackets() -> None:
     assert selected("always [madvise] never\n") == "madvise"
     assert selected("[always] madvise never") == "always"
     assert choices("always [defer+madvise] never") == ["always", "defer+madvise", "never"]
+
+
+@pytest.mark.parametrize(
+    ("interface", "name"),
+    [
+        ("eth1", "net.ipv4.conf.eth1.rp_filter"),
+        ("eth1.5", "net/ipv4/conf/eth1.5/rp_filter"),
+        (None, "net.ipv4.conf.IF.rp_filter"),
+    ],
+)
+def test_a_sysctl_of_an_interface_is_one_that_the_tool_understands(interface: str | None, name: str) -> None:
+    assert sysctl_name("net.ipv4.conf.IF.rp_filter", interface) == name
 
 
 @pytest.mark.parametrize("text", ["always never", "[a] [b]", "", "[]", "[a b]"])

@@ -12,6 +12,7 @@ from types import ModuleType
 
 import pytest
 
+from netfeed.host.cpus import parse_cpu_list
 from netfeed.host.tune.setting import Profile
 from netfeed.host.tune.table import BY_NAME, TABLE
 from tests.host.tune.tree import plant
@@ -119,6 +120,15 @@ def test_the_unit_has_processors_limits_and_walls() -> None:
     ):
         assert f"\n{word}" in text
     assert "\nRestrictRealtime" not in text
+    cpus = re.search(r"^CPUAffinity=(.*)$", text, re.MULTILINE)
+    assert cpus is not None
+    assert not parse_cpu_list(cpus[1]) & parse_cpu_list("2-3")  # the feed's, where threads would not be spread
+
+
+def test_a_value_that_is_refused_does_not_take_the_revert_from_the_unit() -> None:
+    text = (FOLDER / "systemd" / "netfeed-tune.service").read_text()
+    assert "\nSuccessExitStatus=1\n" in text
+    assert "\nExecStop=/opt/netfeed/bin/netfeed tune revert\n" in text
 
 
 def test_the_profile_of_tuned_can_be_read_and_holds_the_sysctls() -> None:

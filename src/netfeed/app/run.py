@@ -203,10 +203,14 @@ class Run:
             self._open_servers(slot)
 
     def _settle(self, process: conf.Process) -> None:
-        """Give the process what it shall have before anything is opened; what is refused is told, and kept."""
-        self.live.refusals = settled(process)
-        for refusal in self.live.refusals:
-            self.live.tell(refusal)
+        """Give the process what it shall have before anything is opened."""
+        for refusal in settled(process):
+            self._refused(refusal)
+
+    def _refused(self, what: str) -> None:
+        """Tell what the host does not grant, and keep it for the account."""
+        self.live.refusals.append(what)
+        self.live.tell(what)
 
     def _place(self, receive: conf.Receive) -> None:
         """Have who receives where it is wanted; what cannot be had is told, with the remedy."""
@@ -221,13 +225,13 @@ class Run:
             return
         refusal = priority_refusal(priority)
         if refusal is not None:
-            self.live.tell(f"receive.priority: {refusal}")
+            self._refused(f"receive.priority: {refusal}")
             return
         if loop:
             fifo(priority)
         stopped = throttling() if receive.spin else None
         if stopped is not None:
-            self.live.tell(f"receive.spin: {stopped}")
+            self._refused(f"receive.spin: {stopped}")
 
     def _open_servers(self, slot: Slot) -> None:
         """Open what a channel recovers by: servers to ask, GLIMPSE, snapshot groups that come and go."""

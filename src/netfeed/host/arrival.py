@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netfeed.host.tree import paired
+from netfeed.host.words import sysctl_name
 from netfeed.transport.network import (
     IFF_MULTICAST,
     IFF_RUNNING,
@@ -70,6 +71,18 @@ def memberships() -> dict[str, set[str]]:
         if len(words) > 2:
             joined.setdefault(words[1], set()).add(str(address(":".join(_quads(words[2])))))
     return joined
+
+
+def reverse_path(name: str) -> int | None:
+    """Give the reverse-path filter that holds on an interface: the larger of all's and its own; None is not known."""
+    texts = [read_setting(f"/proc/sys/net/ipv4/conf/{one}/rp_filter").strip() for one in ("all", name)]
+    return max(int(text) for text in texts) if all(text.isdecimal() for text in texts) else None
+
+
+def no_reverse_path(name: str) -> str:
+    """Say how that filter is taken off an interface."""
+    own = sysctl_name("net.ipv4.conf.IF.rp_filter", name)
+    return f"sysctl -w net.ipv4.conf.all.rp_filter=0 {own}=0"
 
 
 def findings(sockets: list[UdpSocket], before: Counters) -> list[str]:
@@ -141,18 +154,13 @@ def _of_interface(interface: Interface) -> list[str]:
         found.append(f"the link {name} has no carrier: the cable, or the port of the switch")
     if name != _LOOPBACK and not flags & IFF_MULTICAST:
         found.append(f"{name} is not set up for multicast: ip link set dev {name} multicast on")
-    filters = [_number(f"/proc/sys/net/ipv4/conf/{one}/rp_filter") for one in ("all", name)]
-    if max(filters) > 0:
+    strictness = reverse_path(name)
+    if strictness:
         found.append(
-            f"rp_filter is {max(filters)} on {name}: a source without a route through {name} is dropped in silence "
-            f"(sysctl net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.{name}.rp_filter=0)"
+            f"rp_filter is {strictness} on {name}: a source without a route through {name} is dropped in silence "
+            f"({no_reverse_path(name)})"
         )
     return found
-
-
-def _number(path: str) -> int:
-    text = read_setting(path).strip()
-    return int(text) if text.isdigit() else 0
 
 
 def _quads(digits: str) -> list[str]:

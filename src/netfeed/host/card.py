@@ -26,7 +26,9 @@ _FIELDS: Final = (
 _SIOCETHTOOL, _GSTRINGS, _GSTATS, _GSSET_INFO, _SS_STATS = 0x8946, 0x1B, 0x1D, 0x37, 1
 _NAME: Final = 32
 _MOST: Final = 8192
-"""No driver has more counters; one that claims more is not believed."""
+"""No driver has more counters; one that claims more is not believed. There is always room for so many: a driver that is
+given another queue between two questions answers the second one at its new length.
+"""
 LOSSES: Final = re.compile(r"drop|discard|miss|no_?buf|overrun|overflow|fifo|out_of_buf|alloc_fail|crc", re.IGNORECASE)
 """What drivers call the ways to lose a packet."""
 
@@ -67,12 +69,12 @@ def driver_counters(name: str) -> dict[str, int]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         try:
             count = _count(control, name)
-            names = _ethtool(control, name, struct.pack("=III", _GSTRINGS, _SS_STATS, count), 12 + count * _NAME)[12:]
-            values = _ethtool(control, name, struct.pack("=II", _GSTATS, count), 8 + count * 8)[8:]
+            names = _ethtool(control, name, struct.pack("=III", _GSTRINGS, _SS_STATS, count), 12 + _MOST * _NAME)[12:]
+            values = _ethtool(control, name, struct.pack("=II", _GSTATS, count), 8 + _MOST * 8)[8:]
         except OSError:
             return {}
     found = {}
-    for at, value in enumerate(struct.unpack(f"={count}Q", values)):
+    for at, value in enumerate(struct.unpack_from(f"={count}Q", values)):
         raw = names[at * _NAME : (at + 1) * _NAME].split(b"\0")[0]
         found[raw.decode("ascii", "replace")] = value
     return found

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from netfeed.host.capability import lockable_bytes
+from netfeed.host.memory import available_bytes, kilobytes
 from netfeed.host.processor import affinity_refusal
 from netfeed.host.tree import Tree
 from netfeed.units import duration_text
@@ -55,9 +56,9 @@ def prefault(size: int, tree: Tree | None = None) -> str | None:
     Units: bytes. Gives why not, where it cannot be had: the kernel promises more than there is, and kills who
     touches it.
     """
-    left = _kilobytes("/proc/meminfo", "MemAvailable:", tree)
-    if left is not None and size > left * 1024:
-        return f"{size:,} bytes are not touched in advance, {left * 1024:,} are left here: a smaller process.prefault"
+    left = available_bytes(tree)
+    if left is not None and size > left:
+        return f"{size:,} bytes are not touched in advance, {left:,} are left here: a smaller process.prefault"
     libc = _libc()
     libc.mallopt(_M_TRIM_THRESHOLD, _NEVER)
     libc.mallopt(_M_MMAP_MAX, 0)
@@ -90,15 +91,7 @@ def no_huge_pages() -> str | None:
 
 def locked_bytes(tree: Tree | None = None) -> int:
     """Read how much of this process's memory is locked. Units: bytes."""
-    return (_kilobytes("/proc/self/status", "VmLck:", tree) or 0) * 1024
-
-
-def _kilobytes(path: str, name: str, tree: Tree | None) -> int | None:
-    for line in ((tree or Tree()).text(path) or "").splitlines():
-        words = line.split()
-        if words[:1] == [name] and len(words) > 1 and words[1].isdecimal():
-            return int(words[1])
-    return None
+    return (kilobytes("/proc/self/status", "VmLck:", tree) or 0) * 1024
 
 
 def _control(option: int, value: int) -> int:

@@ -1,6 +1,7 @@
-"""How the kernel writes settings that are not plain numbers: selections, and its command line.
+"""How settings are written that are not plain numbers or names: selections, the kernel's command line, sysctls.
 
-Source: Documentation/admin-guide/mm/transhuge (selections), Documentation/admin-guide/kernel-parameters (quoting).
+Source: Documentation/admin-guide/mm/transhuge (selections), Documentation/admin-guide/kernel-parameters (quoting),
+sysctl(8) (slashes between words).
 """
 
 import re
@@ -24,6 +25,13 @@ def selected(text: str) -> str:
 def choices(text: str) -> list[str]:
     """Give the words of a selection, brackets taken off."""
     return text.replace("[", " ").replace("]", " ").split()
+
+
+def sysctl_name(name: str, interface: str | None) -> str:
+    """Fill an interface in for IF; where its own name has dots (VLANs), sysctl(8) wants slashes between the words."""
+    if interface and "." in interface:
+        name = name.replace(".", "/")
+    return name.replace("IF", interface or "IF")
 
 
 def parameters(line: str) -> dict[str, str | None]:

@@ -15,6 +15,12 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 LOST = b'netfeed_messages_lost_total{channel="a"} 7.0\nnetfeed_messages_lost_total{channel="b"} 2.0\n'
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait long where an answer comes: machines of tests are slow."""
+    monkeypatch.setattr(handler, "PATIENCE_NS", 30_000_000_000)
+
+
 @contextmanager
 def peer(*parts: bytes, again: bytes = b"", close: bool = True) -> Iterator[str]:
     """Answer one connection with parts, then with `again` until it is closed."""

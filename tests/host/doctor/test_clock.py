@@ -60,17 +60,31 @@ def test_a_kernel_that_refuses_is_not_known() -> None:
     assert clock.discipline(None).level is Level.UNKNOWN
 
 
-TRACKING = "C0A80001,192.168.0.1,2,1764422400.1,0.000000004,{last},{rms},-1.2,0.001,0.01,0.000002,0.00001,64.2,Normal\n"
+TRACKING = "C0A80001,192.168.0.1,2,1764422400.1,{now},{last},{rms},-1.2,0.001,0.01,0.000002,0.00001,64.2,Normal\n"
 
 
 @pytest.mark.parametrize(
-    ("last", "rms", "level"), [("-0.000000004", "0.000000046", Level.OK), ("0.002", "0.0000001", Level.WARN)]
+    ("now", "last", "rms", "level"),
+    [
+        ("0.000000004", "-0.000000004", "0.000000046", Level.OK),
+        ("0.000000004", "0.002", "0.0000001", Level.WARN),
+        ("-0.5", "0.000000004", "0.0000001", Level.WARN),
+    ],
 )
-def test_what_chrony_says_is_judged(last: str, rms: str, level: Level) -> None:
-    assert clock.tracking(TRACKING.format(last=last, rms=rms)).level is level
+def test_what_chrony_says_is_judged(now: str, last: str, rms: str, level: Level) -> None:
+    assert clock.tracking(TRACKING.format(now=now, last=last, rms=rms)).level is level
 
 
-@pytest.mark.parametrize("text", ["", "506 Cannot talk to daemon", "a,b,c,d,e,f,g", "1,2,3,4,5,nan,6"])
+@pytest.mark.parametrize(("identifier", "leap"), [("C0A80001", "Not synchronised"), ("7F7F0101", "Normal")])
+def test_a_chrony_that_follows_nobody_is_not_called_exact(identifier: str, leap: str) -> None:
+    line = TRACKING.format(now="0.0", last="0.0", rms="0.0").replace("C0A80001", identifier).replace("Normal", leap)
+    found = clock.tracking(line)
+    assert (found.level, "follows nobody" in found.found) == (Level.WARN, True)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "506 Cannot talk to daemon", "a,b,c,d,e,f,g", "1,2,3,4,5,nan,6", "1,2,3,4,5,inf,6"]
+)
 def test_what_nobody_can_read_is_not_known(text: str) -> None:
     assert clock.tracking(text).level is Level.UNKNOWN
 

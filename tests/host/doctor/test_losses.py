@@ -12,7 +12,7 @@ KERNEL_0 = dict.fromkeys(("backlog", *KERNEL), 0)
 
 
 def rows(before: Loss, after: Loss, *interfaces: str) -> dict[str, Finding]:
-    return {one.check: one for one in losses.checks(before, after, interfaces)}
+    return {one.check: one for one in losses.checks(before, after, {}, {name: {} for name in interfaces})}
 
 
 def drops(*counts: int) -> Loss:
@@ -49,6 +49,26 @@ def test_an_interface_that_went_meanwhile_is_told() -> None:
     before, after = (Loss(nic, KERNEL_0, 0, ()) for nic in ({"eth7": Counted(1, 1, 0, 0, 0)}, {}))
     assert rows(before, after, "eth7")["nic eth7"].level is Level.UNKNOWN
     assert "it has gone" in rows(before, after, "eth7")["nic eth7"].found
+
+
+def test_what_a_driver_counts_just_now_stands_first() -> None:
+    was = {"eth7": {"rx_a_drops": 90, "rx_b_drops": 4}}
+    now = {"eth7": {"rx_a_drops": 90, "rx_b_drops": 6, **{f"rx_{at}_miss": 1 for at in range(9)}}}
+    found = {one.check: one for one in losses.checks(drops(), drops(), was, now)}["nic eth7 driver"]
+    assert found.level is Level.WARN
+    assert found.found.startswith("counts rx_b_drops 6 (2 just now), rx_0_miss 1 (1 just now)")
+    assert found.found.endswith(", and 5 others")
+    assert not any("driver" in check for check in rows(drops(), drops(), "eth7"))
+
+
+def test_what_no_protocol_had_is_told_but_for_what_the_backlog_dropped() -> None:
+    def dropped(count: int, backlog: int) -> Loss:
+        return Loss({"eth7": Counted(9, 9, 0, 0, count)}, KERNEL_0 | {"backlog": backlog}, 0, ())
+
+    assert "nic eth7 dropped" not in rows(dropped(5, 0), dropped(9, 4), "eth7")
+    found = rows(dropped(5, 0), dropped(9, 1), "eth7")
+    assert found["nic eth7 dropped"].found.startswith("3 just now dropped before any protocol")
+    assert (found["nic eth7"].level, found["nic eth7 dropped"].level) == (Level.OK, Level.WARN)
 
 
 def test_a_budget_that_ends_is_a_warning() -> None:

@@ -94,6 +94,9 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(host: Host) -> None:
     kernel = Kernel(host.root, put)
     would = list(intended(check(Machine(kernel, ("eth1",), FEED), TABLE, Profile.FEED)))
     assert picked(host.root) == HOST
+    risks = {one.name: one.remark for one in would}
+    assert risks["vm.swappiness"] == ""
+    assert "then hangs whatever else must run" in risks["kernel.sched_rt_runtime_us"]
     wrote = host.apply()
     assert [(one.place, one.old, one.new) for one in would] == [(one.place, one.old, one.new) for one in wrote]
     journal = Journal(host.journal)

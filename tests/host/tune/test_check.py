@@ -206,6 +206,17 @@ def test_what_cannot_be_read_is_told_with_the_kernels_word(tmp_path: Path) -> No
         Kernel(tmp_path).read(Place("elsewhere", "nftables"))
 
 
+@pytest.mark.parametrize(("user", "said"), [(1000, "not permitted, run as root"), (0, "for root neither")])
+def test_who_is_root_already_is_not_told_to_become_it(monkeypatch: pytest.MonkeyPatch, user: int, said: str) -> None:
+    def closed(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr("builtins.open", closed)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    with pytest.raises(Unreadable, match=said):
+        Kernel().text("proc/cmdline")
+
+
 def test_many_values_are_summed_up() -> None:
     assert summary(["1", "1"]) == "1"
     assert summary(["a", "", "a"]) == "a (2), empty (1)"

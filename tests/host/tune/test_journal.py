@@ -111,6 +111,38 @@ def test_the_last_change_of_an_apply_that_did_not_end_is_ours_whatever_it_became
     assert [one.is_ours("99") for one in loaded(path).entries.values()] == [False, False, False]
 
 
+def test_a_journal_is_of_one_network_namespace(tmp_path: Path) -> None:
+    path = tmp_path / "j.json"
+    with (journal := Journal(path, boot="b", net="net:[1]")).held():
+        journal.set(MEMORY, Form.NUMBER, "1", "2", "b")
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match=r"of the network namespace net:\[1\], and this is net:\[2\]: run it there"):
+        Journal(path, boot="b", net="net:[2]").load()
+    assert path.read_bytes() == before
+    with (journal := Journal(path, boot="b", net="net:[1]")).held():
+        assert list(journal.entries) == [MEMORY.key]
+
+
+def test_after_a_boot_it_begins_anew_whatever_namespace_that_is(tmp_path: Path) -> None:
+    path = tmp_path / "j.json"
+    for boot, net in (("b", "net:[1]"), ("c", "net:[2]")):
+        with (journal := Journal(path, boot=boot, net=net)).held():
+            assert len(journal.entries) == (boot == "c")  # a revert can still say that they are gone
+            journal.set(PAGES if boot == "c" else MEMORY, Form.NUMBER, "1", "2", boot)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines[0] == {"netfeed_tune": 1, "root": "/", "boot": "c", "net": "net:[2]"}
+    assert [line["set"] for line in lines[1:]] == [PAGES.key]
+    with pytest.raises(JournalError, match="of the network namespace"):
+        Journal(path, boot="c", net="net:[1]").load()
+
+
+def test_a_journal_that_names_no_namespace_is_believed(tmp_path: Path) -> None:
+    journal = Journal(written(tmp_path / "j.json", HEAD + SET), boot="b", net="net:[1]")
+    with journal.held():
+        journal.set(MEMORY, Form.NUMBER, "1", "2", "b")
+    assert len(loaded(journal.path).entries) == 2
+
+
 @pytest.mark.parametrize("torn", ["", '{"netfeed_tu'])
 def test_an_empty_file_and_half_a_head_are_an_empty_journal(tmp_path: Path, torn: str) -> None:
     path = written(tmp_path / "j.json", torn)

@@ -14,7 +14,13 @@ import pytest
 
 pytest.importorskip("pyroute2", reason="pyroute2 is not installed (extra tune)")
 
+from netfeed.app.host.tune import Options, reverted
 from netfeed.host.namespace import Namespace, permitted
+from netfeed.host.tune.apply import Step
+from netfeed.host.tune.form import Form
+from netfeed.host.tune.journal import Journal, JournalError
+from netfeed.host.tune.kernel import Kernel
+from netfeed.host.tune.where import Place
 
 pytestmark = [
     pytest.mark.root,
@@ -185,3 +191,19 @@ def test_a_namesake_that_sys_shows_is_refused(monkeypatch: pytest.MonkeyPatch) -
             )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
     assert "/sys shows another network namespace's" in done.stderr
+
+
+def test_a_journal_of_another_namespace_is_refused(tmp_path: Path) -> None:
+    options = Options(journal=tmp_path / "j.json")
+    with Namespace("one") as one:
+        with one.entered():
+            kernel = Kernel()
+            journal = Journal(tmp_path / "j.json", "/", kernel.boot_id(), kernel.net())
+            with journal.held():
+                place = Place("file", "proc/sys/net/ipv4/igmp_max_memberships")
+                journal.set(place, Form.NUMBER, kernel.read(place), "512", kernel.boot_id())
+        with pytest.raises(JournalError, match="of the network namespace"):
+            reverted(options, dry_run=True)
+        with one.entered():
+            (outcome,) = reverted(options)
+    assert outcome.step is Step.ALREADY

@@ -66,7 +66,7 @@ def examine(options: Options, sleep: Callable[[float], None] = time.sleep) -> Ve
     """
     wishes, asked = options.wishes, options.handler if "loss" in options.topics else None
     interfaces = [find_interface(name) for name in wishes.interfaces]
-    looked, stolen = loss.look(interfaces), processors.steal()
+    looked, drivers, stolen = loss.look(interfaces), losses.drivers(wishes.interfaces), processors.steal()
     told = handler.ask(asked) if asked else None
     if {"loss", "processors"} & set(options.topics):
         sleep(options.between_ns / 1e9)
@@ -82,7 +82,8 @@ def examine(options: Options, sleep: Callable[[float], None] = time.sleep) -> Ve
             one for name in wishes.interfaces for one in multicast.checks(name, hardware=wishes.hardware_stamps)
         ],
         "loss": lambda: [
-            *losses.checks(looked, again, wishes.interfaces), *(handler.findings(asked, own) if asked else ())
+            *losses.checks(looked, again, drivers, losses.drivers(wishes.interfaces)),
+            *(handler.findings(asked, own) if asked else ())
         ],
     }  # fmt: skip
     findings = [one for topic in TOPICS if topic in options.topics for one in looks[topic]()]

@@ -138,7 +138,8 @@ def _permitted(options: Options) -> None:
 
 
 def _journal(options: Options) -> Journal:
-    return Journal(options.journal_path, str(options.root.resolve()))
+    kernel = Kernel(options.root.resolve())
+    return Journal(options.journal_path, str(kernel.root), kernel.boot_id(), kernel.net())
 
 
 def _interface(kernel: Kernel, text: str) -> str:

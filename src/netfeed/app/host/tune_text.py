@@ -16,6 +16,7 @@ from netfeed.host.tune.check import Finding, Machine, State, filled_boot, read, 
 from netfeed.host.tune.kernel import Absent, Unreadable
 from netfeed.host.tune.setting import Profile, Setting
 from netfeed.host.tune.table import TOPICS
+from netfeed.host.words import sysctl_name
 
 _STYLES: Final = {State.OK: "green", State.DIFFERS: "red", State.REBOOT: "yellow", State.ARGUMENT: "yellow"}
 _TOOLS: Final = {
@@ -106,8 +107,11 @@ def _facts(row: Setting, machine: Machine, interface: str | None) -> Iterable[tu
     yield "here", _here(row, machine, interface)
     yield "risk", row.risk
     now, ever = by_hand(row, machine, interface)
-    yield "for now", now
-    yield "for ever", ever
+    if now == ever:
+        yield "by hand", now
+    else:
+        yield "for now", now
+        yield "for ever", ever
     yield "helped?", row.helped
     yield "source", row.source
 
@@ -143,13 +147,6 @@ def by_hand(row: Setting, machine: Machine, interface: str | None) -> tuple[str,
         return line, f"a unit or udev rule (ACTION==add, SUBSYSTEM==net) that runs: {line}"
     path = re.sub(r"\[\S+?\]\*?|\*|\{cpu\}", "N", where.pattern).replace("IF", interface or "IF")
     return f"echo {value} > /{path}", f"'w /{path} - - - - {value}' in /etc/tmpfiles.d/netfeed.conf, or sysctl/apply.sh"
-
-
-def sysctl_name(name: str, interface: str | None) -> str:
-    """Fill the interface in; where its own name has dots, sysctl(8) wants slashes between the words."""
-    if interface and "." in interface:
-        name = name.replace(".", "/")
-    return name.replace("IF", interface or "IF")
 
 
 def grub(words: str) -> str:

@@ -18,6 +18,8 @@ TOPIC: Final = "clock"
 _SOURCE: Final = "/sys/devices/system/clocksource/clocksource0/"
 _STA_UNSYNC, _STA_NANO = 0x40, 0x2000
 _TIMEOUT_S: Final = 2
+_NOBODY: Final = ("", "00000000", "7F7F0101")
+"""Reference identifiers of no server, and of the clock itself (`local`)."""
 WARN_NS: Final = 1_000_000
 """An error that is more than this makes a one-way latency worthless."""
 
@@ -85,15 +87,19 @@ def chrony() -> str | None:
         return None
     try:
         done = subprocess.run(
-            [program, "-n", "-c", "tracking"], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
-        )
+            [program, "-n", "-c", "tracking"], capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S,
+            check=False,
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None
 
 
 def tracking(text: str | None) -> Finding:
-    """Read a line of `chronyc -c tracking`: fields 5 and 7 are the last offset and its mean, in seconds."""
+    """Read a line of `chronyc -c tracking`, in seconds: fields 5 to 7 are the offset now, the last one, and their mean.
+
+    One that follows nobody has no offset: it says 0.
+    """
     if text is None:
         return Finding(
             TOPIC, "offset", Level.UNKNOWN, "no chronyd answers here; how far the clock is off is not known",
@@ -101,11 +107,14 @@ def tracking(text: str | None) -> Finding:
         )  # fmt: skip
     fields = text.strip().split(",")
     try:
-        last, mean = (round(float(fields[at]) * 1e9) for at in (5, 6))
-    except (IndexError, ValueError):
+        now, last, mean = (round(float(fields[at]) * 1e9) for at in (4, 5, 6))
+    except (IndexError, ValueError, OverflowError):
         return Finding(TOPIC, "offset", Level.UNKNOWN, "chronyc answered what nobody here can read")
-    said = f"chrony: last offset {duration_text(last)}, usually {duration_text(mean)}"
-    if max(abs(last), abs(mean)) > WARN_NS:
+    if fields[0] in _NOBODY or "Not synchronised" in fields:
+        said = "chronyd runs, and follows nobody: how far the clock is off is not known"
+        return Finding(TOPIC, "offset", Level.WARN, said, "`chronyc sources` says whom it tries")
+    said = f"chrony: {duration_text(now)} off, last offset {duration_text(last)}, usually {duration_text(mean)}"
+    if max(abs(now), abs(last), abs(mean)) > WARN_NS:
         return Finding(
             TOPIC, "offset", Level.WARN, said, "wait until chrony has settled (`chronyc makestep`), or a nearer server"
         )

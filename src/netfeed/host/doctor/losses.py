@@ -21,18 +21,23 @@ _KERNEL: Final = {
 }  # fmt: skip
 
 
+Drivers = dict[str, dict[str, int]]
+"""By interface what its driver counts."""
 _SHOWN: Final = 16
 """Rows of sockets at most."""
 
 
-def checks(before: Loss, after: Loss, interfaces: Sequence[str]) -> list[Finding]:
+def drivers(names: Sequence[str]) -> Drivers:
+    """Read what the drivers of interfaces count under names of their own that speak of loss."""
+    return {name: named(name) for name in names}
+
+
+def checks(before: Loss, after: Loss, was: Drivers, driver: Drivers) -> list[Finding]:
     """Judge what was lost, from two looks some time apart. What is not told is no 0, and is said."""
-    now = moved(before, after)
-    found = [
-        _nic(name, after.nic[name].lost, now.nic[name].lost) if name in now.nic
-        else _untold(f"nic {name}", "it has gone, or this kernel does not count for it")
-        for name in interfaces
-    ]  # fmt: skip
+    now, found = moved(before, after), []
+    for name, words in driver.items():
+        found.append(_nic(name, after, now))
+        found += _driver(name, was.get(name, {}), words) + _unclaimed(name, now)
     found += [
         _kernel(reason, after.kernel[reason], now.kernel[reason]) if reason in now.kernel
         else _untold(f"kernel {reason}", "its counter cannot be read here")
@@ -53,19 +58,32 @@ def _judged(check: str, what: str, ever: int, moving: int, remedy: str) -> Findi
     return Finding(TOPIC, check, Level.OK, "none")
 
 
-def _nic(name: str, ever: int, moving: int) -> Finding:
-    driver = ", ".join(f"{key} {value:,}" for key, value in sorted(named(name).items())[:6])
-    what = "the card had no room, or frames were damaged" + (f" (driver: {driver})" if driver else "")
-    found = _judged(
-        f"nic {name}",
-        what,
-        ever,
-        moving,
-        f"larger rings (`ethtool -G {name} rx MAX`), other queues; damaged: the cable",
-    )
-    if found.level is Level.OK and driver:
-        return Finding(TOPIC, found.check, Level.WARN, f"the driver counts {driver}", f"`ethtool -S {name}` says more")
-    return found
+def _nic(name: str, after: Loss, now: Loss) -> Finding:
+    if name not in now.nic:
+        return _untold(f"nic {name}", "it has gone, or this kernel does not count for it")
+    remedy = f"larger rings (`ethtool -G {name} rx MAX`), other queues; damaged: the cable"
+    what = "the card had no room, or frames were damaged"
+    return _judged(f"nic {name}", what, after.nic[name].lost, now.nic[name].lost, remedy)
+
+
+def _driver(name: str, was: dict[str, int], words: dict[str, int]) -> list[Finding]:
+    """Tell the driver's own counters, those that move first: by their names alone, so that none is a failure."""
+    if not words:
+        return []
+    counts = sorted((-max(0, value - was.get(key, 0)), key, value) for key, value in words.items())
+    said = ", ".join(f"{key} {value:,}" + (f" ({-more:,} just now)" if more else "") for more, key, value in counts[:6])
+    rest = f", and {len(counts) - 6} others" if len(counts) > 6 else ""
+    return [Finding(TOPIC, f"nic {name} driver", Level.WARN, f"counts {said}{rest}", f"`ethtool -S {name}` says more")]
+
+
+def _unclaimed(name: str, now: Loss) -> list[Finding]:
+    """Tell of frames that the kernel had and gave to no protocol, but for those that the backlog dropped."""
+    count = now.nic[name].dropped - now.kernel.get("backlog", 0) if name in now.nic else 0
+    if count <= 0:
+        return []
+    said = f"{count:,} just now dropped before any protocol had them (rx_dropped)"
+    remedy = "the driver had no room (clouds), or nobody here speaks their protocol (LLDP, STP): `netfeed capture`"
+    return [Finding(TOPIC, f"nic {name} dropped", Level.WARN, said, remedy)]
 
 
 def _kernel(reason: str, ever: int, moving: int) -> Finding:

@@ -10,9 +10,10 @@ import socket
 from typing import Final
 
 from netfeed.errors import ConfigurationError, NetfeedError
-from netfeed.host.arrival import queriers
+from netfeed.host import arrival
 from netfeed.host.finding import Finding, Level
 from netfeed.host.tree import Tree
+from netfeed.host.words import sysctl_name
 from netfeed.transport.network import (
     IFF_MULTICAST,
     IFF_RUNNING,
@@ -38,7 +39,7 @@ def checks(name: str, *, hardware: bool = False, tree: Tree | None = None) -> li
         interface = find_interface(name)
     except ConfigurationError as error:
         return [Finding(TOPIC, f"{name} link", Level.FAIL, str(error), "who removes it? `ip monitor link`")]
-    found = [link(interface), reverse_path(interface, tree), version(interface, tree), probe(interface)]
+    found = [link(interface), reverse_path(interface), version(interface, tree), probe(interface)]
     return [*found, *([stamps(interface)] if hardware else [])]
 
 
@@ -54,18 +55,16 @@ def link(interface: Interface) -> Finding:
     return Finding(TOPIC, name, Level.OK, f"up, {', '.join(interface.addresses) or 'no address'}")
 
 
-def reverse_path(interface: Interface, tree: Tree) -> Finding:
+def reverse_path(interface: Interface) -> Finding:
     """Say whether the reverse-path filter drops what comes from sources without a route."""
-    name = f"{interface.name} rp_filter"
-    values = [tree.number(f"/proc/sys/net/ipv4/conf/{one}/rp_filter") for one in ("all", interface.name)]
-    known = [value for value in values if value is not None]
-    if not known:
+    name, strictness = f"{interface.name} rp_filter", arrival.reverse_path(interface.name)
+    if strictness is None:
         return Finding(TOPIC, name, Level.UNKNOWN, "it cannot be read here")
-    if max(known) == 0:
+    if strictness == 0:
         return Finding(TOPIC, name, Level.OK, "0")
     return Finding(
-        TOPIC, name, Level.WARN, f"{max(known)}: sources without a route there are dropped in silence",
-        f"`sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.{interface.name}.rp_filter=0`, or a route",
+        TOPIC, name, Level.WARN, f"{strictness}: sources without a route there are dropped in silence",
+        f"`{arrival.no_reverse_path(interface.name)}`, or a route",
     )  # fmt: skip
 
 
@@ -73,14 +72,14 @@ def version(interface: Interface, tree: Tree) -> Finding:
     """Say which IGMP is spoken; an old querier lowers it, and switches keep no source filters then."""
     name = f"{interface.name} IGMP"
     forced = tree.number(f"/proc/sys/net/ipv4/conf/{interface.name}/force_igmp_version")
-    spoken = queriers().get(interface.name)
+    spoken = arrival.queriers().get(interface.name)
     if spoken is None:
         return Finding(TOPIC, name, Level.UNKNOWN, "the kernel speaks no IGMP there (no IPv4 address?)")
     if spoken >= 3:
         return Finding(TOPIC, name, Level.OK, f"version {spoken}")
     why = f"forced by force_igmp_version={forced}" if forced else "a querier of that version was heard"
     remedy = (
-        f"`sysctl -w net.ipv4.conf.{interface.name}.force_igmp_version=0`" if forced
+        f"`sysctl -w {sysctl_name('net.ipv4.conf.IF.force_igmp_version', interface.name)}=0`" if forced
         else "have the querier speak IGMPv3; source-specific joins do not reach switches till then"
     )  # fmt: skip
     return Finding(TOPIC, name, Level.WARN, f"version {spoken}: {why}", remedy)

@@ -18,6 +18,7 @@ from netfeed.host.tune.check import Finding, Reading
 from netfeed.host.tune.form import same, writable
 from netfeed.host.tune.journal import Entry, Journal, JournalError
 from netfeed.host.tune.kernel import Absent, Kernel, Unreadable
+from netfeed.host.tune.setting import NO_RISK
 from netfeed.host.tune.where import Place
 
 _REMEDIES: Final = {
@@ -76,10 +77,11 @@ def apply(kernel: Kernel, findings: Iterable[Finding], journal: Journal) -> Iter
 
 
 def intended(findings: Iterable[Finding]) -> Iterator[Outcome]:
-    """Say what an apply would write."""
+    """Say what an apply would write, with the risk of each."""
     for finding in findings:
+        risk = "" if finding.setting.risk == NO_RISK else f"risk: {finding.setting.risk}"
         for one in finding.to_write:
-            yield Outcome(Step.WOULD, finding.name, one.place, _old(finding, one), one.target)
+            yield Outcome(Step.WOULD, finding.name, one.place, _old(finding, one), one.target, risk)
 
 
 def untried(findings: Iterable[Finding], tried: frozenset[Place]) -> Iterator[Finding]:

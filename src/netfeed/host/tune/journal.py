@@ -4,7 +4,7 @@ One JSON object a line, and nothing is ever rewritten, so that whatever stops us
 of which half was written - leaves a file that says what may have been changed. A last line without its end is a write
 that was never made: the value was not changed yet, and the line is cut off before the next one.
 
-    {"netfeed_tune": 1, "root": "/"}
+    {"netfeed_tune": 1, "root": "/", "boot": "...", "net": "net:[4026531840]"}
     {"set": "file:proc/sys/net/core/rmem_max", "form": "number", "old": "212992", "new": "67108864", "boot": "..."}
     {"kept": "file:...", "value": "..."}     the kernel kept another value than it was given
     {"done": "file:..."}                     it has its old value again, or was never changed
@@ -15,7 +15,9 @@ What the kernel made of the last write of an apply that was killed is not known:
 Only `set` must be on the disk. The other lines spare a revert some work: on a full disk they are done without.
 
 The first `old` of a place is the original, whatever is applied after it. Settings do not outlive a boot: entries of
-another boot are done. The file is removed with its last entry.
+another boot are done, and the first of a new one begins the file anew. The file is removed with its last entry.
+
+Much of /proc/sys/net is of a network namespace: a journal belongs to one, and is refused in another.
 
 Leaves out: what several journals say about one setting. Use one journal a host.
 """
@@ -66,16 +68,23 @@ class Entry:
 
 @dataclass(slots=True)
 class Journal:
-    """The journal of a host. `write` writes bytes to a descriptor: tests stop it there."""
+    """The journal of a host. `write` writes bytes to a descriptor: tests stop it there.
+
+    `boot` and `net` name this boot and this network namespace; "" where they do not matter: in a copied tree.
+    """
 
     path: Path
     root: str = "/"
+    boot: str = ""
+    net: str = ""
     write: Callable[[int, bytes], int] = os.write
     entries: dict[str, Entry] = field(default_factory=dict)
     _fd: int = -1
     _sound: int = 0
     _last: str | None = None
     """What was set, and not yet followed by anything."""
+    _begun: str = ""
+    """The boot in which the file was begun."""
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -113,6 +122,8 @@ class Journal:
 
     def set(self, place: Place, form: Form, old: str, new: str, boot: str) -> None:
         """Note that a place is about to be written. Raises: JournalError."""
+        if self._sound and self._begun != self.boot and all(one.boot != self.boot for one in self.entries.values()):
+            self._forget()
         one = self.entries.get(place.key)
         original = one.old if one and one.boot == boot else old
         self._append({"set": place.key, "form": form, "old": original, "new": new, "boot": boot})
@@ -147,12 +158,26 @@ class Journal:
                 raise JournalError(said, denied=isinstance(error, PermissionError)) from None
             self._sound = 0
 
+    def _forget(self) -> None:
+        """Begin the file anew: nothing of what it says has outlived the boot."""
+        self._close()
+        self.entries, self._last, self._sound = {}, None, 0
+
+    def _head(self, line: dict[str, Any]) -> None:
+        if line.get("netfeed_tune") != VERSION:
+            raise ValueError(f"a journal of version {line.get('netfeed_tune')!r}, and this netfeed reads {VERSION}")
+        if line.get("root") != self.root:
+            raise ValueError(f"a journal of the tree {line.get('root')!r}, and not of {self.root}")
+        self._begun, net = _text(line.get("boot", "")), _text(line.get("net", ""))
+        if self.net and net not in ("", self.net) and self._begun == self.boot:
+            raise JournalError(
+                f"{self.path}: of the network namespace {net}, and this is {self.net}: run it there, or name another "
+                "with --journal"
+            )
+
     def _take(self, line: dict[str, Any], *, first: bool = False) -> None:
         if first:
-            if line.get("netfeed_tune") != VERSION:
-                raise ValueError(f"a journal of version {line.get('netfeed_tune')!r}, and this netfeed reads {VERSION}")
-            if line.get("root") != self.root:
-                raise ValueError(f"a journal of the tree {line.get('root')!r}, and not of {self.root}")
+            self._head(line)
         elif "set" in line:
             key, old, new, boot = (_text(line[name]) for name in ("set", "old", "new", "boot"))
             one = self.entries.get(key)
@@ -190,7 +215,9 @@ class Journal:
         os.ftruncate(self._fd, self._sound)
         os.lseek(self._fd, 0, os.SEEK_END)
         if not self._sound:
-            self._put({"netfeed_tune": VERSION, "root": self.root})
+            place = {"boot": self.boot, "net": self.net} if self.net else {}
+            self._put({"netfeed_tune": VERSION, "root": self.root, **place})
+            self._begun = self.boot
             _sync_folder(self.path)
         if self._last:
             self._put({"unsure": self._last})

@@ -99,7 +99,8 @@ class Kernel:
         except (FileNotFoundError, NotADirectoryError):
             raise Absent(f"no /{path}") from None
         except PermissionError:
-            raise Unreadable(f"/{path}: not permitted: run as root") from None
+            who = "run as root" if os.geteuid() else "for root neither (a container, or a kernel that is locked down)"
+            raise Unreadable(f"/{path}: not permitted, {who}") from None
         except OSError as error:
             raise Unreadable(f"/{path}: {error.strerror}") from None
 
@@ -109,6 +110,10 @@ class Kernel:
             return self.text("proc/sys/kernel/random/boot_id")
         except (Absent, Unreadable):
             return ""
+
+    def net(self) -> str:
+        """Give what names this thread's network namespace, "" of a copied tree."""
+        return os.readlink("/proc/thread-self/ns/net") if self.live else ""
 
     def _asked(self, place: Place) -> str:
         try:

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from netfeed.host.tune.form import Form
 from netfeed.host.tune.want import Want
 from netfeed.host.tune.where import Where
+
+NO_RISK: Final = "none known"
 
 
 class Profile(StrEnum):
@@ -32,7 +35,7 @@ class Setting:
     feed: Want | None = None
     quote: Want | None = None
     capture: Want | None = None
-    risk: str = "none known"
+    risk: str = NO_RISK
     helped: str
     source: str
     boot: str = ""
