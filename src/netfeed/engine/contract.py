@@ -26,7 +26,7 @@ class Payoff(Enum):
 class Contract:
     """One instrument.
 
-    Units: prices in 10**`price_exponent`, quantities in 10**`quantity_exponent`; `multiplier`: what one unit of quantity
+    Units: prices in 10**`price_exponent`, quantities in 10**`quantity_exponent`; `multiplier`: what a unit of quantity
     (as a number, not as an integer) is, of the underlying, or of the quote currency where a future is `inverse`.
     `inverse`: settled in the underlying itself: an option is priced in it, a future's gain is paid in it.
     `steps` are (price from which on, tick) beside `tick`, the lowest first. Fees are shares of the notional.
