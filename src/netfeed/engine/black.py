@@ -82,6 +82,15 @@ def price_and_greeks(
     return values, codes
 
 
+def price_one(
+    kind: int, forward: float, strike: float, years: float, volatility: float, discount: float = 1.0,
+    inverse: bool = False,
+) -> tuple[tuple[float, ...], int]:  # fmt: skip
+    """Price one option as `price_and_greeks` does: its values in the order of `Row`, and its `Code`."""
+    values, codes = price_and_greeks(kind, forward, strike, years, volatility, discount, inverse)
+    return tuple(values[:, 0].tolist()), int(codes[0])
+
+
 def valid(sign: Floats, forward: Floats, strike: Floats, years: Floats, discount: Floats) -> Any:
     """Say of which options everything has a meaning but the volatility or the price."""
     good = np.abs(sign) == 1

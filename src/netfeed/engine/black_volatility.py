@@ -29,7 +29,7 @@ ROUNDINGS: Final = 8 * 2.0**-53
 """How much of itself a price may be below intrinsic value and still be meant as just that."""
 TRIES, STEPS = 3, 12
 """How many steps a guess from outside has before our own takes its place, and how many that one has."""
-CLOSE: Final = 1e-5
+CLOSE: Final = 1e-4
 """Where Newton's step is less than this of s, what Householder's leaves is its fourth power: less than a rounding."""
 TINY: Final = 1e-290
 LIFT: Final = 2.0**100
@@ -118,6 +118,15 @@ def implied_volatility(
     return volatilities, codes
 
 
+def solve_one(
+    kind: int, price: float, forward: float, strike: float, years: float, discount: float = 1.0,
+    inverse: bool = False, guess: float | None = None,
+) -> tuple[float, int]:  # fmt: skip
+    """Give the volatility that makes one price, and its `Code`, as `implied_volatility` does."""
+    volatilities, codes = implied_volatility(kind, price, forward, strike, years, discount, inverse, guess)
+    return float(volatilities[0]), int(codes[0])
+
+
 def target(forward: Floats, strike: Floats, outside: Floats, missing: Floats) -> Target:
     """Bring the value of options out of the money, and what it is short of the most, to w."""
     mean, least = np.sqrt(forward * strike), np.minimum(forward, strike)
@@ -162,7 +171,9 @@ def _search(wanted: Target, s: Floats, steps: int) -> tuple[Floats, Bools]:
     done = np.zeros(s.shape, np.bool_)
     for _ in range(steps):
         newton, step = _householder(wanted, s)
-        s, done = np.where(done, s, s + step), done | (np.abs(newton) <= CLOSE * s)
+        after = s + step
+        close = (np.abs(newton) <= CLOSE * s) & (after > 0) & (after <= MOST_SPREAD)
+        s, done = np.where(done, s, after), done | close
         if np.all(done | np.isnan(s)):
             break
     return s, done
