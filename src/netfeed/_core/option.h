@@ -90,9 +90,9 @@ NF_INLINE void nf_price_body(nf_options *restrict o, int groups) {
         double F = o->forward[i], K = o->strike[i], sign = o->kind[i], D = o->discount[i], v = o->volatility[i];
         double T = nf_most(o->years[i], 0.0), s = o->s[i], mean = o->mean[i], a = o->a[i], t = o->t[i];
         double both = 1.0 / (F * K), over_F = both * K, over_K = both * F, over_s = 1.0 / s;
-        double gain = sign * (F - K);
-        double value = D * (mean * o->worth[i] + nf_most(gain, 0.0));
         int still = s <= NF_STILL;
+        double gain = sign * (F - K), outside = still ? 0.0 : mean * o->worth[i];
+        double value = D * (outside + nf_most(gain, 0.0));
 
         /* the chances N(sign d1) and N(sign d2), each from the tail that is small */
         double least = F >= K ? over_K : over_F, most = F >= K ? over_F : over_K;
@@ -135,7 +135,7 @@ NF_INLINE void nf_price_body(nf_options *restrict o, int groups) {
     }
     if (interest)
         for (int i = 0; i < n; i++) {
-            double T = o->years[i], carry = -nf_log_ratio(o->discount[i], 1.0) / T * o->worth[i];
+            double T = o->years[i], carry = -nf_log_ratio(o->discount[i], 1.0) * o->worth[i] / T;
             o->row[NF_THETA][i] += T > 0.0 ? carry : 0.0;
         }
 }
@@ -154,7 +154,8 @@ NF_INLINE void nf_target(nf_options *restrict o, int n) {
         code = value - value == 0.0 ? code : NF_BAD_INPUT;
         code = nf_valid(o, i) > 0.0 ? code : NF_BAD_INPUT;
         double outside = value - intrinsic, mean = __builtin_sqrt(F * K);
-        double sought = outside > NF_ROUNDINGS * intrinsic ? 1.0 : 0.0;
+        double sought = outside > NF_ROUNDINGS * intrinsic ? 1.0 : 0.0, at_strike = outside / mean > 0.0 ? sought : 0.0;
+        sought = F == K ? at_strike : sought;
         o->code[i] = code;
         o->done[i] = code == NF_OK ? 1.0 - sought : 1.0;
         o->mean[i] = mean;

@@ -6,7 +6,7 @@ numpy can make an array of after a conversion.
 """
 
 cimport cython
-from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDED, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.math cimport NAN
 from libc.stdint cimport int8_t, uint8_t
 from libc.string cimport memcpy
@@ -125,7 +125,7 @@ cdef class Given:
         if not isinstance(value, np.ndarray):
             return False
         view = &self.views[self.held]
-        PyObject_GetBuffer(value, view, PyBUF_STRIDED | PyBUF_FORMAT)
+        PyObject_GetBuffer(value, view, PyBUF_STRIDES | PyBUF_FORMAT)
         self.held += 1
         if view.ndim != 1 or not self.fits(view.shape[0]):
             return False
@@ -203,7 +203,7 @@ cdef class Target:
         self.held = False
         if not isinstance(array, np.ndarray) or array.dtype.char.encode() != format or array.ndim != dimensions:
             raise ValueError(f"what is written must be an array of {format.decode()!r} in {dimensions} dimensions")
-        PyObject_GetBuffer(array, &self.view, PyBUF_STRIDED | PyBUF_WRITABLE)
+        PyObject_GetBuffer(array, &self.view, PyBUF_STRIDES | PyBUF_WRITABLE)
         self.held = True
         self.rows = self.view.shape[0] if dimensions == 2 else 1
         if not 1 <= self.rows <= ROWS or self.view.shape[dimensions - 1] != count:

@@ -23,6 +23,7 @@ from netfeed.engine.black_tail import Floats, mills, mills_fall
 from netfeed.engine.black_words import LEAST, MOST, MOST_SPREAD, ROWS, Code
 
 ROOT_TWO_PI: Final = 2.5066282746310002
+LOG_2: Final = 0.6931471805599453
 SMALL: Final = 1 / 200
 """Where t is less than this of a + 1 the difference of two tails is taken as a series."""
 
@@ -71,8 +72,10 @@ def price_and_greeks(
     coin = given[6].astype(bool).reshape(-1)
     values = np.empty((ROWS, len(F))) if values is None else values
     codes = np.empty(len(F), np.uint8) if codes is None else codes
-    if values.ndim != 2 or not 1 <= len(values) <= ROWS or values.shape[1] != len(F) or codes.shape != F.shape:
-        raise ValueError(f"{len(F)} options need values of 1 to {ROWS} rows of {len(F)}, and as many codes")
+    if values.ndim != 2 or not 1 <= len(values) <= ROWS:
+        raise ValueError(f"values have 1 to {ROWS} rows")
+    check_target(values[0], np.float64, len(F))
+    check_target(codes, np.uint8, len(F))
     with np.errstate(all="ignore"):
         good = valid(sign, F, K, T, D) & (v >= 0) & (v <= MOST_SPREAD)
         rows = _rows(sign, F, K, np.maximum(T, 0.0), v, D, coin)
@@ -80,6 +83,12 @@ def price_and_greeks(
             row[:] = np.where(good, found, np.nan)
     codes[:] = np.where(good, np.where(T > 0, Code.OK, Code.EXPIRED), Code.BAD_INPUT)
     return values, codes
+
+
+def check_target(array: "np.ndarray[Any, Any]", kind: type, count: int) -> None:
+    """Refuse an array that cannot be written. Raises: ValueError."""
+    if array.dtype != kind or array.shape != (count,):
+        raise ValueError(f"{count} options are written to {array.shape} of {array.dtype}, which do not hold them")
 
 
 def price_one(
@@ -99,11 +108,15 @@ def valid(sign: Floats, forward: Floats, strike: Floats, years: Floats, discount
     return good & (years <= MOST_SPREAD) & (years >= -MOST_SPREAD)
 
 
-def log_ratio(forward: Floats, strike: Floats) -> Floats:
-    """Give log(forward/strike), exact to a rounding or two near 1 as well."""
-    return np.where(
-        np.abs(forward - strike) < 0.5 * strike, np.log1p((forward - strike) / strike), np.log(forward / strike)
+def log_ratio(above: Floats, below: Floats) -> Floats:
+    """Give log(above/below), exact to a rounding or two near 1 too, and where the ratio is no double."""
+    (top, up), (bottom, down) = np.frexp(above), np.frexp(below)
+    found: Floats = np.where(
+        np.abs(above - below) < 0.5 * below,
+        np.log1p((above - below) / below),
+        np.log(top / bottom) + (up - down) * LOG_2,
     )
+    return found
 
 
 def tails(a: Floats, t: Floats, least: Floats) -> Tails:
@@ -125,14 +138,14 @@ def _rows(
     s = np.where(still, 1e-150, s)
     t = 0.5 * s
     tail = tails(np.abs(x) / s, t, np.minimum(F, K) / mean)
-    value = D * (mean * tail.worth + np.maximum(sign * (F - K), 0.0))
+    value = D * (mean * np.where(still, 0.0, tail.worth) + np.maximum(sign * (F - K), 0.0))
     first, second = _chances(sign, F, K, mean, tail)
     delta = sign * D * np.where(still, 0.5 * (1.0 + sign * np.sign(F - K)), first)
     net = sign * D * np.where(still, 0.5 * (1.0 + sign * np.sign(F - K)), second) * K / F
     d1, d2 = x / s + t, x / s - t
     dense = np.where(still, 0.0, D * mean * tail.density)
     vega = dense * root
-    carry = np.where(T > 0, -np.log(D) / T * value, 0.0)
+    carry = np.where(T > 0, -np.log(D) * value / T, 0.0)
     theta = carry - np.where(still, 0.0, 0.5 * dense * v / root)
     vanna, volga = -dense / F * (d2 / v), vega * d1 * d2 / v
     zero = still | (tail.density == 0)

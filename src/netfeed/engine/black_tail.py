@@ -39,7 +39,7 @@ SLOPE: Final = (
 
 
 def mills(z: Floats) -> Floats:
-    """Give N(-z)/n(z) for z >= 0, within 4 roundings."""
+    """Give N(-z)/n(z) for z >= 0, within 8 roundings."""
     near = 1.0 / (np.minimum(z, FARTHEST) + SHIFT)
     return near * _polynomial(MILLS, MIDDLE - SCALE * near)
 

@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from netfeed.engine.black import ROOT_TWO_PI, SMALL, Numbers, log_ratio, valid
+from netfeed.engine.black import ROOT_TWO_PI, SMALL, Numbers, check_target, log_ratio, valid
 from netfeed.engine.black_tail import Floats, mills, mills_fall
 from netfeed.engine.black_words import MOST_SPREAD, Code
 
@@ -99,8 +99,8 @@ def implied_volatility(
     sign, p, F, K, T, D, start = (array.astype(np.float64).reshape(-1) for array in given[:7])
     volatilities = np.empty(len(F)) if volatilities is None else volatilities
     codes = np.empty(len(F), np.uint8) if codes is None else codes
-    if volatilities.shape != F.shape or codes.shape != F.shape:
-        raise ValueError(f"{len(F)} options need as many volatilities and codes")
+    check_target(volatilities, np.float64, len(F))
+    check_target(codes, np.uint8, len(F))
     with np.errstate(all="ignore"):
         value = p * np.where(given[7].astype(bool).reshape(-1), F, 1.0) / D
         intrinsic, bound = np.maximum(sign * (F - K), 0.0), np.where(sign > 0, F, K)
@@ -111,7 +111,9 @@ def implied_volatility(
         codes[~(valid(sign, F, K, T, D) & np.isfinite(value))] = Code.BAD_INPUT
         volatilities[:] = np.where(codes == Code.OK, 0.0, np.nan)
         outside = value - intrinsic
-        sought = np.flatnonzero((codes == Code.OK) & (outside > ROUNDINGS * intrinsic))
+        # at the strike itself a w that is no double any more has an s that is none either
+        some = (outside > ROUNDINGS * intrinsic) & ((F != K) | (outside / np.sqrt(F * K) > 0))
+        sought = np.flatnonzero((codes == Code.OK) & some)
         root = np.sqrt(T[sought])
         wanted = target(F[sought], K[sought], outside[sought], (bound - value)[sought])
         volatilities[sought] = _spread(wanted, start[sought] * root) / root
