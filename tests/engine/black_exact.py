@@ -90,9 +90,10 @@ def scales(option: Option, values: list[Any]) -> list[float]:
 
 
 @cache
-def wanted(count: int, seed: int) -> list[tuple[Option, list[Any], list[float]]]:
+def exactly(count: int, seed: int) -> list[tuple[Option, list[Any], list[float]]]:
     """Give drawn options, with their exact values and the scales of their errors."""
-    return [(option, values, scales(option, values)) for option in options(count, seed) if (values := exact(option))]
+    drawn = [(option, exact(option)) for option in options(count, seed)]
+    return [(option, values, [float(scale) for scale in scales(option, values)]) for option, values in drawn]
 
 
 def options(count: int, seed: int) -> list[Option]:
