@@ -150,6 +150,9 @@ cdef class Given:
             return
         if column.form == DOUBLES and column.stride == sizeof(double):
             memcpy(lanes, at, count * sizeof(double))
+        elif column.form == SIGNED and column.stride == 1:
+            for lane in range(count):
+                lanes[lane] = (<const int8_t *>at)[lane]
         elif column.form == DOUBLES:
             for lane in range(count):
                 memcpy(&lanes[lane], at + lane * column.stride, sizeof(double))
@@ -232,8 +235,12 @@ cdef class Target:
         cdef char *at = self.at(0, start)
         cdef Py_ssize_t stride = self.view.strides[0]
         cdef int lane
+        if stride == 1:
+            for lane in range(count):
+                (<uint8_t *>at)[lane] = <uint8_t><int>lanes[lane]
+            return
         for lane in range(count):
-            (<uint8_t *>(at + lane * stride))[0] = <uint8_t>lanes[lane]
+            (<uint8_t *>(at + lane * stride))[0] = <uint8_t><int>lanes[lane]
 
 
 def price_one(int kind, double forward, double strike, double years, double volatility, double discount=1.0,
