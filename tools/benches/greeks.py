@@ -8,7 +8,8 @@
     peer:scipy         the textbook in numpy, with the normal law of scipy.special (which loses the digits of the wings)
     peer:QuantLib      a BlackCalculator an option, and its five methods
     peer:py_vollib     five calls an option
-    peer:py_vollib_vectorized   its prices and all its Greeks, in two calls
+    peer:py_vollib_vectorized   its prices and all its Greeks, in two calls; once imported, it replaces py_vollib in the
+                       whole process, so a bench that is to measure py_vollib too must run alone
 
 Every row must have found the prices and the vegas of the netfeed row, or it raises.
 """
@@ -31,7 +32,7 @@ FIVE, SAME = 5, 1e-8
 
 
 def rows(_: Path | None, quick: bool) -> list[Row]:
-    options, times = chain(), 5 if quick else 300
+    options, times = chain(), 5 if quick else 100
     wanted = price_and_greeks(*options)[0]
 
     def row(name: str, count: int = FIVE, work: Callable[..., Any] = price_and_greeks, often: int = times) -> Row:

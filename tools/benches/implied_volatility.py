@@ -9,7 +9,7 @@
     peer:scipy         brentq an option on the textbook's price, to 1e-12
     peer:QuantLib      blackFormulaImpliedStdDev an option, to 1e-12, from its own guess
     peer:py_vollib     an option a call (Jaeckel's method in Python)
-    peer:py_vollib_vectorized   one call
+    peer:py_vollib_vectorized   one call; see `greeks`
 
 The options are the out-of-the-money half of each pair of call and put, twice: the price of the other says less of its
 volatility than methods can find. Every row must have found the volatilities that made the prices, or it raises.
@@ -34,7 +34,7 @@ SAME = 1e-9
 
 
 def rows(_: Path | None, quick: bool) -> list[Row]:
-    options, times = chain(), 5 if quick else 200
+    options, times = chain(), 5 if quick else 60
     options = options._replace(kind=np.where(options.strike >= options.forward, 1, -1).astype(np.int8))
     prices, wanted = price_and_greeks(*options)[0][0].copy(), options.volatility
     given = (options.kind, prices, *options[1:4])

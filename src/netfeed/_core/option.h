@@ -1,26 +1,13 @@
 /* Option maths over blocks of lanes; netfeed.engine.black and black_volatility define it, and say why it is so.
 
-   One source, compiled for each vector unit and chosen when it runs (nf_use): the loops are written so that a
-   compiler makes vector code of them, and each is short enough to be kept in registers. What no option of a block needs is
-   left out for the whole block. Where the compiler or the machine knows no such units, the plain loop remains. */
+   One source, compiled for each vector unit, of which the machine's best is chosen when it runs (nf_units): the loops are
+   written so that a compiler makes vector code of them. What no option of a block needs is left out for the whole block.
+   Where the compiler or the machine knows no such units, the plain loop remains. */
 #ifndef NF_OPTION_H
 #define NF_OPTION_H
 
+#include "option_block.h"
 #include "option_law.h"
-
-enum { NF_LANES = 64, NF_GROUP = 8, NF_ROWS = 8 };
-enum { NF_PRICE, NF_DELTA, NF_GAMMA, NF_VEGA, NF_THETA, NF_NET_DELTA, NF_VANNA, NF_VOLGA };
-
-typedef double nf_lane[NF_LANES];
-
-typedef struct {
-    /* in; `price` and `start` (a volatility to begin with, or NaN) for nf_solve, `volatility` for nf_price */
-    nf_lane kind, forward, strike, years, volatility, discount, coin, price, start;
-    /* out; nf_solve writes row 0 */
-    nf_lane code, row[NF_ROWS];
-    /* between the loops */
-    nf_lane x, s, a, t, mean, density, near, far, worth, fall, done, log, most, turn, missing, place, at_turn, turn_mills, sought;
-} nf_options __attribute__((aligned(64)));
 
 #define NF_LEAST 1e-100
 #define NF_MOST 1e100
@@ -36,7 +23,6 @@ typedef struct {
 #define NF_LOG_LIFT 69.31471805599453
 #define NF_WINITZKI 0.147
 
-enum { NF_OK, NF_BAD_INPUT, NF_EXPIRED, NF_BELOW_INTRINSIC, NF_ABOVE_BOUND };
 enum { NF_BELOW, NF_BETWEEN, NF_ABOVE }; /* places on the curve */
 
 /* 1 where everything has a meaning but the volatility or the price, else 0. */
@@ -209,12 +195,12 @@ NF_INLINE void nf_search(nf_options *restrict o, int n, int steps) {
         for (int i = 0; i < n; i++) {
             double s = o->s[i], t = 0.5 * s, a = o->x[i] / s, most = o->most[i], near, far;
             double exponent = -0.5 * (a * a + t * t), density = NF_DENSITY_0 * nf_exp(exponent);
-            o->mean[i] = exponent; /* the mean is no longer needed */
+            o->exponent[i] = exponent;
             o->density[i] = density;
             double held = nf_least(a, NF_FARTHEST);
             nf_mills_pair(nf_size(held - t), held + t, &near, &far);
             double sum = near + far, fall = near - far;
-            o->near[i] = a >= t ? most - density * fall : density * sum; /* what is missing */
+            o->gap[i] = a >= t ? most - density * fall : density * sum;
             o->fall[i] = a >= t ? fall : most / density - sum;
             o->a[i] = held;
             series |= t < NF_SMALL * (held + 1.0) ? 1u : 0u;
@@ -226,12 +212,12 @@ NF_INLINE void nf_search(nf_options *restrict o, int n, int steps) {
             }
         pending = 0;
         for (int i = 0; i < n; i++) {
-            double s = o->s[i], x = o->x[i], fall = o->fall[i], density = o->density[i], missing = o->near[i];
+            double s = o->s[i], x = o->x[i], fall = o->fall[i], density = o->density[i], missing = o->gap[i];
             double place = o->place[i], wanted = o->log[i];
             int below = place == NF_BELOW, above = place == NF_ABOVE;
             double shy = o->missing[i], over_log = below ? fall : missing, under_log = below ? NF_ROOT_TWO_PI : shy;
             double log = nf_log_ratio(over_log, under_log);
-            double rate = (above ? density : 1.0) / (above ? missing : fall), whole = log + o->mean[i];
+            double rate = (above ? density : 1.0) / (above ? missing : fall), whole = log + o->exponent[i];
             double over = 1.0 / whole;
             double newton = o->worth[i] / density - fall, bend = above ? rate : 0.0, twist = 2.0 * bend * bend;
             double newton_above = log / rate, newton_below = whole * (wanted - whole) / wanted * fall;

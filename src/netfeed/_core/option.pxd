@@ -1,6 +1,6 @@
 """What other compiled modules may use of option maths: blocks of options, and one option, without the GIL."""
 
-cdef extern from "option.h" nogil:
+cdef extern from "option_block.h" nogil:
     cdef enum:
         LANES "NF_LANES"            # options in a block
         GROUP "NF_GROUP"            # lanes are computed in groups of so many
