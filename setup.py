@@ -27,7 +27,9 @@ LINK = SANITIZERS if KIND == "sanitized" else []
 SHARED = "netfeed._core.memoryviews"
 SHARED_SOURCE = Path("src/netfeed/_core/memoryviews.c")  # Cython writes it
 # Cython casts between its object structs, compares its own loop counters, emits utility code that nobody calls.
-ALWAYS = ["-fno-strict-aliasing", "-Wno-unused-function", "-Wno-sign-compare"]
+# Nobody waits for a floating point trap or reads errno after a square root: without these two a choice between two
+# values is a branch, and no loop of option maths becomes vector code.
+ALWAYS = ["-fno-strict-aliasing", "-Wno-unused-function", "-Wno-sign-compare", "-fno-trapping-math", "-fno-math-errno"]
 
 # Paths stay relative: setuptools writes them into the sdist, and every build runs where this file lies.
 EXTENSIONS = [

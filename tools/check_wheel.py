@@ -79,7 +79,7 @@ def missing_files(entries: list[str]) -> Iterator[str]:
     present = set(entries)
     for source in sorted((ROOT / "src").rglob("*")):
         entry = source.relative_to(ROOT / "src").as_posix()
-        if source.suffix in (".py", ".pyi", ".pxd") or source.name == "py.typed":
+        if source.suffix in (".py", ".pyi", ".pxd", ".h") or source.name == "py.typed":
             if entry not in present and ".egg-info" not in entry:
                 yield f"the wheel lacks {entry}"
         elif source.suffix == ".pyx":

@@ -69,6 +69,14 @@ def test_the_bench_of_histograms_and_traces_counts_all_that_it_times(cache: Path
     assert all(row["median"] > 0 for row in rows.values())
 
 
+@pytest.mark.parametrize("name", ["greeks", "implied_volatility"])
+def test_the_benches_of_option_maths_run_and_every_row_finds_the_same(cache: Path, name: str) -> None:
+    done = bench(cache, name, "--quick", "--json", "--runs", "1")
+    assert done.returncode == 0, done.stderr
+    rows = {row["row"] for row in json.loads(done.stdout)["rows"]}
+    assert {"netfeed", "netfeed_one", "pure"} <= rows
+
+
 def test_a_person_gets_a_table_with_a_line_for_each_row(cache: Path) -> None:
     done = bench(cache, "events", "--quick", "--runs", "2")
     assert done.returncode == 0, done.stderr
