@@ -134,7 +134,7 @@ def _rows(
 ) -> list[Floats]:
     root, mean, x = np.sqrt(T), np.sqrt(F * K), log_ratio(F, K)
     s = v * root
-    still = s < 1e-150
+    still = s <= 1e-150
     s = np.where(still, 1e-150, s)
     t = 0.5 * s
     tail = tails(np.abs(x) / s, t, np.minimum(F, K) / mean)
