@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from netfeed.latency.report import Distribution, Report, Series, Table
@@ -80,3 +81,8 @@ def test_a_burst_of_one_sample_is_seen_among_thousands() -> None:
 def test_of_a_long_table_the_rest_is_counted() -> None:
     table = Table("t", ("n",), tuple((n,) for n in range(100)))
     assert "... and 40 more rows" in report_text(Report("k", "t", tables=(table,)))
+
+
+def test_a_pause_is_a_gap_in_the_bars_of_a_quantity() -> None:
+    series = Series("s", "packets", np.arange(30), np.array([5.0] * 10 + [np.nan] * 10 + [5.0] * 10))
+    assert "█" * 10 + " " * 10 + "█" * 10 in report_text(Report("k", "t", series=(series,)))

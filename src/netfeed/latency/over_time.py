@@ -77,10 +77,14 @@ class Extremes:
         self._seen[fresh] = True
         self._better.at(self._values, numbers, values)
 
-    def points(self) -> tuple[Any, Any]:
-        """Give (begin of the interval, value) of each interval that has one. Units: ns since the first packet."""
+    def points(self, empty: float) -> tuple[Any, Any]:
+        """Give (begin of the interval, value) of each up to the last that has one; `empty` where nothing was seen.
+
+        Shape: int64, float64. Units: ns since the first packet.
+        """
         found = np.flatnonzero(self._seen)
-        return found * self.interval_ns, self._values[found]
+        at = np.arange(int(found[-1]) + 1 if len(found) else 0, dtype=np.int64)
+        return at * self.interval_ns, np.where(self._seen[at], self._values[at].astype(np.float64), empty)
 
     def _halve(self) -> None:
         half = len(self._values) // 2

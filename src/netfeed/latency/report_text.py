@@ -131,14 +131,15 @@ def _heat(one: HeatMap, width: int, blocks: bool) -> Iterator[str]:
 
 
 def _series(one: Series, width: int, blocks: bool) -> Iterator[str]:
-    _, values = one.told()
+    _, every = one.told()
+    values = every[np.isfinite(every)]
     if not len(values):
         return
-    parts = np.array_split(values, min(len(values), max(10, width - 4)))
+    parts = np.array_split(every, min(len(every), max(10, width - 4)))
     least, mean, most = (measured(float(value), one.unit) for value in (values.min(), values.mean(), values.max()))
     said = f"least {least}, mean {mean}, most {most}"
     yield from _hanging(f"{printable(one.name)} over time: ", printable(said), width)
-    tops = [float(part.max()) for part in parts]
+    tops = [float(np.nanmax(part)) if np.isfinite(part).any() else 0.0 for part in parts]
     yield f"  {bars(tops, blocks, floor=min(0.0, *tops))}"
 
 
