@@ -52,15 +52,25 @@ def _hanging(head: str, text: str, width: int) -> list[str]:
 
 
 def percentile_lines(found: Sequence[Distribution], width: int) -> list[str]:
-    """Lay out the percentiles of distributions: in a narrow place without the least, then with names cut short."""
+    """Lay out the percentiles of distributions: narrow ones without the least, and with long names above."""
     if not found:
         return []
     head = ["", "count", "min", *(f"p{percent:g}" for percent in PERCENTILES), "max"]
     rows = [head, *(_row(one) for one in found)]
     lines = aligned(rows)
-    if max(map(len, lines)) > width:
-        lines = aligned([row[:2] + row[3:] for row in rows], width=width)
-    return lines
+    if max(map(len, lines)) <= width:
+        return lines
+    numbers = aligned([row[1:2] + row[3:] for row in rows], left=())
+    room = width - len(numbers[0]) - len(_GAP)
+    wide = max((len(row[0]) for row in rows if len(row[0]) <= room), default=0)
+    return [line for row, told in zip(rows, numbers, strict=True) for line in _under(row[0], told, wide, width)]
+
+
+def _under(name: str, told: str, wide: int, width: int) -> list[str]:
+    """Put a name beside its numbers where it fits into the column, else above them."""
+    if len(name) <= wide:
+        return [name.ljust(wide) + _GAP + told]
+    return [cut_apart([name], width)[0], " " * wide + _GAP + told]
 
 
 def _row(one: Distribution) -> list[str]:
@@ -76,7 +86,7 @@ def _time(value: int | None) -> str:
 def aligned(rows: Sequence[Sequence[str]], *, left: Collection[int] = (0,), width: int | None = None) -> list[str]:
     """Lay out rows of one length under each other: columns `left` begin together, the others end together.
 
-    The `left` ones are cut short where all of it would be wider than `width`.
+    The `left` ones are cut short where all of it would be wider than `width`, so that what differs still does.
     """
     wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
     spare = 0 if width is None else sum(wide) + len(_GAP) * (len(wide) - 1) - width
@@ -84,17 +94,20 @@ def aligned(rows: Sequence[Sequence[str]], *, left: Collection[int] = (0,), widt
         cut = min(max(spare, 0), max(0, wide[at] - _NARROWEST))
         wide[at] -= cut
         spare -= cut
-    return [
-        _GAP.join(
-            _cut(cell, size).ljust(size) if at in left else cell.rjust(size)
-            for at, (cell, size) in enumerate(zip(row, wide, strict=True))
-        ).rstrip()
-        for row in rows
+    columns = [
+        [cell.ljust(size) for cell in cut_apart(column, size)] if at in left else [cell.rjust(size) for cell in column]
+        for at, (column, size) in enumerate(zip(zip(*rows, strict=True), wide, strict=True))
     ]
+    return [_GAP.join(row).rstrip() for row in zip(*columns, strict=True)]
 
 
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 2] + ".."
+def cut_apart(texts: Sequence[str], most: int) -> list[str]:
+    """Shorten texts to `most` signs: all at their ends, or at their beginnings where that tells more of them apart."""
+    ends, beginnings = [text[: most - 2] + ".." for text in texts], [".." + text[2 - most :] for text in texts]
+    ways = [
+        [text if len(text) <= most else cut for text, cut in zip(texts, way, strict=True)] for way in (ends, beginnings)
+    ]
+    return max(ways, key=lambda way: len(set(way)))
 
 
 def _bars(one: Distribution, width: int, blocks: bool) -> Iterator[str]:
@@ -146,7 +159,10 @@ def _series(one: Series, width: int, blocks: bool) -> Iterator[str]:
 def _table(one: Table, width: int) -> list[str]:
     shown = [[worded(name, value) for name, value in zip(one.columns, row, strict=True)] for row in one.rows[:MAX_ROWS]]
     text = [at for at in range(len(one.columns)) if any(isinstance(row[at], str) for row in one.rows)]
-    head = [heading(name) if at in text else _cut(heading(name), _WIDEST_HEAD) for at, name in enumerate(one.columns)]
+    head = [
+        heading(name) if at in text else cut_apart([heading(name)], _WIDEST_HEAD)[0]
+        for at, name in enumerate(one.columns)
+    ]
     lines = aligned([head, *shown], left=text, width=width) if one.columns else []
     more = [f"... and {value_text(len(one.rows) - MAX_ROWS)} more rows"] if len(one.rows) > MAX_ROWS else []
     return [printable(one.name), *lines, *more]
