@@ -45,6 +45,7 @@ def test_the_same_seed_gives_the_same_report() -> None:
 
 def test_one_run_a_side_is_told_what_it_does_not_know() -> None:
     report, _ = comparison(side("a", 0, 1), side("b", 1, 1))
+    assert report.title.startswith("B against A, one run each: ")
     assert "One run a side" in report.notes[0]
     assert any("independent" in note for note in report.notes)
 

@@ -7,15 +7,19 @@
 
 The offset is exact where both ways took equally long; however unequal they were, it is wrong by no more than half the
 delay. So of each second the exchange with the least delay is believed, and half of it is the uncertainty. A line
-through these tells the drift. Source: RFC 5905 section 8 and Mills' minimum filter.
+through these tells the drift; what no drift explains is a clock that was set. Source: RFC 5905 section 8 and Mills'
+minimum filter.
 
 Leaves out: setting any clock. Bounded: seconds are put together in pairs when there are too many.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
+
+from netfeed.latency.clock import SLEW
 
 WINDOW_NS: Final = 1_000_000_000
 MAX_WINDOWS: Final = 1024
@@ -69,6 +73,23 @@ class ClockOffset:
         moments = [sent for _, _, sent in good]
         return np.interp(sent_ns, moments, [offset for _, offset, _ in good]).round().astype(np.int64)
 
+    def known(self, sent_ns: Any) -> Any:
+        """Say at which moments the offset is known: not between the two that a clock was set between. Shape: bool."""
+        known = np.ones(len(sent_ns), bool)
+        for before, after, _ in self.steps():
+            known &= (sent_ns <= before) | (sent_ns >= after)
+        return known
+
+    def steps(self) -> list[tuple[int, int, int]]:
+        """List when a clock was set: (after this moment, before that one, by how much). Units: ns."""
+        good = self._good()
+        found = []
+        for (delay, offset, sent), (next_delay, next_offset, next_sent) in pairwise(good):
+            moved = next_offset - offset
+            if abs(moved) > (delay + next_delay) / 2 + SLEW * (next_sent - sent):
+                found.append((sent, next_sent, moved))
+        return found
+
     def _good(self) -> list[tuple[int, int, int]]:
         """Give the best of each window, without those whose best is bad: twice the least delay."""
         least = min((delay for delay, _, _ in self._best.values()), default=0)
@@ -77,7 +98,7 @@ class ClockOffset:
 
     def _drift(self) -> float | None:
         good = self._good()
-        if len(good) < _LINE:
+        if len(good) < _LINE or self.steps():
             return None
         moments = np.array([sent - good[0][2] for _, _, sent in good], np.float64)
         offsets = np.array([offset - good[0][1] for _, offset, _ in good], np.float64)

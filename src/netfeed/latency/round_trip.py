@@ -61,6 +61,10 @@ class Exchange(Protocol):
     def probe(self) -> Any:
         """The answer."""
 
+    @property
+    def is_first(self) -> bool:
+        """Whether nobody has answered this question before."""
+
 
 class Answerer:
     """One of those who answer: its round trips from the moment of sending, and the two ways of each."""
@@ -103,9 +107,10 @@ class Answerer:
             return None
         sent, arrived, answered, back = (np.array(kept, np.int64) for kept in self._kept)
         offset = 0 if same_clock else self.offset.at(sent)
+        known = np.ones(len(sent), bool) if same_clock else self.offset.known(sent)
         there, home = Histogram(), Histogram()
-        there.record_all(arrived - sent - offset)
-        home.record_all(back - answered + offset)
+        there.record_all(np.ascontiguousarray((arrived - sent - offset)[known]))
+        home.record_all(np.ascontiguousarray((back - answered + offset)[known]))
         return there, home, estimate
 
     @property
@@ -124,7 +129,7 @@ class RoundTrips:
         self.late = 0
         """Questions that were sent an interval after they were due, or later."""
         self.implausible = 0
-        """Answers with stamps that no clock had: only their round trip counts."""
+        """Answers with stamps that no clock had, or that was set in between: only their round trip counts."""
         self.answerers: dict[int, Answerer] = {}
         self.column_ns = COLUMN_NS
         self.columns: list[Histogram] = []
@@ -132,7 +137,8 @@ class RoundTrips:
     def answered(self, one: Exchange) -> None:
         """Take an exchange."""
         rtt = one.back_ns - one.sent_ns
-        self._sent(one.due_ns, one.sent_ns)
+        if one.is_first:
+            self._sent(one.due_ns, one.sent_ns)
         self.from_due.record(one.back_ns - one.due_ns)
         self.from_sent.record(rtt)
         self._column(one.due_ns).record(one.back_ns - one.due_ns)
@@ -141,14 +147,15 @@ class RoundTrips:
         if peer is None:
             peer = self.answerers[answer.peer] = Answerer(answer.host)
         peer.rtt.record(rtt)
-        if self._is_time(answer.taken_ns, answer.answered_ns):
+        if self._is_time(answer.taken_ns, answer.answered_ns) and self._fits(one, rtt):
             self._split(one, peer)
         else:
             self.implausible += 1
 
-    def missed(self, due_ns: int, sent_ns: int, silent: Iterable[int]) -> None:
-        """Take a question that some, or all, did not answer."""
-        self._sent(due_ns, sent_ns)
+    def missed(self, due_ns: int, sent_ns: int, silent: Iterable[int], *, is_first: bool = True) -> None:
+        """Take a question that some, or all (`is_first`), did not answer."""
+        if is_first:
+            self._sent(due_ns, sent_ns)
         for peer in silent:
             if peer in self.answerers:
                 self.answerers[peer].missed += 1
@@ -159,6 +166,13 @@ class RoundTrips:
 
     def _is_time(self, *stamps: int) -> bool:
         return all(0 <= stamp < _LATEST_NS for stamp in stamps)
+
+    def _fits(self, one: Exchange, rtt: int) -> bool:
+        """Say whether the stamps of each side can be of one clock: none was set between the first and the last."""
+        arrived, answered = one.probe.arrived_ns, one.probe.answered_ns
+        held = answered - arrived if self._is_time(arrived) else 0
+        here = one.kernel_ns == self._absent or one.sent_ns - _EXACT_NS <= one.kernel_ns <= one.back_ns + _EXACT_NS
+        return here and -_EXACT_NS <= held <= rtt + _EXACT_NS
 
     def _split(self, one: Exchange, peer: Answerer) -> None:
         answer, arrived, back = one.probe, one.probe.arrived_ns, one.kernel_ns

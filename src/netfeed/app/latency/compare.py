@@ -41,7 +41,8 @@ def comparison(a: Side, b: Side, *, seed: int = 1) -> tuple[Report, list[Row]]:
     }
     differing = Table("Facts that differ", ("fact", "A", "B"), tuple(_differing(ours, theirs)))
     tables = (*_verdicts(rows), _noise(rows), *([differing] if differing.rows else []))
-    title = f"B against A: {_outcome(rows)}"
+    once = ", one run each" * (len(a) == len(b) == 1)  # what these two differ by, another two may not
+    title = f"B against A{once}: {_outcome(rows)}"
     notes = tuple(_notes(rows, ours, theirs, names))
     overlaid = tuple(_overlaid(ours, theirs, names))
     return Report(KIND, title, facts, overlaid, tables=tables, notes=notes), rows
