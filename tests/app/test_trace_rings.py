@@ -79,13 +79,20 @@ ring = Ring(sys.argv[1], TRACE, capacity=8, names=0)
 rows = np.zeros(1, TRACE)
 rows["at_ns"] = -2**63
 rows["at_ns"][:, 1] = 1_700_000_000 * 10**9
-if sys.argv[2] == "written":
-    ring.write(rows)
+beside = Ring(sys.argv[1] + ".plain", TRACE, capacity=8, names=0)
+if sys.argv[2] != "not":
+    {"written": ring, "written beside it": beside}[sys.argv[2]].write(rows)
 os._exit(9)
 """
 
 
-@pytest.mark.parametrize(("written", "said"), [("written", "last record is of 22:13:20 UTC"), ("not", "nothing was")])
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("written", "last record is of 22:13:20 UTC"), ("written beside it", "last record is of 22:13:20 UTC"),
+        ("not", "nothing was"),
+    ],
+)  # fmt: skip
 def test_a_writer_that_was_killed_is_told_with_its_last_sign_of_life(tmp_path: Path, written: str, said: str) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "ring"), written], env=environment, check=False)
@@ -210,5 +217,9 @@ def test_the_report_names_lines_and_the_view_says_how_it_stands(make: Make) -> N
     told = report(measured)
     assert "kernel -> book, equities/A" in [one.name for one in told.distributions]
     assert told.facts["sampling"] == "1 packet in 1"
+    assert not any("plain Python" in note for note in told.notes)
+    ring.write(packets(1, first=5, flags=Flag.PLAIN))
+    measured.turn(S // 2)
+    assert any(note.startswith("1 of 5 packets went through plain Python") for note in report(measured).notes)
     assert {row[0] for row in told.tables[0].rows} >= {"REALTIME", "MONOTONIC"}
     measured.rings.close()

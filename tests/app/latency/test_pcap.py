@@ -232,6 +232,17 @@ def test_tick_to_trade_of_the_shipped_capture_is_the_true_one(reference: str | N
     assert histogram(report, "TCP handshake").max_ns == TRUTH["handshake_ns"]
 
 
+@pytest.mark.parametrize("sections", ["", "orders"])
+def test_orders_of_a_known_framing_are_told_unasked(sections: str) -> None:
+    by_truth(measure(PCAPS / "tick-to-trade.pcap", sections=sections))
+
+
+def test_of_orders_nothing_is_said_where_there_are_none_and_nobody_asked() -> None:
+    assert table(measure(PCAPS / "itch-gap.pcapng"), "orders") == []
+    report = measure(PCAPS / "itch-gap.pcapng", sections="orders")
+    assert any("no order was recognised: --order-port" in note for note in report.notes)
+
+
 def test_an_order_that_answers_nothing_near_is_unmatched() -> None:
     report = measure(PCAPS / "tick-to-trade.pcap", sections="orders", gateways=GATEWAY, within_ns=20 * US)
     (row,) = table(report, "orders")

@@ -14,6 +14,8 @@ from netfeed.units import duration_text
 
 COUNTER: Final = "the processor's counter, held to CLOCK_REALTIME every millisecond"
 TITLE: Final = "Latency by stages"
+_MUCH: Final = 0.1
+"""The share of packets in plain Python from which a reader has to know of it before he believes a median."""
 NOTES: Final = {
     (
         Stage.KERNEL,
@@ -73,6 +75,12 @@ def _groups(measured: Measurement) -> Iterator[Distribution]:
 def _notes(measured: Measurement) -> Iterator[str]:
     if not measured.durations.packets:
         yield "no packet moved a book while this was measured"
+    plain, packets = measured.durations.plain.count, measured.durations.packets
+    if plain > packets * _MUCH:
+        yield (
+            f"{plain:,} of {packets:,} packets went through plain Python, which publishes every 5 to 50 ms: a channel "
+            "that waits for a snapshot or for a packet that is missing (docs/latency.md says what helps)"
+        )
     if measured.rings.lost:
         yield f"{measured.rings.lost} records were overwritten before they were read: sample (`trace.every`)"
     if measured.joiner.unmatched:
