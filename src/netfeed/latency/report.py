@@ -13,6 +13,8 @@ from netfeed.latency import Histogram
 
 Value = str | int | float | bool | None
 
+PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9, 99.99)
+"""What is told of a distribution, beside the least and the most."""
 LARGEST: Final = 1e250
 """No quantity is told as more than this, so that sums and differences of some are numbers, whatever a file holds."""
 

@@ -11,11 +11,10 @@ import numpy as np
 
 from netfeed.latency.plot.axis import measured
 from netfeed.latency.plot.distributions import densities, log_edges
-from netfeed.latency.report import Distribution, HeatMap, Report, Series, Table
+from netfeed.latency.report import PERCENTILES, Distribution, HeatMap, Report, Series, Table
 from netfeed.latency.wording import heading, printable, value_text, worded
 from netfeed.units import duration_text
 
-PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9, 99.99)
 MAX_ROWS: Final = 60
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 _PLAIN: Final = " .:-=+*#@"
