@@ -13,6 +13,7 @@ from netfeed.app.latency.pcap_orders import Gateway
 from netfeed.app.replay import Options
 from netfeed.latency.report import Report, Table
 from netfeed.sim.capture_orders import tick_to_trade
+from netfeed.transport.file import SourceError
 from netfeed.wire import pcap
 from netfeed.wire.capture import locate
 from netfeed.wire.order_frames import REFERENCES
@@ -286,6 +287,12 @@ def test_captures_that_have_nothing_in_common_need_an_offset(tmp_path: Path) -> 
     _, other = two_points(tmp_path, offset_ns=0, way_ns=0)
     with pytest.raises(OffsetError, match="--offset"):
         measure(market, sections="orders", orders=str(other), gateways=GATEWAY)
+
+
+def test_orders_in_a_file_of_another_kind_are_no_question_of_clocks(tmp_path: Path) -> None:
+    (tmp_path / "orders.txt").write_text("buy 7 at 12\n")
+    with pytest.raises(SourceError, match=r"orders.txt: a file that begins with .*wanted: a pcap"):
+        measure(PCAPS / "tick-to-trade.pcap", orders=str(tmp_path / "orders.txt"), gateways=GATEWAY)
 
 
 # --- what is wrong with files
