@@ -70,6 +70,13 @@ def test_settings_that_differ_are_warned_of_and_measurements_are_not() -> None:
     }  # fmt: skip
 
 
+def test_what_differs_in_any_two_runs_is_no_setting() -> None:
+    a = side("a", 0, 1, ring="/dev/shm/x-1", measured="4 s", **{"load average": "1 2 3", "own cost of a clock_ns": 21})
+    b = side("b", 1, 1, ring="/dev/shm/x-2", measured="5 s", **{"load average": "4 5 6", "own cost of a clock_ns": 24})
+    report, _ = comparison(a, b)
+    assert not [note for note in report.notes if "differ in more" in note]
+
+
 def test_equal_facts_are_not_listed() -> None:
     report, _ = comparison(side("a", 0, 2), side("b", 2, 2))
     assert not [one for one in report.tables if one.name == "Facts that differ"]

@@ -17,7 +17,10 @@ KIND: Final = "comparison"
 MAX_RUNS: Final = 64
 _SETTING: Final = re.compile(r"sampl|cpu|core|build|version|interval|rate|ring|batch|buffer|clock|mtu", re.IGNORECASE)
 """A number of such a name is a setting; others were measured, and differ in any two runs."""
-_MOMENT: Final = re.compile(r"start|beg[ai]n|date|when|pid|file|path|duration|elapsed", re.IGNORECASE)
+_MOMENT: Final = re.compile(
+    r"start|beg[ai]n|date|when|pid|file|path|duration|elapsed|measured|cost|^(ring|load average|from|to|lasts)$",
+    re.IGNORECASE,
+)
 """What differs in any two runs and says nothing of either."""
 
 Side = Sequence[tuple[str, Report]]

@@ -55,7 +55,7 @@ def _facts(measured: Measurement) -> dict[str, Value]:
         "records_lost": measured.rings.lost, "across_clock_steps": measured.across_step,
         "clock_steps": len(measured.clocks.steps),
         "sampling": f"1 packet in {measured.every}" if measured.every else None,
-        "clock": name if cost is None else f"{name}, {cost:.0f} ns a look",
+        "clock": name, "cost of a look_ns": None if cost is None else round(cost),
         "clocksource": clocksource(), "counter": tsc_refusal() or "invariant",
         "trace_cost": f"{trace_cost(measured.counter):.0f} ns a packet through all stages",
         **machine(),
