@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from netfeed.latency.report import Distribution, Report, Series, Table
-from netfeed.latency.report_text import bars, cut_apart, percentile_lines, report_text
+from netfeed.latency.report_text import bars, percentile_lines, report_text
 from tests.latency.samples import HOUR, counted, odd, rich
 
 
@@ -60,11 +60,6 @@ def test_names_that_begin_alike_are_told_apart() -> None:
     assert "16520Z" in table
 
 
-def test_texts_are_cut_where_it_tells_most_of_them_apart() -> None:
-    assert cut_apart(["abcdef", "abcxyz", "ab"], 5) == ["..def", "..xyz", "ab"]
-    assert cut_apart(["abcdef", "xyzdef"], 5) == ["abc..", "xyz.."]
-
-
 def test_what_lies_outside_is_said() -> None:
     text = report_text(Report("k", "t", distributions=(Distribution("d", counted(-1, -2, 5, 2 * HOUR)),)))
     assert "2 negative, 1 over an hour" in text
@@ -93,11 +88,6 @@ def test_a_burst_of_one_sample_is_seen_among_thousands() -> None:
     (line,) = [line for line in text.splitlines() if "█" in line]
     assert line.count("█") == 1
     assert line.index("█") == 2 + 7_000 * 76 // 9_999
-
-
-def test_of_a_long_table_the_rest_is_counted() -> None:
-    table = Table("t", ("n",), tuple((n,) for n in range(100)))
-    assert "... and 40 more rows" in report_text(Report("k", "t", tables=(table,)))
 
 
 def test_a_pause_is_a_gap_in_the_bars_of_a_quantity() -> None:

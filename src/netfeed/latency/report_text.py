@@ -3,7 +3,7 @@
 Leaves out: colours. What a capture or a peer put into a name is escaped (`wording`).
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import Final
 
@@ -11,17 +11,13 @@ import numpy as np
 
 from netfeed.latency.plot.axis import measured
 from netfeed.latency.plot.distributions import densities, log_edges
-from netfeed.latency.report import PERCENTILES, Distribution, HeatMap, Report, Series, Table
-from netfeed.latency.wording import heading, printable, value_text, worded
+from netfeed.latency.report import PERCENTILES, Distribution, HeatMap, Report, Series
+from netfeed.latency.text_table import GAP, aligned, cut_apart, table_lines
+from netfeed.latency.wording import heading, printable, worded
 from netfeed.units import duration_text
 
-MAX_ROWS: Final = 60
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 _PLAIN: Final = " .:-=+*#@"
-_GAP: Final = "  "
-_WIDEST_HEAD: Final = 24
-_NARROWEST: Final = 12
-"""A column of text is not cut to less."""
 
 
 def report_text(report: Report, *, width: int = 80, blocks: bool = True) -> str:
@@ -33,7 +29,7 @@ def report_text(report: Report, *, width: int = 80, blocks: bool = True) -> str:
         *(list(_bars(one, width, blocks)) for one in report.distributions),
         *(list(_heat(one, width, blocks)) for one in report.heat_maps),
         *(list(_series(one, width, blocks)) for one in report.series),
-        *(_table(one, width) for one in report.tables),
+        *(table_lines(one, width) for one in report.tables),
         [line for note in report.notes for line in _hanging("note: ", printable(note), width)],
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -60,7 +56,7 @@ def percentile_lines(found: Sequence[Distribution], width: int) -> list[str]:
     if max(map(len, lines)) <= width:
         return lines
     numbers = aligned([row[1:2] + row[3:] for row in rows], left=())
-    room = width - len(numbers[0]) - len(_GAP)
+    room = width - len(numbers[0]) - len(GAP)
     wide = max((len(row[0]) for row in rows if len(row[0]) <= room), default=0)
     return [line for row, told in zip(rows, numbers, strict=True) for line in _under(row[0], told, wide, width)]
 
@@ -68,8 +64,8 @@ def percentile_lines(found: Sequence[Distribution], width: int) -> list[str]:
 def _under(name: str, told: str, wide: int, width: int) -> list[str]:
     """Put a name beside its numbers where it fits into the column, else above them."""
     if len(name) <= wide:
-        return [name.ljust(wide) + _GAP + told]
-    return [cut_apart([name], width)[0], " " * wide + _GAP + told]
+        return [name.ljust(wide) + GAP + told]
+    return [cut_apart([name], width)[0], " " * wide + GAP + told]
 
 
 def _row(one: Distribution) -> list[str]:
@@ -80,33 +76,6 @@ def _row(one: Distribution) -> list[str]:
 
 def _time(value: int | None) -> str:
     return "-" if value is None else duration_text(value)
-
-
-def aligned(rows: Sequence[Sequence[str]], *, left: Collection[int] = (0,), width: int | None = None) -> list[str]:
-    """Lay out rows of one length under each other: columns `left` begin together, the others end together.
-
-    The `left` ones are cut short where all of it would be wider than `width`, so that what differs still does.
-    """
-    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    spare = 0 if width is None else sum(wide) + len(_GAP) * (len(wide) - 1) - width
-    for at in sorted(left, key=lambda at: -wide[at]):
-        cut = min(max(spare, 0), max(0, wide[at] - _NARROWEST))
-        wide[at] -= cut
-        spare -= cut
-    columns = [
-        [cell.ljust(size) for cell in cut_apart(column, size)] if at in left else [cell.rjust(size) for cell in column]
-        for at, (column, size) in enumerate(zip(zip(*rows, strict=True), wide, strict=True))
-    ]
-    return [_GAP.join(row).rstrip() for row in zip(*columns, strict=True)]
-
-
-def cut_apart(texts: Sequence[str], most: int) -> list[str]:
-    """Shorten texts to `most` signs: all at their ends, or at their beginnings where that tells more of them apart."""
-    ends, beginnings = [text[: most - 2] + ".." for text in texts], [".." + text[2 - most :] for text in texts]
-    ways = [
-        [text if len(text) <= most else cut for text, cut in zip(texts, way, strict=True)] for way in (ends, beginnings)
-    ]
-    return max(ways, key=lambda way: len(set(way)))
 
 
 def _bars(one: Distribution, width: int, blocks: bool) -> Iterator[str]:
@@ -153,15 +122,3 @@ def _series(one: Series, width: int, blocks: bool) -> Iterator[str]:
     yield from _hanging(f"{printable(one.name)} over time: ", printable(said), width)
     tops = [float(np.nanmax(part)) if np.isfinite(part).any() else 0.0 for part in parts]
     yield f"  {bars(tops, blocks, floor=min(0.0, *tops))}"
-
-
-def _table(one: Table, width: int) -> list[str]:
-    shown = [[worded(name, value) for name, value in zip(one.columns, row, strict=True)] for row in one.rows[:MAX_ROWS]]
-    text = [at for at in range(len(one.columns)) if any(isinstance(row[at], str) for row in one.rows)]
-    head = [
-        heading(name) if at in text else cut_apart([heading(name)], _WIDEST_HEAD)[0]
-        for at, name in enumerate(one.columns)
-    ]
-    lines = aligned([head, *shown], left=text, width=width) if one.columns else []
-    more = [f"... and {value_text(len(one.rows) - MAX_ROWS)} more rows"] if len(one.rows) > MAX_ROWS else []
-    return [printable(one.name), *lines, *more]
