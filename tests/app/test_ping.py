@@ -245,13 +245,13 @@ def test_a_report_says_what_no_percentile_holds(monkeypatch: pytest.MonkeyPatch)
 
 
 @net
-def test_the_heat_map_is_of_a_distribution_by_its_name() -> None:
+def test_the_heat_map_is_of_a_distribution_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two single runs are compared by slices of time, which are the columns of a map of that name."""
     target = local("udp")
+    monkeypatch.setattr("netfeed.latency.round_trip.COLUMN_NS", 10_000)
     for plan, name in (({}, DUE), ({"interval_ns": None}, SENT)):
         with answering(target):
             ping = Ping(target, Plan(77, **{**FAST, **plan}), Way())
-            ping.watch.trips.column_ns = 10_000
             ping.run()
         (heat,) = ping_report(ping).heat_maps
         assert heat.name == name

@@ -137,6 +137,7 @@ def test_a_long_run_is_thinned_out_and_none_of_its_round_trips_forgotten(monkeyp
     ways = made.answerers[5].ways(same_clock=True)
     assert ways is not None
     assert ways[0].count == kept // 2 + 5
-    assert made.from_due.count == kept + 10 == sum(column.count for column in made.columns)
-    assert len(made.columns) <= COLUMNS
-    assert made.column_ns == 64 * COLUMN_NS
+    assert made.columns is not None
+    assert made.from_due.count == kept + 10 == sum(column.count for column in made.columns.columns)
+    assert len(made.columns.columns) <= COLUMNS
+    assert made.columns.interval_ns == 64 * COLUMN_NS

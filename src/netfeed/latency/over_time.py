@@ -33,14 +33,19 @@ class Columns:
         """Count durations at their times. Shape: int64 arrays of one length."""
         if not len(at_ns):
             return
-        cells = np.maximum(at_ns - self._begin_ns, 0)
-        while int(cells.max()) // self.interval_ns >= self._most:
-            self._halve()
-        numbers = cells // self.interval_ns
-        while len(self.columns) <= int(numbers.max()):
-            self.columns.append(Histogram())
+        self.column(int(at_ns.max()))
+        numbers = np.maximum(at_ns - self._begin_ns, 0) // self.interval_ns
         for number in np.unique(numbers):
             self.columns[number].record_all(np.ascontiguousarray(values_ns[numbers == number]))
+
+    def column(self, at_ns: int) -> Any:
+        """Give the histogram of the interval that a time lies in."""
+        cell = max(at_ns - self._begin_ns, 0)
+        while cell // self.interval_ns >= self._most:
+            self._halve()
+        while len(self.columns) <= cell // self.interval_ns:
+            self.columns.append(Histogram())
+        return self.columns[cell // self.interval_ns]
 
     def _halve(self) -> None:
         for left, right in zip(self.columns[::2], self.columns[1::2], strict=False):

@@ -25,6 +25,7 @@ import numpy as np
 
 from netfeed.latency import Histogram
 from netfeed.latency.clock_offset import SAME_CLOCK, ClockOffset, Offset
+from netfeed.latency.over_time import Columns
 
 KEPT: Final = 2**17
 """Exchanges of one answerer that are kept for the two ways."""
@@ -123,7 +124,6 @@ class RoundTrips:
 
     def __init__(self, *, absent: int, interval_ns: int | None = None) -> None:
         self._absent, self._interval_ns = absent, interval_ns
-        self._begun_ns: int | None = None
         self.from_due, self.from_sent, self.lateness = Histogram(), Histogram(), Histogram()
         self.woken_here, self.woken_there, self.worked_there, self.held, self.wire = (Histogram() for _ in range(5))
         self.late = 0
@@ -131,8 +131,8 @@ class RoundTrips:
         self.implausible = 0
         """Answers with stamps that no clock had, or that was set in between: only their round trip counts."""
         self.answerers: dict[int, Answerer] = {}
-        self.column_ns = COLUMN_NS
-        self.columns: list[Histogram] = []
+        self.columns: Columns | None = None
+        """Round trips from due over time, from the first one on."""
 
     def answered(self, one: Exchange) -> None:
         """Take an exchange."""
@@ -141,7 +141,9 @@ class RoundTrips:
             self._sent(one.due_ns, one.sent_ns)
         self.from_due.record(one.back_ns - one.due_ns)
         self.from_sent.record(rtt)
-        self._column(one.due_ns).record(one.back_ns - one.due_ns)
+        if self.columns is None:
+            self.columns = Columns(one.due_ns, most=COLUMNS, interval_ns=COLUMN_NS)
+        self.columns.column(one.due_ns).record(one.back_ns - one.due_ns)
         answer = one.probe
         peer = self.answerers.get(answer.peer)
         if peer is None:
@@ -189,21 +191,3 @@ class RoundTrips:
         if answer.answered_ns != answer.taken_ns:
             self.worked_there.record(answer.answered_ns - answer.taken_ns)
         peer.take(one.sent_ns, arrived, answer.answered_ns, back)
-
-    def _column(self, at_ns: int) -> Histogram:
-        if self._begun_ns is None:
-            self._begun_ns = at_ns
-        index = max(0, at_ns - self._begun_ns) // self.column_ns
-        while index >= COLUMNS:
-            self._pair()
-            index //= 2
-        while len(self.columns) <= index:
-            self.columns.append(Histogram())
-        return self.columns[index]
-
-    def _pair(self) -> None:
-        """Put neighbouring columns together."""
-        for even in range(0, len(self.columns), 2):
-            if even + 1 < len(self.columns):
-                self.columns[even].merge(self.columns[even + 1])
-        self.columns, self.column_ns = self.columns[::2], self.column_ns * 2

@@ -132,20 +132,24 @@ def _account(ping: Ping) -> Table:
 
 
 def _series(ping: Ping) -> tuple[Series, ...]:
-    trips = ping.watch.trips
-    at = np.arange(len(trips.columns), dtype=np.int64) * trips.column_ns
+    over = ping.watch.trips.columns
+    if over is None or len(over.columns) < 2:
+        return ()
+    at = np.arange(len(over.columns), dtype=np.int64) * over.interval_ns
     shown = []
     for name, percent in (("p50", 50), ("p99", 99), ("max", 100)):
-        values = [one.percentile(percent) for one in trips.columns]
+        values = [one.percentile(percent) for one in over.columns]
         us = np.array([np.nan if value is None else value / 1000 for value in values], np.float64)
         shown.append(Series(f"round trip {name}", "us", at, us))
-    return tuple(shown) if len(at) > 1 else ()
+    return tuple(shown)
 
 
 def _heat_map(ping: Ping) -> tuple[HeatMap, ...]:
-    trips = ping.watch.trips
+    over = ping.watch.trips.columns
+    if over is None or len(over.columns) < 2:
+        return ()
     name = SENT if ping.plan.interval_ns is None else DUE  # there they are one
-    return (HeatMap(name, trips.column_ns, tuple(trips.columns)),) if len(trips.columns) > 1 else ()
+    return (HeatMap(name, over.interval_ns, tuple(over.columns)),)
 
 
 def _notes(ping: Ping) -> list[str]:
