@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from netfeed.app.latency.run import Options, attach
 from netfeed.app.latency.trace_measure import COLUMNS, Measurement
 from netfeed.app.latency.trace_report import report
 from netfeed.app.latency.trace_rings import AttachError, TraceRings, is_trace, rings
@@ -99,6 +100,23 @@ def test_a_writer_that_was_killed_is_told_with_its_last_sign_of_life(tmp_path: P
     with pytest.raises(AttachError, match=f"is gone and has not closed it.*{said}") as caught:
         TraceRings(str(tmp_path / "ring"))
     assert caught.value.code == 69
+
+
+def test_a_writer_that_is_killed_is_told_however_seldom_the_view_changes(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    script = KILLED.replace("os._exit(9)", "print(flush=True); sys.stdin.read()")
+    words = [sys.executable, "-c", script, str(tmp_path / "ring"), "written"]
+    with subprocess.Popen(words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+
+        def kill() -> bool:
+            writer.kill()
+            return False
+
+        found = attach(str(tmp_path / "ring"), Options(duration=5 * S, interval=60 * S, quiet=True), kill)
+    assert found.code == 1
+    assert any("is gone and has not closed it" in note for note in found.report.notes)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="who is not root cannot become another user")

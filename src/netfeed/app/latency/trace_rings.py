@@ -17,7 +17,7 @@ from netfeed.transport.ring import FOLDER, Reader, RingError, located
 UNAVAILABLE: Final = 69
 FAILED: Final = 1
 LOOK_NS: Final = 1_000_000_000
-"""How often new deciders are looked for."""
+"""How often new deciders, and whether the writer still lives, are looked for."""
 
 
 class AttachError(NetfeedError):
