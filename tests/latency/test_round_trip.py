@@ -119,6 +119,23 @@ def test_the_ways_of_a_second_in_which_a_clock_was_set_are_not_told() -> None:
     assert ways[0].negative == ways[1].negative == 0
 
 
+@pytest.mark.parametrize("by_ns", [3_600 * 10**9, -7 * 10**9])
+def test_after_the_askers_clock_was_set_it_is_as_if_it_had_always_been_so(by_ns: int) -> None:
+    made = trips()
+    for second in range(10):
+        if second == 5:
+            made.clock_set(by_ns)
+        at = second * COLUMN_NS + (by_ns if second >= 5 else 0)
+        there = at - (by_ns if second >= 5 else 0)  # the answerer's clock was not touched
+        made.answered(exchange(at, at + 100, there + 150, there + 170, there + 200, at + 240, at + 300))
+    assert made.columns is not None
+    assert [column.count for column in made.columns.columns] == [1] * 10
+    ways = made.answerers[5].ways(same_clock=False)
+    assert ways is not None
+    assert (ways[0].count, ways[0].min_ns, ways[0].max_ns, ways[1].count) == (10, 45, 45, 10)
+    assert made.answerers[5].offset.steps() == []
+
+
 def test_each_who_answers_has_an_account_of_his_own() -> None:
     made = trips(exchange(), exchange(peer=6, back=400), exchange(peer=6, back=500))
     made.missed(T, T + 3, [6, 7])

@@ -58,6 +58,12 @@ class ClockOffset:
             if len(self._best) > MAX_WINDOWS:
                 self._pair()
 
+    def clock_set(self, by_ns: int) -> None:
+        """Take what is known as if the asker's clock had always been what it was set to. Units: ns."""
+        before, self._best = self._best, {}
+        for delay, offset, sent in before.values():
+            self._keep((delay, offset - by_ns, sent + by_ns))
+
     def estimate(self) -> Offset | None:
         """Give the offset of the exchange with the least delay; None before the first one."""
         if not self._best:
@@ -107,6 +113,9 @@ class ClockOffset:
     def _pair(self) -> None:
         before, self._best = self._best, {}
         self._window_ns *= 2
-        for delay, offset, sent in before.values():
-            window = sent // self._window_ns
-            self._best[window] = min(self._best.get(window, (delay, offset, sent)), (delay, offset, sent))
+        for one in before.values():
+            self._keep(one)
+
+    def _keep(self, one: tuple[int, int, int]) -> None:
+        window = one[2] // self._window_ns
+        self._best[window] = min(self._best.get(window, one), one)

@@ -47,6 +47,10 @@ class Columns:
             self.columns.append(Histogram())
         return self.columns[cell // self.interval_ns]
 
+    def clock_set(self, by_ns: int) -> None:
+        """Go on after the clock of the times was set. Units: ns."""
+        self._begin_ns += by_ns
+
     def _halve(self) -> None:
         for left, right in zip(self.columns[::2], self.columns[1::2], strict=False):
             left.merge(right)

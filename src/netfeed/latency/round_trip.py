@@ -91,6 +91,12 @@ class Answerer:
             self._sent, self._arrived, self._answered, self._back = (kept[::2] for kept in self._kept)
             self._stride *= 2
 
+    def clock_set(self, by_ns: int) -> None:
+        """Take the asker's earlier stamps as if his clock had always been what it was set to. Units: ns."""
+        self.offset.clock_set(by_ns)
+        for kept in (self._sent, self._back):
+            np.frombuffer(kept, np.int64)[:] += by_ns
+
     def is_on(self, host: int) -> bool:
         """Say whether it ran on the kernel `host`, and so by its clock: if it says so, and its stamps agree.
 
@@ -161,6 +167,13 @@ class RoundTrips:
         for peer in silent:
             if peer in self.answerers:
                 self.answerers[peer].missed += 1
+
+    def clock_set(self, by_ns: int) -> None:
+        """Go on after the asker's clock was set: what was before is told by the clock as it is now. Units: ns."""
+        if self.columns is not None:
+            self.columns.clock_set(by_ns)
+        for one in self.answerers.values():
+            one.clock_set(by_ns)
 
     def _sent(self, due_ns: int, sent_ns: int) -> None:
         self.lateness.record(sent_ns - due_ns)

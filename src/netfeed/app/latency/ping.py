@@ -123,6 +123,7 @@ class Ping:
         elapsed = now - self._begun
         self.watch.glance(elapsed)
         if self._epoch.glance(now):
+            self.watch.trips.clock_set(self._epoch.ns - self.pinger.epoch_ns)
             self.pinger.epoch_ns = self._epoch.ns
         if self.watch.is_done or self._stop():
             return True
