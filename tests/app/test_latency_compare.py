@@ -45,6 +45,7 @@ def test_the_same_seed_gives_the_same_report() -> None:
 
 def test_one_run_a_side_is_told_what_it_does_not_know() -> None:
     report, _ = comparison(side("a", 0, 1), side("b", 1, 1))
+    assert report.title.startswith("B against A, one run each: ")
     assert "One run a side" in report.notes[0]
     assert any("independent" in note for note in report.notes)
 
@@ -67,6 +68,13 @@ def test_settings_that_differ_are_warned_of_and_measurements_are_not() -> None:
     assert set(table.rows) == {
         ("build", "compiled", "pure"), ("packets", "1,000", "1,001"), ("sampling", "1", "16"), ("kernel", "yes", "-"),
     }  # fmt: skip
+
+
+def test_what_differs_in_any_two_runs_is_no_setting() -> None:
+    a = side("a", 0, 1, ring="/dev/shm/x-1", measured="4 s", **{"load average": "1 2 3", "own cost of a clock_ns": 21})
+    b = side("b", 1, 1, ring="/dev/shm/x-2", measured="5 s", **{"load average": "4 5 6", "own cost of a clock_ns": 24})
+    report, _ = comparison(a, b)
+    assert not [note for note in report.notes if "differ in more" in note]
 
 
 def test_equal_facts_are_not_listed() -> None:

@@ -5,22 +5,27 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from netfeed.app.latency.ping import Ping, UnansweredError, Way
-from netfeed.app.latency.ping_report import ping_report
+from netfeed.app.latency.ping_report import DUE, SENT, ping_report
 from netfeed.app.latency.ping_stream import Trusting
 from netfeed.app.latency.ping_target import Target, read_target
 from netfeed.app.latency.pong import Pong
 from netfeed.errors import ConfigurationError
+from netfeed.host.clocks import Epoch
+from netfeed.latency.clock import Look
 from netfeed.latency.report import Report
 from netfeed.proto.probe_words import Plan
+from netfeed.transport.clock import look
 from netfeed.transport.network import NetworkError
 from netfeed.transport.tcp import Listener
 from netfeed.transport.udp import open_unicast
+from tests.transport.waiting import until
 
 net = pytest.mark.net
 FAST = {"interval_ns": 500_000, "count": 30, "warmup_ns": 2_000_000, "timeout_ns": 5_000_000_000}
@@ -192,6 +197,65 @@ def test_an_answerer_on_another_kernel_gets_an_estimated_offset(monkeypatch: pyt
     assert row[-3] is not None
     assert row[-2] > 0
     assert any("clocks are two" in note for note in report.notes)
+
+
+@net
+def test_a_pong_whose_clock_is_set_stamps_by_the_new_time_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    was_set = threading.Event()
+
+    def looking() -> Look:
+        real = look()
+        return real if was_set.is_set() else Look(real.at_ns, real.offset_ns - 5 * 10**9, real.bracket_ns)
+
+    monkeypatch.setattr("netfeed.host.clocks.GLANCE_NS", 1_000_000)
+    monkeypatch.setattr("netfeed.app.latency.pong.Epoch", lambda: Epoch(looking))
+    target = local("udp")
+    with answering(target) as running:
+        _, before = run(target)
+        was_set.set()
+        until(lambda: running.pong._epoch.steps)
+        _, after = run(target)
+    assert counts(before)["round trip, from due"] == 30
+    assert rows(before, "account")["with stamps of no clock, or of one that was set"] == (30,)
+    assert "held there" not in counts(before)
+    assert counts(after)["held there"] == counts(after)["way there"] == 30
+    assert running.pong.notes == ["this host's clock was set by +5.000000 s meanwhile: askers' reports say when"]
+
+
+@net
+def test_a_ping_whose_clock_is_set_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = chain([Look(0, 5, 0)], iter(look, None))
+    monkeypatch.setattr("netfeed.app.latency.ping.Epoch", lambda: Epoch(lambda: next(looks)))
+    target = local("udp")
+    with answering(target):
+        ping, report = run(target)
+    assert any("this host's clock was set by" in note for note in report.notes)
+    assert abs(ping.pinger.epoch_ns - look().offset_ns) < 10**9
+
+
+@net
+def test_a_report_says_what_no_percentile_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netfeed.app.latency.pong.BURST", 10)
+    target = local("udp")
+    with answering(target, rate=1.0):
+        ping, report = run(target, timeout_ns=20_000_000, warmup_ns=0)
+    told = ping.pinger.statistics().unanswered
+    assert told >= 15
+    assert any(note.startswith(f"{told} questions had no answer within 20 ms") for note in report.notes)
+
+
+@net
+def test_the_heat_map_is_of_a_distribution_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two single runs are compared by slices of time, which are the columns of a map of that name."""
+    target = local("udp")
+    monkeypatch.setattr("netfeed.latency.round_trip.COLUMN_NS", 10_000)
+    for plan, name in (({}, DUE), ({"interval_ns": None}, SENT)):
+        with answering(target):
+            ping = Ping(target, Plan(77, **{**FAST, **plan}), Way())
+            ping.run()
+        (heat,) = ping_report(ping).heat_maps
+        assert heat.name == name
+        assert name in counts(ping_report(ping))
 
 
 def test_a_line_is_told_each_second() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from netfeed.app.latency.run import Options, attach
 from netfeed.app.latency.trace_measure import COLUMNS, Measurement
 from netfeed.app.latency.trace_report import report
 from netfeed.app.latency.trace_rings import AttachError, TraceRings, is_trace, rings
@@ -79,19 +80,43 @@ ring = Ring(sys.argv[1], TRACE, capacity=8, names=0)
 rows = np.zeros(1, TRACE)
 rows["at_ns"] = -2**63
 rows["at_ns"][:, 1] = 1_700_000_000 * 10**9
-if sys.argv[2] == "written":
-    ring.write(rows)
+beside = Ring(sys.argv[1] + ".plain", TRACE, capacity=8, names=0)
+if sys.argv[2] != "not":
+    {"written": ring, "written beside it": beside}[sys.argv[2]].write(rows)
 os._exit(9)
 """
 
 
-@pytest.mark.parametrize(("written", "said"), [("written", "last record is of 22:13:20 UTC"), ("not", "nothing was")])
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("written", "last record is of 22:13:20 UTC"), ("written beside it", "last record is of 22:13:20 UTC"),
+        ("not", "nothing was"),
+    ],
+)  # fmt: skip
 def test_a_writer_that_was_killed_is_told_with_its_last_sign_of_life(tmp_path: Path, written: str, said: str) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "ring"), written], env=environment, check=False)
     with pytest.raises(AttachError, match=f"is gone and has not closed it.*{said}") as caught:
         TraceRings(str(tmp_path / "ring"))
     assert caught.value.code == 69
+
+
+def test_a_writer_that_is_killed_is_told_however_seldom_the_view_changes(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    script = KILLED.replace("os._exit(9)", "print(flush=True); sys.stdin.read()")
+    words = [sys.executable, "-c", script, str(tmp_path / "ring"), "written"]
+    with subprocess.Popen(words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+
+        def kill() -> bool:
+            writer.kill()
+            return False
+
+        found = attach(str(tmp_path / "ring"), Options(duration=5 * S, interval=60 * S, quiet=True), kill)
+    assert found.code == 1
+    assert any("is gone and has not closed it" in note for note in found.report.notes)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="who is not root cannot become another user")
@@ -210,5 +235,9 @@ def test_the_report_names_lines_and_the_view_says_how_it_stands(make: Make) -> N
     told = report(measured)
     assert "kernel -> book, equities/A" in [one.name for one in told.distributions]
     assert told.facts["sampling"] == "1 packet in 1"
+    assert not any("plain Python" in note for note in told.notes)
+    ring.write(packets(1, first=5, flags=Flag.PLAIN))
+    measured.turn(S // 2)
+    assert any(note.startswith("1 of 5 packets went through plain Python") for note in report(measured).notes)
     assert {row[0] for row in told.tables[0].rows} >= {"REALTIME", "MONOTONIC"}
     measured.rings.close()

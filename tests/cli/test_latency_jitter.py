@@ -26,6 +26,7 @@ def test_all_parts_are_one_report(capsys: pytest.CaptureFixture[str]) -> None:
         (["--cpus", "0-x"], "not a list"), (["--cpus", "8191"], "this process may run on"),
         (["--what", "spin,dance"], "not of spin"), (["--interval", "1ns"], "not an interval"),
         (["--threshold", "0ns"], "not more than nothing"), (["--duration", "0s"], "not more than nothing"),
+        (["--priority", "0"], "not a priority of 1 to 99"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_measured_is_exit_2(options: list[str], why: str, capsys: pytest.CaptureFixture[str]) -> None:

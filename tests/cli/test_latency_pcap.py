@@ -98,7 +98,7 @@ def test_several_captures_and_channels_by_name(tmp_path: Path, capsys: pytest.Ca
         (["--only", "nonsense"], "no section"), (["--link", "fast"], "not a speed"),
         (["--correlate", "clOrdId"], "starbase.clientOrderId"), (["--correlate", "3:9"], "OFFSET:LENGTH"),
         (["--order-port", "192.0.2.1"], "needs its port"), (["--order-port", "0"], "not a port"),
-        (["--orders", "absent.pcap"], "no such file"), (["--only", "orders"], "--order-port"),
+        (["--orders", "absent.pcap"], "no such file"),
         (["--offset", "3us"], "--orders FILE"), (["--date", "04:00"], "needs a day"), (["--offset", "x"], "duration"),
         (["-o", "report.xyz"], ".html"),
     ],

@@ -60,6 +60,7 @@ def test_a_pong_ends_after_its_time_and_says_what_it_answered(capsys: pytest.Cap
         (["udp://127.0.0.1:5", "--timeout", "0s"], "would give every answer up"),
         (["udp://127.0.0.1:5", "--cpu", "1023"], "this process may run on"), (["udp:127.0.0.1"], "is not SCHEME"),
         (["tls://127.0.0.1:5", "--ca", "/nowhere.pem"], "/nowhere.pem"),
+        (["udp://127.0.0.1:5", "--priority", "100"], "not a priority of 1 to 99"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked_for_is_exit_2(options: list[str], why: str, capsys: pytest.CaptureFixture[str]) -> None:

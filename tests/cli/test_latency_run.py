@@ -127,6 +127,18 @@ def test_a_writer_that_is_killed_while_it_is_measured_is_told(venue: Path) -> No
     assert "is gone and has not closed it" in " ".join(out.split())
 
 
+@pytest.mark.net
+def test_a_handler_ends_when_who_measures_it_is_killed(venue: Path) -> None:
+    measuring = started("latency", "run", str(venue), "-q")
+    ring = Path(f"/dev/shm/netfeed-trace-{measuring.pid}")
+    try:
+        until(ring.exists)
+    finally:
+        measuring.kill()
+        measuring.communicate(timeout=60)
+    until(lambda: not ring.exists())
+
+
 def test_the_help_has_examples() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "netfeed", "latency", "run", "--help"], capture_output=True, text=True, check=False

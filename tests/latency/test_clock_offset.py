@@ -64,3 +64,26 @@ def test_without_an_exchange_there_is_no_offset() -> None:
     assert ClockOffset().estimate() is None
     with pytest.raises(ValueError, match="no exchange"):
         ClockOffset().at(np.array([1]))
+
+
+def set_by(moved: int, second: int, drift: int = 0) -> ClockOffset:
+    clock = ClockOffset()
+    for number in range(10):
+        offset = 1_000 + number * drift + (moved if number >= second else 0)
+        clock.take(*exchange(offset, number * SECOND, 50, 10, 50))
+    return clock
+
+
+def test_a_clock_that_was_set_is_told_from_one_that_drifts() -> None:
+    assert set_by(0, 0, drift=500_000).steps() == []
+    told = set_by(-3_000_000, 4)
+    assert told.steps() == [(3 * SECOND, 4 * SECOND, -3_000_000)]
+    estimate = told.estimate()
+    assert estimate is not None
+    assert estimate.drift_ppm is None
+
+
+def test_between_two_moments_that_it_was_set_between_no_offset_is_known() -> None:
+    moments = np.array([3 * SECOND, 3 * SECOND + 1, 4 * SECOND - 1, 4 * SECOND])
+    assert set_by(3_000_000, 4).known(moments).tolist() == [True, False, False, True]
+    assert set_by(0, 0).known(moments).all()

@@ -18,7 +18,9 @@ def test_the_extreme_of_an_interval_is_that_of_its_values(
     for begin in range(0, len(points), size):
         some = points[begin : begin + size]
         extremes.take(np.array([at for at, _ in some]), np.array([value for _, value in some]))
-    at, values = extremes.points()
+    at, values = extremes.points(np.nan)
+    assert at.tolist() == list(range(0, len(at) * extremes.interval_ns, extremes.interval_ns))
+    at, values = at[~np.isnan(values)], values[~np.isnan(values)]
     best: dict[int, list[int]] = {}
     for when, value in points:
         best.setdefault(max(when - 1000, 0) // extremes.interval_ns, []).append(value)
@@ -42,8 +44,14 @@ def test_a_heat_map_counts_every_value_in_its_interval(points: list[tuple[int, i
 def test_a_short_time_is_shown_finely() -> None:
     extremes = Extremes(0, np.maximum)
     extremes.take(np.array([0, 1_000_000, 2_500_000]), np.array([1, 5, 3]))
-    at, values = extremes.points()
+    at, values = extremes.points(0.0)
     assert (at.tolist(), values.tolist()) == ([0, 1_000_000, 2_000_000], [1, 5, 3])
+
+
+def test_a_pause_is_told_as_such() -> None:
+    extremes = Extremes(0, np.maximum)
+    extremes.take(np.array([0, 3_000_000]), np.array([4, 2]))
+    assert extremes.points(0.0)[1].tolist() == [4, 0, 0, 2]
 
 
 @pytest.mark.parametrize("empty", [Columns(0), Extremes(0, np.minimum)])
@@ -54,4 +62,4 @@ def test_nothing_is_nothing(empty: Columns | Extremes) -> None:
         assert empty.columns == []
     else:
         empty.take(none, none)
-        assert [len(one) for one in empty.points()] == [0, 0]
+        assert [len(one) for one in empty.points(0.0)] == [0, 0]

@@ -157,6 +157,16 @@ def test_more_points_than_pixels_are_thinned_alike_from_the_first_to_the_last() 
     assert max(wide) - min(wide) < 0.01
 
 
+@pytest.mark.parametrize("count", [8, 4000])
+def test_no_line_is_drawn_across_a_time_in_which_nothing_was_seen(count: int) -> None:
+    values = np.full(count, 5.0)
+    values[count // 4 : count // 2] = np.nan
+    drawn = series_plot(Series("s", "packets", np.arange(count) * 1_000_000, values))
+    assert drawn is not None
+    first, second = [shape for shape in drawn.shapes if isinstance(shape, Line) and shape.style == "line0"]
+    assert second.points[0][0] - first.points[-1][0] > WIDTH / 5
+
+
 def test_the_last_label_of_an_axis_is_not_cut_by_the_edge() -> None:
     drawn = series_plot(Series("s", "packets", np.arange(500) * 1_000_000, np.ones(500)))
     assert drawn is not None

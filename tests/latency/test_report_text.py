@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from netfeed.latency.report import Distribution, Report, Series, Table
@@ -39,12 +40,24 @@ def test_a_report_fits_into_80_columns_and_steers_no_terminal(report: Report, bl
     assert text.endswith("\n")
 
 
-def test_a_long_name_is_cut_before_a_number_is() -> None:
-    head, line = percentile_lines([Distribution("name " * 30, counted(123_456))], 80)
-    assert len(head) <= 80
-    assert line.startswith("name name")
-    assert ".." in line
+def test_a_long_name_stands_above_its_numbers() -> None:
+    head, name, line = percentile_lines([Distribution("name " * 30, counted(123_456))], 80)
+    assert max(len(head), len(name)) <= 80
+    assert name.startswith("name name")
+    assert name.endswith("..")
+    assert len(line) == len(head)
     assert line.endswith("123 us")
+
+
+def test_names_that_begin_alike_are_told_apart() -> None:
+    found = [Distribution(f"round trip, from {end}", counted(*[123_456] * 2000)) for end in ("due", "sent")]
+    text = "\n".join(percentile_lines([*found, Distribution("wire", counted(5))], 76))
+    assert "round trip, from due" in text
+    assert "round trip, from sent" in text
+    times = tuple((f"2026-03-02T08:00:00.{at:09}Z", "w" * 80) for at in (12_085, 16_520))
+    table = report_text(Report("k", "t", tables=(Table("bursts", ("from", "what"), times),)))
+    assert "12085Z" in table
+    assert "16520Z" in table
 
 
 def test_what_lies_outside_is_said() -> None:
@@ -77,6 +90,6 @@ def test_a_burst_of_one_sample_is_seen_among_thousands() -> None:
     assert line.index("█") == 2 + 7_000 * 76 // 9_999
 
 
-def test_of_a_long_table_the_rest_is_counted() -> None:
-    table = Table("t", ("n",), tuple((n,) for n in range(100)))
-    assert "... and 40 more rows" in report_text(Report("k", "t", tables=(table,)))
+def test_a_pause_is_a_gap_in_the_bars_of_a_quantity() -> None:
+    series = Series("s", "packets", np.arange(30), np.array([5.0] * 10 + [np.nan] * 10 + [5.0] * 10))
+    assert "█" * 10 + " " * 10 + "█" * 10 in report_text(Report("k", "t", series=(series,)))

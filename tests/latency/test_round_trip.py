@@ -84,6 +84,58 @@ def test_stamps_that_no_clock_had_are_not_believed() -> None:
     assert made.answerers[5].ways(same_clock=False) is None
 
 
+@pytest.mark.parametrize(
+    "stamps",
+    [
+        {"arrived": 10**6}, {"arrived": -(10**6)}, {"kernel": 10**6}, {"kernel": -(10**6)}, {"answered": 10**6},
+        {"arrived": ABSENT, "kernel": 10**6},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_stamps_of_a_clock_that_was_set_between_them_split_nothing(stamps: dict[str, int]) -> None:
+    made = trips(exchange(**stamps))
+    assert (made.from_sent.count, made.implausible) == (1, 1)
+    assert {one.count for one in (made.held, made.wire, made.woken_here, made.woken_there)} == {0}
+    assert made.answerers[5].ways(same_clock=True) is None
+
+
+def test_a_question_that_many_answer_was_sent_late_once() -> None:
+    made = trips(exchange(), exchange(peer=6)._replace(is_first=False))
+    made.missed(T, T + 100, [7], is_first=False)
+    assert (made.from_due.count, made.lateness.count, made.late) == (2, 1, 1)
+
+
+def test_the_ways_of_a_second_in_which_a_clock_was_set_are_not_told() -> None:
+    second = 10**9
+    made = trips()
+    for at, offset in ((0, 0), (5, 0), (1 * second, 7_000_000), (1 * second + 5, 7_000_000)):
+        late = 30 if at % second else 0
+        made.answered(exchange(
+            at, at + 100, at + 150, at + 170, at + 200, at + 240 + late, at + 300 + late, offset=offset
+        ))  # fmt: skip
+    ways = made.answerers[5].ways(same_clock=False)
+    assert ways is not None
+    assert ways[0].count == 3, "the one behind the best of the first second has no offset"
+    assert ways[0].negative == ways[1].negative == 0
+
+
+@pytest.mark.parametrize("by_ns", [3_600 * 10**9, -7 * 10**9])
+def test_after_the_askers_clock_was_set_it_is_as_if_it_had_always_been_so(by_ns: int) -> None:
+    made = trips()
+    for second in range(10):
+        if second == 5:
+            made.clock_set(by_ns)
+        at = second * COLUMN_NS + (by_ns if second >= 5 else 0)
+        there = at - (by_ns if second >= 5 else 0)  # the answerer's clock was not touched
+        made.answered(exchange(at, at + 100, there + 150, there + 170, there + 200, at + 240, at + 300))
+    assert made.columns is not None
+    assert [column.count for column in made.columns.columns] == [1] * 10
+    ways = made.answerers[5].ways(same_clock=False)
+    assert ways is not None
+    assert (ways[0].count, ways[0].min_ns, ways[0].max_ns, ways[1].count) == (10, 45, 45, 10)
+    assert made.answerers[5].offset.steps() == []
+
+
 def test_each_who_answers_has_an_account_of_his_own() -> None:
     made = trips(exchange(), exchange(peer=6, back=400), exchange(peer=6, back=500))
     made.missed(T, T + 3, [6, 7])
@@ -102,6 +154,7 @@ def test_a_long_run_is_thinned_out_and_none_of_its_round_trips_forgotten(monkeyp
     ways = made.answerers[5].ways(same_clock=True)
     assert ways is not None
     assert ways[0].count == kept // 2 + 5
-    assert made.from_due.count == kept + 10 == sum(column.count for column in made.columns)
-    assert len(made.columns) <= COLUMNS
-    assert made.column_ns == 64 * COLUMN_NS
+    assert made.columns is not None
+    assert made.from_due.count == kept + 10 == sum(column.count for column in made.columns.columns)
+    assert len(made.columns.columns) <= COLUMNS
+    assert made.columns.interval_ns == 64 * COLUMN_NS

@@ -140,6 +140,13 @@ def positive(text: str) -> int:
     return min(int(text), 2**31)
 
 
+def priority(text: str) -> int:
+    """Read a priority of SCHED_FIFO."""
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 99):
+        raise argparse.ArgumentTypeError(f"not a priority of 1 to 99: {text!r}")
+    return int(text)
+
+
 def rounds(text: str) -> int:
     """Read a count of zero or more."""
     return 0 if text == "0" else positive(text)

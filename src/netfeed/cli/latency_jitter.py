@@ -42,7 +42,7 @@ def add(verbs: Any) -> None:
     parser.add_argument(
         "--interval", type=interval, default=1_000_000, metavar="TIME", help="timer, wakeup: between two of them (1ms)"
     )
-    parser.add_argument("--priority", type=args.positive, metavar="N", help="be SCHED_FIFO with this priority, 1 to 99")
+    parser.add_argument("--priority", type=args.priority, metavar="N", help="be SCHED_FIFO with this priority, 1 to 99")
     add_output(parser)
     parser.set_defaults(run=run)
 

@@ -135,8 +135,6 @@ def _settings(arguments: argparse.Namespace) -> "Settings":
             raise ConfigurationError(f"--orders {orders}: there is no such file, and it is no ADDRESS:PORT") from None
         orders = None
     sections = frozenset(name for some in arguments.only for name in some) or frozenset(SECTIONS)
-    if arguments.only and "orders" in sections and not (gateways or orders):
-        raise ConfigurationError("--only orders needs --order-port or --orders: which packets are orders?")
     if arguments.offset is not None and orders is None:
         raise ConfigurationError("--offset is for --orders FILE: one capture has one clock")
     if orders is not None and "-" in arguments.files and arguments.offset is None:

@@ -79,7 +79,7 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     """Add where the program runs, and how it waits."""
     parser.add_argument("--spin", action="store_true", help="ask for datagrams all the time instead of sleeping")
     parser.add_argument("--cpu", type=args.rounds, metavar="N", help="run on this processor only")
-    parser.add_argument("--priority", type=args.positive, metavar="N", help="be SCHED_FIFO with this priority, 1 to 99")
+    parser.add_argument("--priority", type=args.priority, metavar="N", help="be SCHED_FIFO with this priority, 1 to 99")
 
 
 def run(arguments: argparse.Namespace) -> int:

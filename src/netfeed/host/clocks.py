@@ -3,12 +3,17 @@
 Source: clock_gettime(2), random(4) (boot_id).
 """
 
-import time
 import zlib
+from collections.abc import Callable
 from typing import Final
 
+from netfeed.latency.clock import Look
+from netfeed.transport.clock import look
+
+GLANCE_NS: Final = 1_000_000_000
+STEP_NS: Final = 10_000
+"""A change of the real clock against the monotonic one that is no inaccuracy of reading them."""
 _BOOT: Final = "/proc/sys/kernel/random/boot_id"
-_TRIES: Final = 50
 
 
 def kernel_number() -> int:
@@ -23,11 +28,29 @@ def kernel_number() -> int:
         return 0
 
 
-def epoch_ns() -> int:
-    """Give what to add to the monotonic clock to have the real one, as of now; the best of some readings.
+class Epoch:
+    """What to add to the monotonic clock to have the real one: `ns`, right again within a second of its being set.
 
-    Both are slewed alike, so it only changes when somebody sets the real one.
+    Both clocks are slewed alike, so it only changes when somebody sets the real one: `moved_ns` is by how much in all.
     """
-    readings = [(time.monotonic_ns(), time.time_ns(), time.monotonic_ns()) for _ in range(_TRIES)]
-    before, real, after = min(readings, key=lambda one: one[2] - one[0])
-    return real - (before + after) // 2
+
+    def __init__(self, looking: Callable[[], Look] = look) -> None:
+        first = looking()
+        self.ns, self.moved_ns, self.steps = first.offset_ns, 0, 0
+        self._look, self._due_ns = looking, first.at_ns + GLANCE_NS
+
+    def glance(self, now: int) -> bool:
+        """Look again, if a second has passed; say whether the clock was set. Units: `now` in monotonic ns."""
+        if now < self._due_ns:
+            return False
+        self._due_ns = now + GLANCE_NS
+        return self.check()
+
+    def check(self) -> bool:
+        """Look again; say whether the clock was set."""
+        latest = self._look()
+        moved = latest.offset_ns - self.ns
+        if abs(moved) <= STEP_NS + latest.bracket_ns:
+            return False
+        self.ns, self.moved_ns, self.steps = latest.offset_ns, self.moved_ns + moved, self.steps + 1
+        return True

@@ -12,9 +12,9 @@ CPUINFO: Final = Path("/proc/cpuinfo")
 
 def machine() -> dict[str, str]:
     """Say the processor, the kernel, the load and the build."""
-    load = " ".join(f"{value:.2f}" for value in os.getloadavg())
     return {
-        "processor": f"{model()}, {os.cpu_count()} CPUs, load {load}",
+        "processor": f"{model()}, {os.cpu_count()} CPUs",
+        "load average": " ".join(f"{value:.2f}" for value in os.getloadavg()),
         "system": f"Linux {platform.release()}, Python {platform.python_version()}, netfeed {__version__} ({BUILD})",
     }
 

@@ -16,11 +16,10 @@ import numpy as np
 from netfeed.latency import Histogram
 from netfeed.latency.order_statistics import bounds
 from netfeed.latency.permutation import Shuffle, chances
-from netfeed.latency.report import Report, merged
+from netfeed.latency.report import PERCENTILES, Report, merged
 
 CHANCE: Final = 0.05
 """How likely a report may be that has a verdict, any at all, where nothing differs."""
-PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9, 99.99)
 RARE: Final = 10
 """A percentile is looked at where so many durations lie above it."""
 SLICES: Final = 20

@@ -33,14 +33,23 @@ class Columns:
         """Count durations at their times. Shape: int64 arrays of one length."""
         if not len(at_ns):
             return
-        cells = np.maximum(at_ns - self._begin_ns, 0)
-        while int(cells.max()) // self.interval_ns >= self._most:
-            self._halve()
-        numbers = cells // self.interval_ns
-        while len(self.columns) <= int(numbers.max()):
-            self.columns.append(Histogram())
+        self.column(int(at_ns.max()))
+        numbers = np.maximum(at_ns - self._begin_ns, 0) // self.interval_ns
         for number in np.unique(numbers):
             self.columns[number].record_all(np.ascontiguousarray(values_ns[numbers == number]))
+
+    def column(self, at_ns: int) -> Any:
+        """Give the histogram of the interval that a time lies in."""
+        cell = max(at_ns - self._begin_ns, 0)
+        while cell // self.interval_ns >= self._most:
+            self._halve()
+        while len(self.columns) <= cell // self.interval_ns:
+            self.columns.append(Histogram())
+        return self.columns[cell // self.interval_ns]
+
+    def clock_set(self, by_ns: int) -> None:
+        """Go on after the clock of the times was set. Units: ns."""
+        self._begin_ns += by_ns
 
     def _halve(self) -> None:
         for left, right in zip(self.columns[::2], self.columns[1::2], strict=False):
@@ -77,10 +86,14 @@ class Extremes:
         self._seen[fresh] = True
         self._better.at(self._values, numbers, values)
 
-    def points(self) -> tuple[Any, Any]:
-        """Give (begin of the interval, value) of each interval that has one. Units: ns since the first packet."""
+    def points(self, empty: float) -> tuple[Any, Any]:
+        """Give (begin of the interval, value) of each up to the last that has one; `empty` where nothing was seen.
+
+        Shape: int64, float64. Units: ns since the first packet.
+        """
         found = np.flatnonzero(self._seen)
-        return found * self.interval_ns, self._values[found]
+        at = np.arange(int(found[-1]) + 1 if len(found) else 0, dtype=np.int64)
+        return at * self.interval_ns, np.where(self._seen[at], self._values[at].astype(np.float64), empty)
 
     def _halve(self) -> None:
         half = len(self._values) // 2

@@ -13,6 +13,8 @@ from netfeed.latency import Histogram
 
 Value = str | int | float | bool | None
 
+PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9, 99.99)
+"""What is told of a distribution, beside the least and the most."""
 LARGEST: Final = 1e250
 """No quantity is told as more than this, so that sums and differences of some are numbers, whatever a file holds."""
 
@@ -28,7 +30,9 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A quantity over time. Shape: `at_ns` int64, since the report's beginning; `values` float64, as long."""
+    """A quantity over time; not a number where there is none. Shape: `at_ns` int64, since the report's beginning;
+    `values` float64, as long.
+    """
 
     name: str
     unit: str
@@ -36,10 +40,11 @@ class Series:
     values: Any
 
     def told(self) -> tuple[Any, Any]:
-        """Give times and values of what can be told: no more than LARGEST, and what is no number is left out."""
+        """Give times and values in order of time: none beyond LARGEST, and not a number where there is none."""
         at, values = np.asarray(self.at_ns, np.int64), np.asarray(self.values, np.float64)
-        finite = np.isfinite(values)
-        return at[finite], np.clip(values[finite], -LARGEST, LARGEST)
+        order = np.argsort(at, kind="stable")
+        finite = np.where(np.isfinite(values), values, np.nan)
+        return at[order], np.clip(finite, -LARGEST, LARGEST)[order]
 
     def coarser(self, most: int) -> "Series":
         """Give the same in at most `most` points: the least and the most of each stretch, so that no burst is lost."""

@@ -15,8 +15,7 @@ from netfeed.latency.page_style import SCRIPT, STYLE
 from netfeed.latency.plot.distributions import extremes, spark
 from netfeed.latency.plot.sheet import MAX_PLOTS, MAX_TOGETHER, plots, undrawn
 from netfeed.latency.plot.svg import escaped, inline
-from netfeed.latency.report import Distribution, Report, Table, Value
-from netfeed.latency.report_text import PERCENTILES
+from netfeed.latency.report import PERCENTILES, Distribution, Report, Table, Value
 from netfeed.latency.wording import heading, worded
 from netfeed.units import count_text, duration_text
 

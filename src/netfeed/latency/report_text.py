@@ -3,7 +3,7 @@
 Leaves out: colours. What a capture or a peer put into a name is escaped (`wording`).
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import Final
 
@@ -11,18 +11,13 @@ import numpy as np
 
 from netfeed.latency.plot.axis import measured
 from netfeed.latency.plot.distributions import densities, log_edges
-from netfeed.latency.report import Distribution, HeatMap, Report, Series, Table
-from netfeed.latency.wording import heading, printable, value_text, worded
+from netfeed.latency.report import PERCENTILES, Distribution, HeatMap, Report, Series
+from netfeed.latency.text_table import GAP, aligned, cut_apart, table_lines
+from netfeed.latency.wording import heading, printable, worded
 from netfeed.units import duration_text
 
-PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9, 99.99)
-MAX_ROWS: Final = 60
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 _PLAIN: Final = " .:-=+*#@"
-_GAP: Final = "  "
-_WIDEST_HEAD: Final = 24
-_NARROWEST: Final = 12
-"""A column of text is not cut to less."""
 
 
 def report_text(report: Report, *, width: int = 80, blocks: bool = True) -> str:
@@ -34,7 +29,7 @@ def report_text(report: Report, *, width: int = 80, blocks: bool = True) -> str:
         *(list(_bars(one, width, blocks)) for one in report.distributions),
         *(list(_heat(one, width, blocks)) for one in report.heat_maps),
         *(list(_series(one, width, blocks)) for one in report.series),
-        *(_table(one, width) for one in report.tables),
+        *(table_lines(one, width) for one in report.tables),
         [line for note in report.notes for line in _hanging("note: ", printable(note), width)],
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -52,15 +47,25 @@ def _hanging(head: str, text: str, width: int) -> list[str]:
 
 
 def percentile_lines(found: Sequence[Distribution], width: int) -> list[str]:
-    """Lay out the percentiles of distributions: in a narrow place without the least, then with names cut short."""
+    """Lay out the percentiles of distributions: narrow ones without the least, and with long names above."""
     if not found:
         return []
     head = ["", "count", "min", *(f"p{percent:g}" for percent in PERCENTILES), "max"]
     rows = [head, *(_row(one) for one in found)]
     lines = aligned(rows)
-    if max(map(len, lines)) > width:
-        lines = aligned([row[:2] + row[3:] for row in rows], width=width)
-    return lines
+    if max(map(len, lines)) <= width:
+        return lines
+    numbers = aligned([row[1:2] + row[3:] for row in rows], left=())
+    room = width - len(numbers[0]) - len(GAP)
+    wide = max((len(row[0]) for row in rows if len(row[0]) <= room), default=0)
+    return [line for row, told in zip(rows, numbers, strict=True) for line in _under(row[0], told, wide, width)]
+
+
+def _under(name: str, told: str, wide: int, width: int) -> list[str]:
+    """Put a name beside its numbers where it fits into the column, else above them."""
+    if len(name) <= wide:
+        return [name.ljust(wide) + GAP + told]
+    return [cut_apart([name], width)[0], " " * wide + GAP + told]
 
 
 def _row(one: Distribution) -> list[str]:
@@ -71,30 +76,6 @@ def _row(one: Distribution) -> list[str]:
 
 def _time(value: int | None) -> str:
     return "-" if value is None else duration_text(value)
-
-
-def aligned(rows: Sequence[Sequence[str]], *, left: Collection[int] = (0,), width: int | None = None) -> list[str]:
-    """Lay out rows of one length under each other: columns `left` begin together, the others end together.
-
-    The `left` ones are cut short where all of it would be wider than `width`.
-    """
-    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    spare = 0 if width is None else sum(wide) + len(_GAP) * (len(wide) - 1) - width
-    for at in sorted(left, key=lambda at: -wide[at]):
-        cut = min(max(spare, 0), max(0, wide[at] - _NARROWEST))
-        wide[at] -= cut
-        spare -= cut
-    return [
-        _GAP.join(
-            _cut(cell, size).ljust(size) if at in left else cell.rjust(size)
-            for at, (cell, size) in enumerate(zip(row, wide, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 2] + ".."
 
 
 def _bars(one: Distribution, width: int, blocks: bool) -> Iterator[str]:
@@ -131,21 +112,13 @@ def _heat(one: HeatMap, width: int, blocks: bool) -> Iterator[str]:
 
 
 def _series(one: Series, width: int, blocks: bool) -> Iterator[str]:
-    _, values = one.told()
+    _, every = one.told()
+    values = every[np.isfinite(every)]
     if not len(values):
         return
-    parts = np.array_split(values, min(len(values), max(10, width - 4)))
+    parts = np.array_split(every, min(len(every), max(10, width - 4)))
     least, mean, most = (measured(float(value), one.unit) for value in (values.min(), values.mean(), values.max()))
     said = f"least {least}, mean {mean}, most {most}"
     yield from _hanging(f"{printable(one.name)} over time: ", printable(said), width)
-    tops = [float(part.max()) for part in parts]
+    tops = [float(np.nanmax(part)) if np.isfinite(part).any() else 0.0 for part in parts]
     yield f"  {bars(tops, blocks, floor=min(0.0, *tops))}"
-
-
-def _table(one: Table, width: int) -> list[str]:
-    shown = [[worded(name, value) for name, value in zip(one.columns, row, strict=True)] for row in one.rows[:MAX_ROWS]]
-    text = [at for at in range(len(one.columns)) if any(isinstance(row[at], str) for row in one.rows)]
-    head = [heading(name) if at in text else _cut(heading(name), _WIDEST_HEAD) for at, name in enumerate(one.columns)]
-    lines = aligned([head, *shown], left=text, width=width) if one.columns else []
-    more = [f"... and {value_text(len(one.rows) - MAX_ROWS)} more rows"] if len(one.rows) > MAX_ROWS else []
-    return [printable(one.name), *lines, *more]

@@ -25,6 +25,7 @@ import numpy as np
 
 from netfeed.latency import Histogram
 from netfeed.latency.clock_offset import SAME_CLOCK, ClockOffset, Offset
+from netfeed.latency.over_time import Columns
 
 KEPT: Final = 2**17
 """Exchanges of one answerer that are kept for the two ways."""
@@ -61,6 +62,10 @@ class Exchange(Protocol):
     def probe(self) -> Any:
         """The answer."""
 
+    @property
+    def is_first(self) -> bool:
+        """Whether nobody has answered this question before."""
+
 
 class Answerer:
     """One of those who answer: its round trips from the moment of sending, and the two ways of each."""
@@ -86,6 +91,12 @@ class Answerer:
             self._sent, self._arrived, self._answered, self._back = (kept[::2] for kept in self._kept)
             self._stride *= 2
 
+    def clock_set(self, by_ns: int) -> None:
+        """Take the asker's earlier stamps as if his clock had always been what it was set to. Units: ns."""
+        self.offset.clock_set(by_ns)
+        for kept in (self._sent, self._back):
+            np.frombuffer(kept, np.int64)[:] += by_ns
+
     def is_on(self, host: int) -> bool:
         """Say whether it ran on the kernel `host`, and so by its clock: if it says so, and its stamps agree.
 
@@ -103,9 +114,10 @@ class Answerer:
             return None
         sent, arrived, answered, back = (np.array(kept, np.int64) for kept in self._kept)
         offset = 0 if same_clock else self.offset.at(sent)
+        known = np.ones(len(sent), bool) if same_clock else self.offset.known(sent)
         there, home = Histogram(), Histogram()
-        there.record_all(arrived - sent - offset)
-        home.record_all(back - answered + offset)
+        there.record_all(np.ascontiguousarray((arrived - sent - offset)[known]))
+        home.record_all(np.ascontiguousarray((back - answered + offset)[known]))
         return there, home, estimate
 
     @property
@@ -118,40 +130,50 @@ class RoundTrips:
 
     def __init__(self, *, absent: int, interval_ns: int | None = None) -> None:
         self._absent, self._interval_ns = absent, interval_ns
-        self._begun_ns: int | None = None
         self.from_due, self.from_sent, self.lateness = Histogram(), Histogram(), Histogram()
         self.woken_here, self.woken_there, self.worked_there, self.held, self.wire = (Histogram() for _ in range(5))
         self.late = 0
         """Questions that were sent an interval after they were due, or later."""
         self.implausible = 0
-        """Answers with stamps that no clock had: only their round trip counts."""
+        """Answers with stamps that no clock had, or that was set in between: only their round trip counts."""
         self.answerers: dict[int, Answerer] = {}
-        self.column_ns = COLUMN_NS
-        self.columns: list[Histogram] = []
+        self.columns: Columns | None = None
+        """Round trips from due over time, from the first one on."""
 
     def answered(self, one: Exchange) -> None:
         """Take an exchange."""
         rtt = one.back_ns - one.sent_ns
-        self._sent(one.due_ns, one.sent_ns)
+        if one.is_first:
+            self._sent(one.due_ns, one.sent_ns)
         self.from_due.record(one.back_ns - one.due_ns)
         self.from_sent.record(rtt)
-        self._column(one.due_ns).record(one.back_ns - one.due_ns)
+        if self.columns is None:
+            self.columns = Columns(one.due_ns, most=COLUMNS, interval_ns=COLUMN_NS)
+        self.columns.column(one.due_ns).record(one.back_ns - one.due_ns)
         answer = one.probe
         peer = self.answerers.get(answer.peer)
         if peer is None:
             peer = self.answerers[answer.peer] = Answerer(answer.host)
         peer.rtt.record(rtt)
-        if self._is_time(answer.taken_ns, answer.answered_ns):
+        if self._is_time(answer.taken_ns, answer.answered_ns) and self._fits(one, rtt):
             self._split(one, peer)
         else:
             self.implausible += 1
 
-    def missed(self, due_ns: int, sent_ns: int, silent: Iterable[int]) -> None:
-        """Take a question that some, or all, did not answer."""
-        self._sent(due_ns, sent_ns)
+    def missed(self, due_ns: int, sent_ns: int, silent: Iterable[int], *, is_first: bool = True) -> None:
+        """Take a question that some, or all (`is_first`), did not answer."""
+        if is_first:
+            self._sent(due_ns, sent_ns)
         for peer in silent:
             if peer in self.answerers:
                 self.answerers[peer].missed += 1
+
+    def clock_set(self, by_ns: int) -> None:
+        """Go on after the asker's clock was set: what was before is told by the clock as it is now. Units: ns."""
+        if self.columns is not None:
+            self.columns.clock_set(by_ns)
+        for one in self.answerers.values():
+            one.clock_set(by_ns)
 
     def _sent(self, due_ns: int, sent_ns: int) -> None:
         self.lateness.record(sent_ns - due_ns)
@@ -159,6 +181,13 @@ class RoundTrips:
 
     def _is_time(self, *stamps: int) -> bool:
         return all(0 <= stamp < _LATEST_NS for stamp in stamps)
+
+    def _fits(self, one: Exchange, rtt: int) -> bool:
+        """Say whether the stamps of each side can be of one clock: none was set between the first and the last."""
+        arrived, answered = one.probe.arrived_ns, one.probe.answered_ns
+        held = answered - arrived if self._is_time(arrived) else 0
+        here = one.kernel_ns == self._absent or one.sent_ns - _EXACT_NS <= one.kernel_ns <= one.back_ns + _EXACT_NS
+        return here and -_EXACT_NS <= held <= rtt + _EXACT_NS
 
     def _split(self, one: Exchange, peer: Answerer) -> None:
         answer, arrived, back = one.probe, one.probe.arrived_ns, one.kernel_ns
@@ -175,21 +204,3 @@ class RoundTrips:
         if answer.answered_ns != answer.taken_ns:
             self.worked_there.record(answer.answered_ns - answer.taken_ns)
         peer.take(one.sent_ns, arrived, answer.answered_ns, back)
-
-    def _column(self, at_ns: int) -> Histogram:
-        if self._begun_ns is None:
-            self._begun_ns = at_ns
-        index = max(0, at_ns - self._begun_ns) // self.column_ns
-        while index >= COLUMNS:
-            self._pair()
-            index //= 2
-        while len(self.columns) <= index:
-            self.columns.append(Histogram())
-        return self.columns[index]
-
-    def _pair(self) -> None:
-        """Put neighbouring columns together."""
-        for even in range(0, len(self.columns), 2):
-            if even + 1 < len(self.columns):
-                self.columns[even].merge(self.columns[even + 1])
-        self.columns, self.column_ns = self.columns[::2], self.column_ns * 2

@@ -146,7 +146,7 @@ class Pinger:
             return []
         return self._take(flight, index, Answered(
             answer.sequence, flight.due_ns + self.epoch_ns, flight.sent_ns + self.epoch_ns, now + self.epoch_ns,
-            kernel_ns, flight.is_counted, answer,
+            kernel_ns, flight.is_counted, answer, not flight.answered,
         ), now)  # fmt: skip
 
     def wake(self, now: int) -> Sequence[Event]:
@@ -270,9 +270,10 @@ class Pinger:
                 del self._expired[next(iter(self._expired))]
         self._unanswered += flight.is_counted and not flight.answered
         self._missed += len(silent) if flight.is_counted else 0
-        return [
-            Missed(sequence, flight.due_ns + self.epoch_ns, flight.sent_ns + self.epoch_ns, flight.is_counted, silent)
-        ]
+        return [Missed(
+            sequence, flight.due_ns + self.epoch_ns, flight.sent_ns + self.epoch_ns, flight.is_counted, silent,
+            not flight.answered,
+        )]  # fmt: skip
 
     def _end(self) -> list[Event]:
         """Say that it is over, once: when all was asked and nothing is in flight, or when it was stopped."""

@@ -50,7 +50,7 @@ class Answered(NamedTuple):
     """A question was answered. Units: ns since 1970, by the clock of who asked; `kernel_ns` NO_TIME without a stamp.
 
     `due_ns` by the schedule, `sent_ns` really, `back_ns` when the program had the answer. `probe` is the answer, whose
-    stamps are by the clock of who answered.
+    stamps are by the clock of who answered. `is_first`: nobody has answered this question before.
     """
 
     sequence: int
@@ -60,16 +60,20 @@ class Answered(NamedTuple):
     kernel_ns: int
     is_counted: bool
     probe: Any
+    is_first: bool = True
 
 
 class Missed(NamedTuple):
-    """A question had no answer in time; `silent` are the peers that had answered before and did not now."""
+    """A question had no answer in time; `silent` are the peers that had answered before and did not now. `is_first`:
+    nobody has answered this one at all.
+    """
 
     sequence: int
     due_ns: int
     sent_ns: int
     is_counted: bool
     silent: tuple[int, ...]
+    is_first: bool = True
 
 
 class Done(NamedTuple):

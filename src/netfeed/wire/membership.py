@@ -1,6 +1,6 @@
 """Find the message of IGMP or MLD in a captured frame, and how it was sent.
 
-Behind Ethernet with VLAN tags, Linux's cooked headers, or nothing: IPv4 of protocol 2, IPv6 with ICMPv6 (a header of
+Behind whatever `netfeed.wire.link` knows: IPv4 of protocol 2, IPv6 with ICMPv6 (a header of
 hop-by-hop options, where the router alert is, stands before it). All else is None: it is none of ours.
 
 `alert` and `ttl` tell how it was sent: routers and hosts pass over what was sent without a router alert or with a TTL
@@ -16,14 +16,13 @@ from typing import Final
 from netfeed.errors import WireError
 from netfeed.machine import Buffer
 from netfeed.wire import igmp, mld
-from netfeed.wire.frame import ETHERNET, IPV4, IPV6, MAX_TAGS, NO_VLAN, SLL, SLL2, VLAN, VLAN_TYPES, LinkType
-from netfeed.wire.layout import Layout
+from netfeed.wire.frame import IPV4, IPV6, NO_VLAN
+from netfeed.wire.link import find_ip
 from netfeed.wire.membership_words import Address, Message, need
 
 _IPV4_ALERT: Final = 148
 _IPV6_ALERT: Final = 5
 _HOP_BY_HOP: Final = 0
-_HEADS: Final[dict[int, Layout]] = {LinkType.ETHERNET: ETHERNET, LinkType.LINUX_SLL: SLL, LinkType.LINUX_SLL2: SLL2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +42,13 @@ def hear(frame: Buffer, linktype: int) -> Heard | None:
 
     Raises: WireError when there is one, and it is cut short or damaged.
     """
-    kind, at, vlan = _network(frame, linktype)
-    if kind == 0x0800:
-        return _ipv4(frame, at, vlan)
-    return _ipv6(frame, at, vlan) if kind == 0x86DD else None
-
-
-def _network(frame: Buffer, linktype: int) -> tuple[int, int, int]:
-    """Give the EtherType of what the frame carries, where that begins, and the outermost VLAN id."""
-    if linktype == LinkType.RAW and len(frame):
-        return 0x0800 if frame[0] >> 4 == 4 else 0x86DD, 0, NO_VLAN
-    head = _HEADS.get(linktype)
-    if head is None or len(frame) < head.size:
-        return 0, 0, NO_VLAN
-    kind, at, vlan = head.decode(frame).type, head.size, NO_VLAN
-    for _ in range(MAX_TAGS):
-        if kind not in VLAN_TYPES or len(frame) < at + VLAN.size:
-            break
-        tag = VLAN.decode(frame, at)
-        vlan = tag.tci & 0x0FFF if vlan == NO_VLAN else vlan
-        kind, at = tag.type, at + VLAN.size
-    return kind, at, vlan
+    try:
+        found = find_ip(memoryview(frame), linktype)
+    except WireError:
+        return None  # it was cut off before anybody could say that it holds one
+    if found is None:
+        return None
+    return (_ipv4 if found.version == 4 else _ipv6)(frame, found.at, found.vlan)
 
 
 def _ipv4(frame: Buffer, at: int, vlan: int) -> Heard | None:

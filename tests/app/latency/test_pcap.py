@@ -13,6 +13,7 @@ from netfeed.app.latency.pcap_orders import Gateway
 from netfeed.app.replay import Options
 from netfeed.latency.report import Report, Table
 from netfeed.sim.capture_orders import tick_to_trade
+from netfeed.transport.file import SourceError
 from netfeed.wire import pcap
 from netfeed.wire.capture import locate
 from netfeed.wire.order_frames import REFERENCES
@@ -232,6 +233,17 @@ def test_tick_to_trade_of_the_shipped_capture_is_the_true_one(reference: str | N
     assert histogram(report, "TCP handshake").max_ns == TRUTH["handshake_ns"]
 
 
+@pytest.mark.parametrize("sections", ["", "orders"])
+def test_orders_of_a_known_framing_are_told_unasked(sections: str) -> None:
+    by_truth(measure(PCAPS / "tick-to-trade.pcap", sections=sections))
+
+
+def test_of_orders_nothing_is_said_where_there_are_none_and_nobody_asked() -> None:
+    assert table(measure(PCAPS / "itch-gap.pcapng"), "orders") == []
+    report = measure(PCAPS / "itch-gap.pcapng", sections="orders")
+    assert any("no order was recognised: --order-port" in note for note in report.notes)
+
+
 def test_an_order_that_answers_nothing_near_is_unmatched() -> None:
     report = measure(PCAPS / "tick-to-trade.pcap", sections="orders", gateways=GATEWAY, within_ns=20 * US)
     (row,) = table(report, "orders")
@@ -275,6 +287,12 @@ def test_captures_that_have_nothing_in_common_need_an_offset(tmp_path: Path) -> 
     _, other = two_points(tmp_path, offset_ns=0, way_ns=0)
     with pytest.raises(OffsetError, match="--offset"):
         measure(market, sections="orders", orders=str(other), gateways=GATEWAY)
+
+
+def test_orders_in_a_file_of_another_kind_are_no_question_of_clocks(tmp_path: Path) -> None:
+    (tmp_path / "orders.txt").write_text("buy 7 at 12\n")
+    with pytest.raises(SourceError, match=r"orders.txt: a file that begins with .*wanted: a pcap"):
+        measure(PCAPS / "tick-to-trade.pcap", orders=str(tmp_path / "orders.txt"), gateways=GATEWAY)
 
 
 # --- what is wrong with files

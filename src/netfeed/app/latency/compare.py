@@ -17,7 +17,10 @@ KIND: Final = "comparison"
 MAX_RUNS: Final = 64
 _SETTING: Final = re.compile(r"sampl|cpu|core|build|version|interval|rate|ring|batch|buffer|clock|mtu", re.IGNORECASE)
 """A number of such a name is a setting; others were measured, and differ in any two runs."""
-_MOMENT: Final = re.compile(r"start|beg[ai]n|date|when|pid|file|path|duration|elapsed", re.IGNORECASE)
+_MOMENT: Final = re.compile(
+    r"start|beg[ai]n|date|when|pid|file|path|duration|elapsed|measured|cost|^(ring|load average|from|to|lasts)$",
+    re.IGNORECASE,
+)
 """What differs in any two runs and says nothing of either."""
 
 Side = Sequence[tuple[str, Report]]
@@ -41,7 +44,8 @@ def comparison(a: Side, b: Side, *, seed: int = 1) -> tuple[Report, list[Row]]:
     }
     differing = Table("Facts that differ", ("fact", "A", "B"), tuple(_differing(ours, theirs)))
     tables = (*_verdicts(rows), _noise(rows), *([differing] if differing.rows else []))
-    title = f"B against A: {_outcome(rows)}"
+    once = ", one run each" * (len(a) == len(b) == 1)  # what these two differ by, another two may not
+    title = f"B against A{once}: {_outcome(rows)}"
     notes = tuple(_notes(rows, ours, theirs, names))
     overlaid = tuple(_overlaid(ours, theirs, names))
     return Report(KIND, title, facts, overlaid, tables=tables, notes=notes), rows

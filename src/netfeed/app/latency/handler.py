@@ -1,19 +1,25 @@
 """A handler that is started to be measured: `netfeed run` in a process of its own, with tracing on.
 
-It is another process, so that who measures takes nothing from who is measured but a processor's time.
+It is another process, so that who measures takes nothing from who is measured but a processor's time. It ends with who
+measures it, even when that one is killed (prctl(2), PR_SET_PDEATHSIG).
 """
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from netfeed.app.config import load
 from netfeed.app.latency.trace_rings import AttachError, TraceRings
 from netfeed.transport.ring import identity, located
 
+_PRCTL: Final = ctypes.CDLL(None).prctl  # found now: after a fork nothing is looked up
+_PR_SET_PDEATHSIG: Final = 1
 PATIENCE_S: Final = 20.0
 _NAP_S: Final = 0.02
 
@@ -32,7 +38,11 @@ class Handler:
         self._before = identity(located(self.ring))  # what a run that was killed may have left
         command = [sys.executable, "-m", "netfeed", "run", path, *flag_words, *setting, "--no-view"]
         words = [*command, *(["-q"] if quiet else [])]
-        self._process = subprocess.Popen(words, stdout=sys.stderr, process_group=0)  # a second signal ends it at once
+        self._process = subprocess.Popen(
+            words, stdout=sys.stderr,
+            process_group=0,  # a second signal ends it at once
+            preexec_fn=partial(_PRCTL, _PR_SET_PDEATHSIG, signal.SIGTERM),  # nor does it outlive who measures it
+        )  # fmt: skip
 
     def rings(self, stop: Callable[[], bool]) -> TraceRings | None:
         """Give its rings when they are there; None when `stop` says so before.

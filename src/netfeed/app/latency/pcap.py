@@ -61,6 +61,12 @@ class Settings:
     within_ns: int = 10_000_000
     offset_ns: int | None = None  # None: measured, where orders have a capture of their own
 
+    @property
+    def asks_for_orders(self) -> bool:
+        """Say whether orders were named in some way; without it they are told where some are recognised."""
+        named = "orders" in self.sections and self.sections != frozenset(SECTIONS)
+        return named or bool(self.gateways or self.orders)
+
 
 class Measurement:
     """One run. `replay` reads the files: its progress can be shown, and it can be stopped."""
@@ -80,7 +86,7 @@ class Measurement:
         self._stop = stop
         self._part = Part()
         self.replay.seen.append(self._see)
-        if "orders" in settings.sections and (settings.gateways or settings.orders):
+        if "orders" in settings.sections:
             self._orders = OrderSection(
                 self._origins, settings.gateways, settings.reference, within_ns=settings.within_ns, top=2 * settings.top
             )
@@ -115,7 +121,7 @@ class Measurement:
         if "tcp" in self._settings.sections:
             alone = self._orders_tcp is not None and not self.tcp.connections.count
             (self._orders_tcp if alone and self._orders_tcp is not None else self.tcp).tell(part)
-        if self._orders is not None:
+        if self._orders is not None and (self._settings.asks_for_orders or self._orders.count):
             self._orders.tell(part)
         self._notes(part)
         return part.report("Latency from captures", self._facts())
@@ -144,7 +150,7 @@ class Measurement:
         self._fine.update(int(one) for one in np.unique(files[block["ts_ns"] % 1000 != 0]))
         for section in self._sections:
             section.take(block, self._gatherer.lines)
-        if self._orders is not None:
+        if self._orders is not None and (self._settings.asks_for_orders or self.tcp.connections.count):
             self._orders.take(block, self._gatherer.lines)
 
     def _made(self, begin_ns: int) -> list[Section]:

@@ -87,8 +87,8 @@ class ExchangeSection:
         )
         for name, columns in self._maps.items():
             part.heat_maps.append(HeatMap(f"exchange to wire: {name}", columns.interval_ns, tuple(columns.columns)))
-            at, values = self._least[name].points()
-            part.series.append(Series(f"least of exchange to wire: {name}", "ns", at, values.astype(np.float64)))
+            at, values = self._least[name].points(np.nan)
+            part.series.append(Series(f"least of exchange to wire: {name}", "ns", at, values))
         self._notes(part, negative)
 
     def _notes(self, part: Part, negative: int) -> None:

@@ -16,6 +16,7 @@ from netfeed.app.inputs import Capture, Inputs
 from netfeed.app.latency.pcap_frames import frames
 from netfeed.errors import WireError
 from netfeed.latency.capture_offset import Offset, estimate
+from netfeed.transport.file import SourceError
 from netfeed.wire.capture import NO_TIME, Kind
 from netfeed.wire.segment import Segment, read_segment
 
@@ -36,7 +37,8 @@ def _stamps(files: Sequence[str], to_gateway: Callable[[Segment], bool]) -> dict
     found: dict[Print, int] = {}
     twice: set[Print] = set()
     left = LOOK
-    with Inputs(files, Findings()) as inputs:
+    findings = Findings()
+    with Inputs(files, findings) as inputs:
         for capture, rows in inputs.captures():
             for ts_ns, one in _prints(capture, rows, to_gateway):
                 if one in found:
@@ -45,6 +47,9 @@ def _stamps(files: Sequence[str], to_gateway: Callable[[Segment], bool]) -> dict
             left -= len(rows)
             if left <= 0:
                 break
+    if left == LOOK and findings.count:  # it is not the clock that is wrong
+        fault = findings.listed()[0]
+        raise SourceError(f"{fault.file}: {fault.found} (wanted: {fault.wanted})")
     return {one: ts_ns for one, ts_ns in found.items() if one not in twice}
 
 

@@ -115,8 +115,8 @@ class BurstSection:
         for width, windows in self._all.items():
             rows = [self._row("all", windows, one) for one in windows.top()]
             part.table(f"greatest bursts in {duration_text(width)}", columns, rows)
-            at, values = self._peaks[width].points()
-            part.series.append(Series(f"fullest {duration_text(width)}", "packets", at, values.astype(np.float64)))
+            at, values = self._peaks[width].points(0.0)
+            part.series.append(Series(f"fullest {duration_text(width)}", "packets", at, values))
         part.note(
             "windows slide: one ends at each packet and holds what came less than its width before, so that a burst "
             "across any boundary is found; bits are those on an Ethernet wire, with preamble, check sequence and gap"

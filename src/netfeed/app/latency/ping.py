@@ -11,7 +11,7 @@ from netfeed.app.latency.ping_stream import SYSTEM, StreamPing, Trusting
 from netfeed.app.latency.ping_target import Target
 from netfeed.app.latency.ping_watch import Watch
 from netfeed.errors import NetfeedError
-from netfeed.host.clocks import epoch_ns
+from netfeed.host.clocks import Epoch
 from netfeed.host.placed import placed
 from netfeed.proto.probe import Pinger
 from netfeed.proto.probe_words import Plan
@@ -25,8 +25,10 @@ PATIENCE_NS: Final = 2_000_000_000
 """How long nobody may answer before it is given up."""
 REFUSED_NS: Final = 200_000_000
 """The same, where the host says that nobody listens."""
-STEP_NS: Final = 10_000
-"""A change of the real clock against the monotonic one that is no inaccuracy of reading them."""
+
+
+SPLIT_WRONGLY: Final = "round trips are right, and those of that second not split by their stamps"
+"""What a clock that was set has done to a report."""
 
 
 class UnansweredError(NetfeedError):
@@ -53,8 +55,8 @@ class Ping:
         tell: Callable[[str], None] | None = None,
     ) -> None:  # fmt: skip
         self.target, self.plan, self.way = target, plan, way
-        self.epoch_ns = epoch_ns()
-        self.pinger = Pinger(plan, epoch_ns=self.epoch_ns)
+        self._epoch = Epoch()
+        self.pinger = Pinger(plan, epoch_ns=self._epoch.ns)
         self.watch = Watch(self.pinger, tell=tell)
         self.notes: list[str] = []
         self.unsent = self.elapsed_ns = self.kernel_drops = 0
@@ -80,8 +82,9 @@ class Ping:
         self.elapsed_ns = time.monotonic_ns() - self._begun
         if not self.pinger.peers:
             raise UnansweredError(self._unanswered())
-        if abs(epoch_ns() - self.epoch_ns) > STEP_NS:
-            self.notes.append("somebody set this host's clock meanwhile: kernel stamps, and the two ways, are wrong")
+        if self._epoch.check() or self._epoch.steps:
+            moved = self._epoch.moved_ns / 1e9
+            self.notes.append(f"this host's clock was set by {moved:+.6f} s meanwhile: {SPLIT_WRONGLY}")
 
     def _over_datagrams(self) -> None:
         with self._open() as one:
@@ -116,8 +119,12 @@ class Ping:
         return one
 
     def _is_over(self, refused: int) -> bool:
-        elapsed = time.monotonic_ns() - self._begun
+        now = time.monotonic_ns()
+        elapsed = now - self._begun
         self.watch.glance(elapsed)
+        if self._epoch.glance(now):
+            self.watch.trips.clock_set(self._epoch.ns - self.pinger.epoch_ns)
+            self.pinger.epoch_ns = self._epoch.ns
         if self.watch.is_done or self._stop():
             return True
         patience = REFUSED_NS if refused else max(PATIENCE_NS, self.plan.timeout_ns)

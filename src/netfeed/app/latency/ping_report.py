@@ -5,15 +5,16 @@ from typing import Final
 import numpy as np
 
 import netfeed
-from netfeed.app.latency.ping import Ping
+from netfeed.app.latency.ping import SPLIT_WRONGLY, Ping
 from netfeed.host.clocks import kernel_number
 from netfeed.latency.clock_offset import SAME_CLOCK, Offset
 from netfeed.latency.report import Distribution, HeatMap, Report, Series, Table, Value
 from netfeed.latency.round_trip import Answerer
 from netfeed.proto.probe_words import Plan
-from netfeed.units import duration_text
+from netfeed.units import count_text, duration_text
 
 SECOND_NS: Final = 1_000_000_000
+DUE, SENT = "round trip, from due", "round trip, from sent"
 _DUE: Final = "from the moment a question was due: a stall is in all that were due in it"
 _SENT: Final = "from the moment it was sent: leaves out how late this program was"
 _STAMPED: Final = "from the kernel's receive stamp until the program had it"
@@ -66,12 +67,12 @@ def _facts(ping: Ping) -> dict[str, Value]:
 def _distributions(ping: Ping) -> list[Distribution]:
     trips = ping.watch.trips
     paced = [
-        Distribution("round trip, from due", trips.from_due, _DUE),
+        Distribution(DUE, trips.from_due, _DUE),
         Distribution("sent late", trips.lateness, "by this program, after the moment at which it was due"),
     ]
     found = [
         *(paced if ping.plan.interval_ns is not None else []),
-        Distribution("round trip, from sent", trips.from_sent, _SENT),
+        Distribution(SENT, trips.from_sent, _SENT),
         Distribution("wire", trips.wire, _WIRE),
         Distribution("wake-up here", trips.woken_here, _STAMPED),
         Distribution("wake-up there", trips.woken_there, _STAMPED),
@@ -94,6 +95,10 @@ def _peers(ping: Ping) -> tuple[list[Distribution], Table, list[str]]:
             said = None if offset is SAME_CLOCK else f"give or take {duration_text(offset.uncertainty_ns)}"
             ways += [Distribution(f"way there{name}", there, said), Distribution(f"way back{name}", back, said)]
         rows.append(_row(peer, one, found[2] if found else None))
+        notes |= {
+            f"the clock of {peer:016x} was set by {moved / 1e9:+.6f} s meanwhile, or this one's: {SPLIT_WRONGLY}"
+            for _, _, moved in one.offset.steps()
+        }
     return ways, Table("who answered", _COLUMNS, tuple(rows)), sorted(notes)
 
 
@@ -118,7 +123,7 @@ def _account(ping: Ping) -> Table:
         ("dropped by the kernel here", ping.kernel_drops),
         ("foreign", told.foreign),
         ("of too many who answer", told.strangers),
-        ("with stamps of no clock", trips.implausible),
+        ("with stamps of no clock, or of one that was set", trips.implausible),
         ("warm-up, not counted", told.warmup),
         ("background asked", told.background_asked),
         ("background answered", told.background_answered),
@@ -127,19 +132,24 @@ def _account(ping: Ping) -> Table:
 
 
 def _series(ping: Ping) -> tuple[Series, ...]:
-    trips = ping.watch.trips
-    at = np.arange(len(trips.columns), dtype=np.int64) * trips.column_ns
+    over = ping.watch.trips.columns
+    if over is None or len(over.columns) < 2:
+        return ()
+    at = np.arange(len(over.columns), dtype=np.int64) * over.interval_ns
     shown = []
     for name, percent in (("p50", 50), ("p99", 99), ("max", 100)):
-        values = [one.percentile(percent) for one in trips.columns]
+        values = [one.percentile(percent) for one in over.columns]
         us = np.array([np.nan if value is None else value / 1000 for value in values], np.float64)
         shown.append(Series(f"round trip {name}", "us", at, us))
-    return tuple(shown) if len(at) > 1 else ()
+    return tuple(shown)
 
 
 def _heat_map(ping: Ping) -> tuple[HeatMap, ...]:
-    trips = ping.watch.trips
-    return (HeatMap("round trip", trips.column_ns, tuple(trips.columns)),) if len(trips.columns) > 1 else ()
+    over = ping.watch.trips.columns
+    if over is None or len(over.columns) < 2:
+        return ()
+    name = SENT if ping.plan.interval_ns is None else DUE  # there they are one
+    return (HeatMap(name, over.interval_ns, tuple(over.columns)),)
 
 
 def _notes(ping: Ping) -> list[str]:
@@ -153,8 +163,13 @@ def _notes(ping: Ping) -> list[str]:
         notes.append(_CONNECTION)
     if trips.late or told.skipped:
         notes.append(
-            f"{trips.late:,} questions left an interval late or more and {told.skipped:,} never: this host does not "
-            "keep the rate; ask less often, or with --spin on a processor of its own"
+            f"{count_text(trips.late, 'question')} left an interval late or more and {told.skipped:,} never: this host "
+            "does not keep the rate; ask less often, or with --spin on a processor of its own"
+        )
+    if told.unanswered:
+        notes.append(
+            f"{count_text(told.unanswered, 'question')} had no answer within {duration_text(ping.plan.timeout_ns)}: "
+            "no percentile holds them, so all are too good"
         )
     if ping.plan.interval_ns is None:
         notes.append("each question waited for an answer: what callers at a fixed rate would see, --rate shows")

@@ -33,7 +33,7 @@ class Watch:
                     self._recent.record(event.back_ns - event.due_ns)
             elif isinstance(event, Missed):
                 if event.is_counted:
-                    self.trips.missed(event.due_ns, event.sent_ns, event.silent)
+                    self.trips.missed(event.due_ns, event.sent_ns, event.silent, is_first=event.is_first)
                     self._missed += 1
             elif isinstance(event, Done):
                 self.is_done = True

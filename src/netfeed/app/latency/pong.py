@@ -6,12 +6,14 @@ answered, and so is what comes faster than the rate that is allowed.
 
 import secrets
 import tempfile
+import time
 from collections.abc import Callable
 from typing import Final
+from weakref import WeakSet
 
 from netfeed.app.latency.ping_target import Target
 from netfeed.app.latency.pong_listener import PongListener
-from netfeed.host.clocks import epoch_ns, kernel_number
+from netfeed.host.clocks import Epoch, kernel_number
 from netfeed.proto.bucket import TokenBucket
 from netfeed.proto.probe import Ponger
 from netfeed.proto.probe_words import PongerStatistics
@@ -39,7 +41,8 @@ class Pong:
         self.statistics = PongerStatistics(0, 0, 0)
         self._interface, self._spin, self._directory = interface, spin, directory
         self._stop, self._ready = stop, ready
-        self._epoch_ns, self._host, self._peer = epoch_ns(), kernel_number(), secrets.randbits(64)
+        self._epoch, self._host, self._peer = Epoch(), kernel_number(), secrets.randbits(64)
+        self._pongers: WeakSet[Ponger] = WeakSet()
         self._bucket = TokenBucket(rate=rate, burst=BURST)
 
     def run(self) -> None:
@@ -47,6 +50,14 @@ class Pong:
 
         Raises: NetworkError; ConfigurationError.
         """
+        try:
+            self._run()
+        finally:
+            if self._epoch.steps:
+                moved = self._epoch.moved_ns / 1e9
+                self.notes.append(f"this host's clock was set by {moved:+.6f} s meanwhile: askers' reports say when")
+
+    def _run(self) -> None:
         if self.target.is_datagrams:
             with self._open() as one:
                 self._answer(one)
@@ -57,7 +68,16 @@ class Pong:
             self._listen(self._directory)
 
     def _ponger(self) -> Ponger:
-        return Ponger(self._peer, self._host, bucket=self._bucket, epoch_ns=self._epoch_ns)
+        one = Ponger(self._peer, self._host, bucket=self._bucket, epoch_ns=self._epoch.ns)
+        self._pongers.add(one)
+        return one
+
+    def _is_over(self) -> bool:
+        """Say whether to stop; once a second, see that answers are stamped by the clock as it is now."""
+        if self._epoch.glance(time.monotonic_ns()):
+            for one in self._pongers:
+                one.epoch_ns = self._epoch.ns
+        return self._stop()
 
     def _open(self) -> UdpSocket:
         if self.target.is_group:
@@ -67,8 +87,8 @@ class Pong:
     def _answer(self, one: UdpSocket) -> None:
         ponger = self._ponger()
         driver = DirectUdp(
-            ponger, one, size=MAX_SIZE, spin=self._spin, stop=self._stop,
-            last=lambda answer, now: stamped_answer(answer, now + self._epoch_ns),
+            ponger, one, size=MAX_SIZE, spin=self._spin, stop=self._is_over,
+            last=lambda answer, now: stamped_answer(answer, now + self._epoch.ns),
         )  # fmt: skip
         self.notes += one.warnings
         self._ready(str(self.target))
@@ -81,7 +101,7 @@ class Pong:
         listener = PongListener(self.target, self._ponger, directory, spin=self._spin)
         try:
             self._ready(str(self.target) + listener.hint)
-            listener.run(self._stop)
+            listener.run(self._is_over)
         finally:
             listener.close()
             self.statistics, self.connections = listener.statistics(), listener.connections

@@ -8,7 +8,7 @@ from typing import Any, Final
 from netfeed.app.latency.handler import Handler
 from netfeed.app.latency.trace_measure import Measurement
 from netfeed.app.latency.trace_report import report
-from netfeed.app.latency.trace_rings import TraceRings, gone
+from netfeed.app.latency.trace_rings import LOOK_NS, TraceRings, gone
 from netfeed.app.latency.trace_view import TraceView
 from netfeed.latency.report import Report
 
@@ -69,7 +69,7 @@ def _measure(rings: TraceRings, options: Options, stop: Callable[[], bool], ende
     view = TraceView(options.quiet)
     note: str | None = None
     try:
-        shown = began + options.interval
+        shown, looked = began + options.interval, began + LOOK_NS
         while measured.now < end and not stop() and note is None:
             time.sleep(min(POLL_S, max(0.0, (end - measured.now) / 1e9)))
             note = ended() or ("the handler ended while it was measured" if rings.ended else None)
@@ -77,6 +77,8 @@ def _measure(rings: TraceRings, options: Options, stop: Callable[[], bool], ende
             if measured.now >= shown:
                 shown += options.interval
                 view.show(measured)
+            if measured.now >= looked:
+                looked += LOOK_NS
                 note = note or (gone(rings.main) if rings.main.abandoned else None)
         measured.finish(time.monotonic_ns())
     finally:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from netfeed.app.latency.clock_watch import ClockWatch
 from netfeed.app.latency.trace_rings import TraceRings
 from netfeed.latency import Histogram
+from netfeed.latency.report import merged
 from netfeed.latency.stage import Flag
 from netfeed.latency.trace import Durations, Joiner, by_channel, by_line
 
@@ -77,12 +78,6 @@ class Measurement:
     def _next_interval(self) -> None:
         self.columns.append(self.durations.cut())
         if len(self.columns) > COLUMNS:
-            self.columns = [_merged(self.columns[at : at + 2]) for at in range(0, len(self.columns), 2)]
+            self.columns = [merged(self.columns[at : at + 2]) for at in range(0, len(self.columns), 2)]
             self.interval_ns *= 2
         self._interval_end = self.began + self.interval_ns * (len(self.columns) + 1)
-
-
-def _merged(columns: list[Histogram]) -> Histogram:
-    for other in columns[1:]:
-        columns[0].merge(other)
-    return columns[0]

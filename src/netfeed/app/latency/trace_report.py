@@ -14,6 +14,8 @@ from netfeed.units import duration_text
 
 COUNTER: Final = "the processor's counter, held to CLOCK_REALTIME every millisecond"
 TITLE: Final = "Latency by stages"
+_MUCH: Final = 0.1
+"""The share of packets in plain Python from which a reader has to know of it before he believes a median."""
 NOTES: Final = {
     (
         Stage.KERNEL,
@@ -53,7 +55,7 @@ def _facts(measured: Measurement) -> dict[str, Value]:
         "records_lost": measured.rings.lost, "across_clock_steps": measured.across_step,
         "clock_steps": len(measured.clocks.steps),
         "sampling": f"1 packet in {measured.every}" if measured.every else None,
-        "clock": name if cost is None else f"{name}, {cost:.0f} ns a look",
+        "clock": name, "cost of a look_ns": None if cost is None else round(cost),
         "clocksource": clocksource(), "counter": tsc_refusal() or "invariant",
         "trace_cost": f"{trace_cost(measured.counter):.0f} ns a packet through all stages",
         **machine(),
@@ -73,6 +75,12 @@ def _groups(measured: Measurement) -> Iterator[Distribution]:
 def _notes(measured: Measurement) -> Iterator[str]:
     if not measured.durations.packets:
         yield "no packet moved a book while this was measured"
+    plain, packets = measured.durations.plain.count, measured.durations.packets
+    if plain > packets * _MUCH:
+        yield (
+            f"{plain:,} of {packets:,} packets went through plain Python, which publishes every 5 to 50 ms: a channel "
+            "that waits for a snapshot or for a packet that is missing (docs/latency.md says what helps)"
+        )
     if measured.rings.lost:
         yield f"{measured.rings.lost} records were overwritten before they were read: sample (`trace.every`)"
     if measured.joiner.unmatched:

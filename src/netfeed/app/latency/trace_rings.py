@@ -17,7 +17,7 @@ from netfeed.transport.ring import FOLDER, Reader, RingError, located
 UNAVAILABLE: Final = 69
 FAILED: Final = 1
 LOOK_NS: Final = 1_000_000_000
-"""How often new deciders are looked for."""
+"""How often new deciders, and whether the writer still lives, are looked for."""
 
 
 class AttachError(NetfeedError):
@@ -88,8 +88,8 @@ class TraceRings:
                 self._lost += reader.lost
                 reader.close()
                 del self._others[path]
-        for path in located(self.name).parent.glob(f"{located(self.name).name}.*"):
-            if path not in self._others and is_trace(path):
+        for path in _beside(located(self.name)):
+            if path not in self._others:
                 self._others[path] = Reader(path, newest=newest)
 
 
@@ -120,15 +120,27 @@ def attached(name: str) -> Reader:
 
 
 def gone(reader: Reader) -> str:
-    """Say that nobody writes to a ring any more, and since when."""
-    with Reader(reader.path, newest=False) as everything:
-        stamps = everything.read()["at_ns"]
-    stamps = stamps[stamps != ABSENT]
-    last = int(stamps.max()) if len(stamps) else reader.made_ns
-    what = "its last record is of" if len(stamps) else "nothing was written since it was made at"
+    """Say that nobody writes to a ring any more, and since when: by the last record of all rings of its run."""
+    found = [_last_ns(path) for path in (reader.path, *_beside(reader.path))]
+    told = [one for one in found if one is not None]
+    last = max(told, default=reader.made_ns)
+    what = "its last record is of" if told else "nothing was written since it was made at"
     ago = max(0, time.time_ns() - last) // 10**9
     at = time.strftime("%H:%M:%S", time.gmtime(last // 10**9))
     return f"the writer of {reader.path} is gone and has not closed it: {what} {at} UTC, {ago} s ago"
+
+
+def _last_ns(path: Path) -> int | None:
+    """Give the latest stamp in a ring, None in one that nothing was written to."""
+    with Reader(path, newest=False) as everything:
+        stamps = everything.read()["at_ns"]
+    stamps = stamps[stamps != ABSENT]
+    return int(stamps.max()) if len(stamps) else None
+
+
+def _beside(path: Path) -> list[Path]:
+    """List the other rings of the run that a ring is of."""
+    return [other for other in path.parent.glob(f"{path.name}.*") if is_trace(other)]
 
 
 def rings() -> list[str]:

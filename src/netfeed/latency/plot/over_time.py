@@ -11,7 +11,7 @@ from netfeed.latency.plot.axis import duration_axis, measured, quantity_axis, ti
 from netfeed.latency.plot.distributions import densities, extremes, log_edges
 from netfeed.latency.plot.frame import Frame
 from netfeed.latency.plot.palette import HEAT
-from netfeed.latency.plot.shapes import Area, Drawing, Line, Point, box_polygon
+from netfeed.latency.plot.shapes import Area, Drawing, Line, Point, Shape, box_polygon
 from netfeed.latency.report import HeatMap, Series
 from netfeed.units import duration_text
 
@@ -22,19 +22,21 @@ GAMMA: Final = 0.4
 MAX_POINTS: Final = 430
 """Two pixels a point: of more, the least and the most of each stretch are drawn, and all stretches are of as many."""
 
+Stretch = tuple[int, int, float, float, float]
+"""(start, end, least, mean, most)."""
+
 
 def series_plot(one: Series) -> Drawing | None:
-    """Draw a quantity over time, every burst in its full height; None when there is nothing of it."""
-    stretches = list(_stretches(one))
+    """Draw a quantity over time, every burst in its full height, and nothing where there was none; None without any."""
+    runs = [list(run) for told, run in groupby(_stretches(one), lambda stretch: stretch is not None) if told]
+    stretches = [stretch for run in runs for stretch in run if stretch is not None]
     if not stretches:
         return None
     start, end = stretches[0][0], stretches[-1][1]
     most, least = max(at[4] for at in stretches), min(at[2] for at in stretches)
     frame = Frame(f"{one.name} over time", time_axis(start, end), quantity_axis(most, one.unit, least), height=280)
-    upper = [(frame.x(at), frame.y(top)) for left, right, _, _, top in stretches for at in (left, right)]
-    lower = [(frame.x(at), frame.y(low)) for left, right, low, _, _ in stretches for at in (left, right)]
-    ground = lower if len(one.values) > MAX_POINTS else [(x, frame.y(0)) for x, _ in lower]
-    frame.shapes += [Area(((*upper, *reversed(ground)),), "area0"), Line(tuple(upper), "line0")]
+    for run in runs:
+        frame.shapes += _band(frame, run, stands=len(one.values) <= MAX_POINTS)
     for left, right, low, mean, top in stretches:
         least_text, mean_text, most_text = (measured(value, one.unit) for value in (low, mean, top))
         said = most_text if low == top else f"{least_text} to {most_text}, mean {mean_text}"
@@ -42,18 +44,25 @@ def series_plot(one: Series) -> Drawing | None:
     return frame.drawing()
 
 
-def _stretches(one: Series) -> Iterator[tuple[int, int, float, float, float]]:
-    """Give (start, end, least, mean, most) of each stretch of a series, MAX_POINTS at most."""
+def _band(frame: Frame, run: list[Any], *, stands: bool) -> list[Shape]:
+    """Draw stretches that follow each other: from the least to the most of each, or from the ground if it `stands`."""
+    upper = [(frame.x(at), frame.y(top)) for left, right, _, _, top in run for at in (left, right)]
+    lower = [(frame.x(at), frame.y(0 if stands else low)) for left, right, low, _, _ in run for at in (left, right)]
+    return [Area(((*upper, *reversed(lower)),), "area0"), Line(tuple(upper), "line0")]
+
+
+def _stretches(one: Series) -> Iterator[Stretch | None]:
+    """Give the stretches of a series, MAX_POINTS at most; None for one in which there is no quantity at all."""
     at, values = one.told()
-    order: Any = np.argsort(at, kind="stable")
-    at, values = at[order], values[order]
     if not len(at):
         return
     step = max(1, (int(at[-1]) - int(at[0])) // max(1, len(at) - 1))
     of_one = -(-len(at) // MAX_POINTS)
-    for part in np.split(np.arange(len(at)), range(of_one, len(at), of_one)):
-        seen = values[part]
-        yield int(at[part[0]]), int(at[part[-1]]) + step, float(seen.min()), float(seen.mean()), float(seen.max())
+    for begin in range(0, len(at), of_one):
+        part = values[begin : begin + of_one]
+        start, end = int(at[begin]), int(at[min(begin + of_one, len(at)) - 1]) + step
+        seen = part[np.isfinite(part)]
+        yield (start, end, float(seen.min()), float(seen.mean()), float(seen.max())) if len(seen) else None
 
 
 def heat_plot(whole: HeatMap) -> Drawing | None:
