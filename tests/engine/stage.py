@@ -1,4 +1,4 @@
-"""A small market for tests of decisions: contracts, real books of orders, a board, and a venue that answers when told."""
+"""A small market for tests of decisions: contracts, real books of orders, a board, a venue that answers when told."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -79,8 +79,8 @@ def test_numbers_without_a_meaning_are_the_callers_mistake(wrong: dict[str, floa
 
 
 @given(
-    bid=st.integers(10, 399).map(lambda tick: 5 * tick), width=st.integers(1, 50), position=st.integers(-12_000,
-    12_000), gamma=st.floats(1e-3, 10.0), edge=st.floats(0.0, 3.0),
+    bid=st.integers(10, 399).map(lambda tick: 5 * tick), width=st.integers(1, 50),
+    position=st.integers(-12_000, 12_000), gamma=st.floats(1e-3, 10.0), edge=st.floats(0.0, 3.0),
 )  # fmt: skip
 def test_quotes_cross_nothing_and_earn_their_edge(
     bid: int, width: int, position: int, gamma: float, edge: float

@@ -216,6 +216,7 @@ def test_a_hedge_never_passes_its_limit_its_clip_its_goal_or_what_rests(
             assert book.bid.price <= want.price <= book.ask.price
     if not wants:
         outside = abs(before) > half
-        lots = abs(abs(before) - (0.0 if middle else half)) / (abs(unit_delta(contract, FAIRS[instrument])) *
-        contract.size(lot)) room = limit - held * lot if before < 0 else limit + held * lot assert not outside or lots <
-        1.0 or room < lot
+        lot_delta = abs(unit_delta(contract, FAIRS[instrument])) * contract.size(lot)
+        lots = abs(abs(before) - (0.0 if middle else half)) / lot_delta
+        room = limit - held * lot if before < 0 else limit + held * lot
+        assert not outside or lots < 1.0 or room < lot

@@ -144,9 +144,9 @@ def test_after_a_fill_nothing_new_is_placed_for_a_while_and_what_rests_stays() -
 def test_what_was_partly_filled_keeps_its_place_until_too_little_is_left() -> None:
     stage = Stage()
     stage.rest(resting(Side.BID, 290, quantity=3))
-    assert [w.quantity for w in quotes(stage, PLAIN) if w.side is Side.BID][0] == 3
+    assert next(w.quantity for w in quotes(stage, PLAIN) if w.side is Side.BID) == 3
     stage.rest(resting(Side.BID, 290, quantity=2))
-    assert [w.quantity for w in quotes(stage, PLAIN) if w.side is Side.BID][0] == 5
+    assert next(w.quantity for w in quotes(stage, PLAIN) if w.side is Side.BID) == 5
 
 
 @pytest.mark.parametrize(
