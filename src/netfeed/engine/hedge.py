@@ -54,7 +54,7 @@ DEPTH: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Hedge:
-    """An instrument to hedge with. Units: `max_position` and `clip` its quantity; `carry` what a long costs, a share."""
+    """What to hedge with. Units: `max_position` and `clip` the quantity of it; `carry` what a long costs, a share."""
 
     instrument: int
     max_position: int
