@@ -4,7 +4,7 @@ from dataclasses import replace
 from math import log
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netfeed.book.level import Side
@@ -78,6 +78,7 @@ def test_numbers_without_a_meaning_are_the_callers_mistake(wrong: dict[str, floa
         replace(PAPER, **wrong)  # type: ignore[arg-type]
 
 
+@settings(max_examples=40)
 @given(
     bid=st.integers(10, 399).map(lambda tick: 5 * tick), width=st.integers(1, 50),
     position=st.integers(-12_000, 12_000), gamma=st.floats(1e-3, 10.0), edge=st.floats(0.0, 3.0),

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netfeed.book.state import BookState
@@ -39,6 +39,7 @@ def pairs(forward: float, half: float, *, inverse: bool, discount: float = 1.0) 
     return found
 
 
+@settings(max_examples=25)
 @given(forward=st.floats(75_000, 130_000), inverse=st.booleans(), discount=st.floats(0.9, 1.0))
 def test_parity_gives_the_forward_that_prices_were_made_of(forward: float, inverse: bool, discount: float) -> None:
     # an option paid in coin is worth value / forward, discounted, so that only 1 fits the formula without a discount

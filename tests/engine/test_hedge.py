@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netfeed.book.execution import Flag, TimeInForce
@@ -175,6 +175,7 @@ def test_a_hedger_that_could_not_hedge_is_the_callers_mistake(hedges: tuple[Hedg
         Hedger("BTC", hedges, Fixed(1.0), TAKER)
 
 
+@settings(max_examples=50)
 @given(
     calls=st.integers(-400, 400), held=st.integers(-60, 60), half=st.floats(0.0, 2.0), clip=st.integers(1, 60),
     middle=st.booleans(), patience=st.sampled_from((0, 10**12)), instrument=st.sampled_from((PERPETUAL, FUTURE)),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netfeed.book.execution import Flag
@@ -159,6 +159,7 @@ def test_tiers_that_make_no_sense_are_the_callers_mistake(tiers: tuple[Tier, ...
         QuoterSettings(tiers)
 
 
+@settings(max_examples=50)
 @given(data=st.data())
 def test_a_quote_is_on_tick_and_lot_crosses_nothing_and_earns_its_edge(data: st.DataObject) -> None:
     stage = Stage()

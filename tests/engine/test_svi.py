@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netfeed.engine.option import CALL, Row, price_and_greeks
@@ -18,12 +18,14 @@ curves = st.builds(
 )
 
 
+@settings(max_examples=40)
 @given(curves, st.floats(-1.0, 1.0))
 def test_the_slope_is_that_of_the_variance(svi: Svi, k: float) -> None:
     h = 1e-5
     assert svi.slope(k) == pytest.approx((svi.variance(k + h) - svi.variance(k - h)) / (2 * h), abs=1e-8)
 
 
+@settings(max_examples=40)
 @given(curves, st.floats(-0.3, 0.3))
 def test_g_is_the_density_of_the_price_that_black_gives_but_for_its_factor(svi: Svi, k: float) -> None:
     """d2C/dK2 by differences of Black's prices, against n(d2) g / (K sqrt(w)): no formula of SVI is shared."""

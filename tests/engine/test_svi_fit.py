@@ -50,7 +50,7 @@ def test_any_curve_that_is_free_of_arbitrage_is_found_again(
         assert off(found.svi, true) < 2e-4
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 2**16))
 def test_prices_that_are_off_by_their_errors_are_met_to_within_them(seed: int) -> None:
     true, draws = CURVES[0], np.random.default_rng(seed)

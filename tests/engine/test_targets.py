@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netfeed.book.execution import Amend, Cancel, MassQuote, New, Quote, TimeInForce
@@ -159,6 +159,7 @@ def check_no_self_trade(stage: Stage) -> None:
 PRICES = st.integers(56, 80).map(lambda tick: tick * 5)
 
 
+@settings(max_examples=60)
 @given(data=st.data(), amends=st.sampled_from(Amends), mass_quotes=st.booleans())
 def test_whatever_is_answered_our_orders_never_meet_and_in_the_end_rest_as_wanted(
     data: st.DataObject, amends: Amends, mass_quotes: bool
