@@ -73,6 +73,33 @@ def test_what_becomes_too_old_is_found_when_the_look_is_due() -> None:
     assert one.deadline == stage.board.now + 1000
 
 
+def test_all_are_pulled_in_the_call_that_brings_a_holding_of_unknown_worth() -> None:
+    stage, one = quoting()
+    stage.board.set_position(FUTURE, 10)
+    stage.board.set_fairs({FUTURE: None})
+    assert instruments(one.step(stage.board, {FUTURE})) == [CALL, CALL, LINEAR, LINEAR]
+
+
+def test_an_instrument_whose_orders_are_refused_rests_for_a_while() -> None:
+    stage, one = quoting()
+    one.refused(CALL, stage.board.now)
+    stage.send(one.step(stage.board, {CALL}))
+    stage.answer_all()
+    assert {order.instrument for order in stage.working.values()} == {LINEAR}
+    stage.pass_time(10**9)
+    assert [type(request) for request in one.step(stage.board, {CALL})] == [New, New]
+
+
+def test_a_group_that_the_venue_protects_waits_until_it_is_freed() -> None:
+    stage, one = quoting()
+    one.tripped(1)
+    assert one.step(stage.board) == []
+    one.tripped(0)
+    assert instruments(one.step(stage.board)) == [CALL, CALL, LINEAR, LINEAR]
+    one.freed(0)
+    assert one.step(stage.board) == []
+
+
 def test_a_step_after_which_nothing_changed_sends_nothing() -> None:
     stage, one = quoting()
     assert one.step(stage.board, OURS) == []

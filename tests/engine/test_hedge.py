@@ -159,6 +159,7 @@ def test_at_its_limit_it_goes_to_the_next_instrument_and_then_says_what_is_left(
     assert set(decide(one, stage).values()) == {NOTHING}
     assert one.report.standing is Standing.LIMIT
     assert one.report.residual == one.report.delta < 0
+    assert one.standings() == {"TAKING": 2, "LIMIT": 1}
 
 
 def test_less_than_a_lot_is_left_and_said() -> None:

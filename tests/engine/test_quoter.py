@@ -61,9 +61,9 @@ def test_what_is_held_makes_both_quotes_cheaper_by_delta_and_by_vega() -> None:
     long.board.set_position(CALL, 100)
     by_delta = replace(PLAIN, skew_delta=30.0, edge_ticks=0.0)
     by_vega = replace(PLAIN, skew_vega=1e-6, edge_ticks=0.0)
-    for settings in (by_delta, by_vega):
-        assert prices(quotes(long, settings), Side.BID)[0] < prices(quotes(flat, settings), Side.BID)[0]
-        assert prices(quotes(long, settings), Side.ASK)[0] <= prices(quotes(flat, settings), Side.ASK)[0]
+    for skewed in (by_delta, by_vega):
+        assert prices(quotes(long, skewed), Side.BID)[0] < prices(quotes(flat, skewed), Side.BID)[0]
+        assert prices(quotes(long, skewed), Side.ASK)[0] <= prices(quotes(flat, skewed), Side.ASK)[0]
     # the shift is that of the worth when the forward falls by skew x delta: delta 4.5, so 135 x 0.45 / 100000
     quoter, contract = Quoter([CALL], by_delta), CONTRACTS[CALL]
     assert quoter.shift(contract, FAIRS[CALL], long.board.exposure("BTC")) == pytest.approx(135 * 0.45 / 100_000)

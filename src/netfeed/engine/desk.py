@@ -3,8 +3,12 @@
     desk.step(view, touched) -> requests
 
 Instruments that the gate shuts are pulled in this very call, whatever the strategy says; those that depend on a touched
-one (it is their hedge) are looked at with it, and all when the clock turns bad. What is too old shows itself only when
-somebody looks: `step(view)` without `touched` looks at everything, and `deadline` says when it is due.
+one (it is their hedge) are looked at with it, and all when the clock turns bad, or when the worth of something that we
+hold is no longer known. What is too old shows itself only when somebody looks: `step(view)` without `touched` looks at
+everything, and `deadline` says when it is due. Then other instruments, too, feel a fill through their skew; who wants
+that sooner touches them.
+
+What the venue says besides is told here by whoever hears it: `refused`, `tripped`, `freed`.
 
 A strategy that raises is asked no more: everything is pulled, `broken` says why, and a person re-arms it.
 One desk owns an instrument: orders there that its strategy does not want are cancelled.
@@ -32,16 +36,18 @@ class DeskStatistics:
 
 
 class Desk:
-    """A strategy with its instruments, its gate and its venue's abilities. Units: `look_ns` ns."""
+    """A strategy with its instruments, its gate and its venue's abilities. Units: `look_ns`, `pause_ns` ns."""
 
     def __init__(
-        self, strategy: Strategy, instruments: Collection[int], gate: Gate, differ: Differ, look_ns: int = 100_000_000
-    ) -> None:
+        self, strategy: Strategy, instruments: Collection[int], gate: Gate, differ: Differ, *,
+        look_ns: int = 100_000_000, pause_ns: int = 1_000_000_000,
+    ) -> None:  # fmt: skip
         self._strategy = strategy
         self._instruments = frozenset(instruments)
         self._gate = gate
         self._differ = differ
-        self._look_ns = look_ns
+        self._look_ns, self._pause_ns = look_ns, pause_ns
+        self._unknown: frozenset[int] = frozenset()
         self._looked_at: int | None = None
         self._clock_good = False
         self._count: Counter[str] = Counter()
@@ -68,6 +74,26 @@ class Desk:
         for instrument in self._instruments:
             self._gate.free(instrument, Reason.BROKEN)
 
+    def refused(self, instrument: int, now: int) -> None:
+        """Note that the venue refused an order, and rest: who asks again at once is refused at once.
+
+        Not for what a fill explains (Cause.NOT_FOUND).
+        """
+        self._gate.hold(instrument, Reason.REFUSED, now + self._pause_ns)
+
+    def tripped(self, group: int, until_ns: int = NEVER) -> None:
+        """Note that the venue's protection has cancelled a group's quotes. Units: monotonic ns; NEVER until `freed`."""
+        for instrument in self._of_group(group):
+            self._gate.hold(instrument, Reason.PROTECTION, until_ns)
+
+    def freed(self, group: int) -> None:
+        """Note that a group may quote again."""
+        for instrument in self._of_group(group):
+            self._gate.free(instrument, Reason.PROTECTION)
+
+    def _of_group(self, group: int) -> list[int]:
+        return [instrument for instrument in self._instruments if self._differ.group(instrument) == group]
+
     def statistics(self) -> DeskStatistics:
         """Return a snapshot of the counters."""
         refused = {why: count for why, count in self._differ.statistics().items() if count}
@@ -76,11 +102,18 @@ class Desk:
     def _asked(self, view: View, touched: Collection[int] | None) -> frozenset[int]:
         """Give the instruments to look at: all of ours, or those that a change can have touched."""
         clock_was, self._clock_good = self._clock_good, self._gate.clock_is_good(view)
-        if touched is None or clock_was != self._clock_good or view.now >= self.deadline:
+        unknown_was, self._unknown = self._unknown, self._not_known(view)
+        changed = clock_was != self._clock_good or unknown_was != self._unknown
+        if touched is None or changed or view.now >= self.deadline:
             self._looked_at = view.now
             return self._instruments
         reached = set(touched).union(*(self._gate.dependents(instrument) for instrument in touched))
         return self._instruments & reached
+
+    def _not_known(self, view: View) -> frozenset[int]:
+        """Give the instruments that we hold and whose worth is not known."""
+        underlyings = {view.contracts[instrument].underlying for instrument in self._instruments}
+        return frozenset().union(*(view.exposure(underlying).unknown for underlying in underlyings))
 
     def _wanted(self, view: View, opened: frozenset[int]) -> Targets:
         if self.broken is not None:

@@ -15,6 +15,7 @@ Cost is what a taker pays for one unit of delta as a share: half the spread, the
 instrument is expected to cost besides: funding, basis). While the worth of something held is unknown nothing is done.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -111,17 +112,23 @@ class Hedger:
         self._band = band
         self.settings = settings
         self._since: int | None = None
+        self._standings: Counter[str] = Counter()
         self.report = HedgeReport(Standing.INSIDE)
 
     def decide(self, view: View, touched: Collection[int], /) -> Targets:
         """Say what shall rest in the hedging instruments; `touched` does not matter, delta is of everything."""
         report = self.report = self._judge(view)
+        self._standings[report.standing.name] += 1
         wants: dict[int, Sequence[Want]] = {hedge.instrument: NOTHING for hedge in self._hedges}
         if report.standing is Standing.UNDER_WAY:
             return {one: NOTHING for one in wants if all(order.settled for order in view.working(one))}
         if report.instrument is not None and report.side is not None:
             wants[report.instrument] = [self._want(view, report.instrument, report.side, report.quantity)]
         return wants
+
+    def standings(self) -> dict[str, int]:
+        """Count the decisions by what came of them."""
+        return dict(self._standings)
 
     # --- how much
 

@@ -60,7 +60,7 @@ class Differ:
     def __init__(self, abilities: Abilities, ids: Callable[[], int], group: Callable[[int], int] = lambda _: 0) -> None:
         self._abilities = abilities
         self._ids = ids
-        self._group = group
+        self.group = group
         self._refused: Counter[str] = Counter()
         self._waited = 0
 
@@ -172,7 +172,7 @@ class Differ:
     def _mass(self, quotes: Sequence[Quote]) -> Iterator[MassQuote]:
         groups: dict[int, list[Quote]] = {}
         for quote in quotes:
-            groups.setdefault(self._group(quote.instrument), []).append(quote)
+            groups.setdefault(self.group(quote.instrument), []).append(quote)
         most = self._abilities.quotes
         for group, members in groups.items():
             for at in range(0, len(members), most):
