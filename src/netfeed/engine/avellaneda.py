@@ -17,7 +17,7 @@ from math import log1p
 
 from netfeed.book.level import Side
 from netfeed.engine.contract import Contract
-from netfeed.engine.placing import edge_price, keeps_edge, whole_lots, within
+from netfeed.engine.placing import behind, held_back, last_price, whole_lots
 from netfeed.engine.strategy import NOTHING, Fair, Targets, View, Want, Working
 from netfeed.errors import MisuseError
 
@@ -86,18 +86,16 @@ class AvellanedaStoikov:
         room = settings.max_position + away * view.position(self._instrument)
         quantity = whole_lots(contract, min(settings.quantity, room))
         wanted = self.reservation(view, fair) + away * self.spread(view) / 2
-        least = edge_price(contract, fair, side, settings.edge)
-        price = max(contract.up(wanted), least) if side is Side.ASK else min(contract.down(wanted), least)
-        price = within(contract, view.book(self._instrument), side, price)
+        last = last_price(contract, fair, view.book(self._instrument), side, settings.edge)
+        price = held_back(side, contract.up(wanted) if side is Side.ASK else contract.down(wanted), last)
         if quantity <= 0 or price <= 0:
             return []
         old = next((order for order in view.working(self._instrument) if order.side is side), None)
-        return [Want(side, self._kept(view, contract, fair, old, price), quantity)]
+        return [Want(side, self._kept(contract, old, price, last), quantity)]
 
-    def _kept(self, view: View, contract: Contract, fair: Fair, old: Working | None, price: int) -> int:
-        """Keep the price of what rests when it is near enough and still good."""
-        if old is None or old.price is None or not keeps_edge(contract, fair, old.side, old.price, self.settings.edge):
+    def _kept(self, contract: Contract, old: Working | None, price: int, last: int) -> int:
+        """Keep the price of what rests when it is near enough and not beyond the last good one."""
+        if old is None or old.price is None or behind(old.side, last, old.price):
             return price
         near = abs(old.price - price) < self.settings.requote_ticks * contract.tick_at(min(old.price, price))
-        good = within(contract, view.book(self._instrument), old.side, old.price) == old.price
-        return old.price if near and good else price
+        return old.price if near else price

@@ -47,6 +47,7 @@ class Desk:
         self._gate = gate
         self._differ = differ
         self._look_ns, self._pause_ns = look_ns, pause_ns
+        self._underlyings: set[str] = set()
         self._unknown: frozenset[int] = frozenset()
         self._looked_at: int | None = None
         self._clock_good = False
@@ -112,8 +113,9 @@ class Desk:
 
     def _not_known(self, view: View) -> frozenset[int]:
         """Give the instruments that we hold and whose worth is not known."""
-        underlyings = {view.contracts[instrument].underlying for instrument in self._instruments}
-        return frozenset().union(*(view.exposure(underlying).unknown for underlying in underlyings))
+        if not self._underlyings:
+            self._underlyings = {view.contracts[instrument].underlying for instrument in self._instruments}
+        return frozenset().union(*(view.exposure(underlying).unknown for underlying in self._underlyings))
 
     def _wanted(self, view: View, opened: frozenset[int]) -> Targets:
         if self.broken is not None:

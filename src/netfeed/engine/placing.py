@@ -27,12 +27,6 @@ def in_price(contract: Contract, fair: Fair, money: float) -> float:
     return money / fair.forward if contract.inverse and contract.is_option else money
 
 
-def keeps_edge(contract: Contract, fair: Fair, side: Side, price: int, edge: float) -> bool:
-    """Say whether a fill at a price earns at least `edge` after the fee. Units: `edge` as the price, a number."""
-    bound = edge_price(contract, fair, side, edge)
-    return price <= bound if side is Side.BID else price >= bound
-
-
 def edge_price(contract: Contract, fair: Fair, side: Side, edge: float) -> int:
     """Give the last price of a side that earns at least `edge` after the fee on that price."""
     away = 1 if side is Side.ASK else -1
@@ -48,19 +42,22 @@ def beside(contract: Contract, side: Side, opposite: int) -> int:
     return opposite - contract.tick_at(opposite - 1) if side is Side.BID else opposite + contract.tick_at(opposite)
 
 
-def within(contract: Contract, book: Book, side: Side, price: int) -> int:
-    """Move a price back until it does not take what rests on the other side."""
-    opposite = best(book, Side.ASK if side is Side.BID else Side.BID)
-    if opposite is None:
-        return price
-    nearest = beside(contract, side, opposite)
-    return min(price, nearest) if side is Side.BID else max(price, nearest)
+def last_price(contract: Contract, fair: Fair, book: Book, side: Side, edge: float) -> int:
+    """Give the last price of a side that earns its edge and takes nothing of what rests on the other side."""
+    price, opposite = edge_price(contract, fair, side, edge), best(book, Side.ASK if side is Side.BID else Side.BID)
+    return price if opposite is None else held_back(side, price, beside(contract, side, opposite))
 
 
-def crosses(book: Book, side: Side, price: int) -> bool:
-    """Say whether an order would take what rests on the other side."""
-    opposite = best(book, Side.ASK if side is Side.BID else Side.BID)
-    return opposite is not None and meets(side, price, opposite)
+def held_back(side: Side, price: int, limit: int) -> int:
+    """Give a price of a side, or the limit where it is beyond that."""
+    return min(price, limit) if side is Side.BID else max(price, limit)
+
+
+def behind(side: Side, price: int, other: int) -> bool:
+    """Say whether a price of a side is further from being filled than another; of our two sides, that they do not
+    meet.
+    """
+    return price < other if side is Side.BID else price > other
 
 
 def meets(side: Side, price: int, opposite: int) -> bool:

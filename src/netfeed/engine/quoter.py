@@ -22,20 +22,13 @@ Nothing is remembered here: each answer is made of the view alone.
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from netfeed.book.execution import NONE, Flag
 from netfeed.book.level import Side
 from netfeed.engine.contract import Contract
 from netfeed.engine.exposure import unit_delta
-from netfeed.engine.placing import (
-    beside,
-    crosses,
-    edge_price,
-    in_price,
-    keeps_edge,
-    whole_lots,
-    within,
-)
+from netfeed.engine.placing import behind, beside, held_back, in_price, last_price, whole_lots
 from netfeed.engine.strategy import NOTHING, Exposure, Fair, Targets, View, Want, Working
 from netfeed.errors import MisuseError
 
@@ -86,12 +79,29 @@ class QuoterSettings:
             raise MisuseError("the tiers of a quoter stand one behind the other: each needs a wider spread")
 
 
+class _Place(NamedTuple):
+    """One side of one instrument, as it is quoted now.
+
+    Units: `middle`, `half` numbers as the price; `last`: the last price that earns its edge and takes nothing; `room`
+    in the instrument's quantity.
+    """
+
+    view: View
+    contract: Contract
+    side: Side
+    middle: float
+    half: float
+    last: int
+    room: float
+
+
 class Quoter:
     """A strategy that quotes some instruments, all with the same settings."""
 
     def __init__(self, instruments: Collection[int], settings: QuoterSettings) -> None:
         self._instruments = frozenset(instruments)
         self.settings = settings
+        self._flags = Flag.POST_ONLY | (Flag.MMP if settings.protected else NONE)
 
     def decide(self, view: View, touched: Collection[int], /) -> Targets:
         """Say what shall rest on those of the touched instruments that are ours."""
@@ -101,21 +111,22 @@ class Quoter:
         contract, fair = view.contracts[instrument], view.fair(instrument)
         if fair is None:
             return tuple(NOTHING)
-        bids = tuple(self._ladder(view, contract, fair, Side.BID, None))
-        return bids + tuple(self._ladder(view, contract, fair, Side.ASK, bids[0].price if bids else None))
+        bids = tuple(self._ladder(self._place(view, contract, fair, Side.BID), None))
+        asks = self._ladder(self._place(view, contract, fair, Side.ASK), bids[0].price if bids else None)
+        return bids + tuple(asks)
 
-    def _ladder(self, view: View, contract: Contract, fair: Fair, side: Side, ours: int | None) -> Iterator[Want]:
+    def _ladder(self, place: _Place, ours: int | None) -> Iterator[Want]:
         """Build the tiers of a side, the best price first; `ours` is the best price of our other side."""
-        room, previous = self._room(view, contract, fair, side), ours
+        contract, side, room, previous = place.contract, place.side, place.room, ours
         for number, tier in enumerate(self.settings.tiers):
             quantity = whole_lots(contract, min(tier.quantity, room))
-            price = self._price(view, contract, fair, side, tier)
-            if previous is not None and not _behind(side, price, previous):
+            price = self._price(place, tier)
+            if previous is not None and not behind(side, price, previous):
                 price = beside(contract, side, previous)
-            old = self._resting(view, contract.index, side, number)
-            if old is not None and self._stays(view, contract, fair, old, price, quantity, previous):
+            old = self._resting(place, number)
+            if old is not None and self._stays(place, old, price, quantity, previous):
                 price, quantity = old.price or price, whole_lots(contract, min(old.quantity, quantity))
-            elif old is None and self._pauses(view, contract.index):
+            elif old is None and self._pauses(place):
                 return
             if not quantity or price <= 0:
                 return
@@ -123,19 +134,23 @@ class Quoter:
             previous, room = price, room - quantity
 
     def _want(self, side: Side, price: int, quantity: int, tier: int) -> Want:
-        flags = Flag.POST_ONLY | (Flag.MMP if self.settings.protected else NONE)
-        return Want(side, price, quantity, flags=flags, quote=self._quoted(tier))
+        return Want(side, price, quantity, flags=self._flags, quote=self._quoted(tier))
 
     # --- where
 
-    def _price(self, view: View, contract: Contract, fair: Fair, side: Side, tier: Tier) -> int:
-        away = 1 if side is Side.ASK else -1
-        middle = fair.value - self.shift(contract, fair, view.exposure(contract.underlying))
-        wanted = middle + away * tier.spread * self.half_spread(contract, fair)
-        least = edge_price(contract, fair, side, self._edge(contract, fair))
-        price = contract.down(wanted) if side is Side.BID else contract.up(wanted)
-        price = min(price, least) if side is Side.BID else max(price, least)
-        return within(contract, view.book(contract.index), side, price)
+    def _place(self, view: View, contract: Contract, fair: Fair, side: Side) -> _Place:
+        edge = self.settings.edge_ticks * _tick(contract, fair)
+        held = view.exposure(contract.underlying)
+        return _Place(
+            view, contract, side, fair.value - self.shift(contract, fair, held), self.half_spread(contract, fair),
+            last_price(contract, fair, view.book(contract.index), side, edge), self._room(view, contract, fair, side),
+        )  # fmt: skip
+
+    def _price(self, place: _Place, tier: Tier) -> int:
+        away = 1 if place.side is Side.ASK else -1
+        wanted = place.middle + away * tier.spread * place.half
+        price = place.contract.down(wanted) if place.side is Side.BID else place.contract.up(wanted)
+        return held_back(place.side, price, place.last)
 
     def shift(self, contract: Contract, fair: Fair, held: Exposure) -> float:
         """Give how much cheaper what we hold makes the worth. Units: as the price."""
@@ -147,9 +162,6 @@ class Quoter:
         ticks = self.settings.half_ticks * _tick(contract, fair)
         by_vega = in_price(contract, fair, self.settings.half_volatility * fair.vega)
         return max(ticks, self.settings.half_share * abs(fair.value), by_vega)
-
-    def _edge(self, contract: Contract, fair: Fair) -> float:
-        return self.settings.edge_ticks * _tick(contract, fair)
 
     # --- how much
 
@@ -166,44 +178,39 @@ class Quoter:
 
     # --- whether
 
-    def _resting(self, view: View, instrument: int, side: Side, number: int) -> Working | None:
+    def _resting(self, place: _Place, number: int) -> Working | None:
         """Find the order that rests for a tier: the sides of mass quotes are the first one's."""
         quote = self._quoted(number)
         orders = [
-            order for order in view.working(instrument)
-            if order.side is side and order.price is not None and order.quote is quote
+            order for order in place.view.working(place.contract.index)
+            if order.side is place.side and order.price is not None and order.quote is quote
         ]  # fmt: skip
         rank = number - (self.settings.mass_quote and not quote)
-        orders.sort(key=lambda order: order.price or 0, reverse=side is Side.BID)
+        orders.sort(key=lambda order: order.price or 0, reverse=place.side is Side.BID)
         return orders[rank] if rank < len(orders) else None
 
     def _quoted(self, number: int) -> bool:
         return self.settings.mass_quote and number == 0
 
-    def _stays(
-        self, view: View, contract: Contract, fair: Fair, old: Working, price: int, quantity: int, previous: int | None
-    ) -> bool:
+    def _stays(self, place: _Place, old: Working, price: int, quantity: int, previous: int | None) -> bool:
         """Say whether an order stays where it is, though a new one would stand at `price`."""
-        if old.price is None or not keeps_edge(contract, fair, old.side, old.price, self._edge(contract, fair)):
+        if old.price is None or behind(old.side, place.last, old.price):
             return False
-        if crosses(view.book(contract.index), old.side, old.price):
+        if previous is not None and not behind(old.side, old.price, previous):
             return False
-        if previous is not None and not _behind(old.side, old.price, previous):
-            return False
-        if _behind(old.side, old.price, price) and view.now - old.placed_ns < self.settings.cool_down_ns:
+        if behind(old.side, old.price, price) and place.view.now - old.placed_ns < self.settings.cool_down_ns:
             return True
-        return old.quantity >= self.settings.refill * quantity and self._near(contract, old, price)
+        return old.quantity >= self.settings.refill * quantity and self._near(place.contract, old, old.price, price)
 
-    def _near(self, contract: Contract, old: Working, price: int) -> bool:
+    def _near(self, contract: Contract, old: Working, at: int, price: int) -> bool:
         """Say whether an order is near enough to where a new one would stand, for its place in the queue."""
         in_front = old.ahead is not None and old.ahead <= self.settings.front
         far = self.settings.front_ticks if in_front else self.settings.requote_ticks
-        at = old.price or price
-        return abs(at - price) < far * contract.tick_at(min(at, price)) or at == price
+        return at == price or abs(at - price) < far * contract.tick_at(min(at, price))
 
-    def _pauses(self, view: View, instrument: int) -> bool:
-        filled = view.filled_ns(instrument)
-        return filled is not None and view.now - filled < self.settings.fill_pause_ns
+    def _pauses(self, place: _Place) -> bool:
+        filled = place.view.filled_ns(place.contract.index)
+        return filled is not None and place.view.now - filled < self.settings.fill_pause_ns
 
 
 def _tick(contract: Contract, fair: Fair) -> float:
@@ -215,8 +222,3 @@ def _left(limit: float, held: float, unit: float) -> float:
     if unit == 0.0:
         return float("inf")
     return max(0.0, limit - held) / unit if unit > 0 else max(0.0, limit + held) / -unit
-
-
-def _behind(side: Side, price: int, previous: int) -> bool:
-    """Say whether a price is further from being filled than another; of our two sides, that they do not meet."""
-    return price < previous if side is Side.BID else price > previous

@@ -78,8 +78,8 @@ class Differ:
                 kind = cancels if isinstance(request, Cancel) else moves if isinstance(request, Amend) else news
                 kind.append(request)
             quotes.extend(self._of_quotes(instrument, orders, quoted))
-        pulls = [quote for quote in quotes if quote.bid is None and quote.ask is None]
-        rest = [quote for quote in quotes if quote not in pulls]
+        pulls = [quote for quote in quotes if _pulls(quote)]
+        rest = [quote for quote in quotes if not _pulls(quote)]
         return [*self._mass(pulls), *cancels, *self._mass(rest), *moves, *news]
 
     def statistics(self) -> Mapping[str, int]:
@@ -114,6 +114,8 @@ class Differ:
     # --- orders
 
     def _of_orders(self, instrument: int, orders: Sequence[Working], wants: Sequence[Want]) -> Iterator[Request]:
+        if not wants and all(order.quote for order in orders):
+            return
         for side in Side:
             ours = [order for order in orders if order.side is side and not order.quote]
             wanted = [want for want in wants if want.side is side]
@@ -199,6 +201,10 @@ def pair(
     further = list(zip(rest, sorted(left, key=lambda want: _closeness(want.side, want.price)), strict=False))
     taken = [want for _, want in further]
     return pairs + further, rest[len(further) :], [want for want in left if want not in taken]
+
+
+def _pulls(quote: Quote) -> bool:
+    return quote.bid is None and quote.ask is None
 
 
 def _standing(order: Working) -> tuple[bool, float]:

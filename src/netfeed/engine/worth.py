@@ -12,7 +12,6 @@ For an option paid in coin everything is of its price in coin: dP/dF = net delta
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -73,7 +72,9 @@ def moved(contract: Contract, base: Fair, forward: Forward) -> Fair:
     value = max(0.0, base.value + slope * d + 0.5 * curvature * d * d)
     # net delta = F dP/dF: it moves by what P and its slope do
     delta = (slope + curvature * d) * forward.value if contract.inverse else base.delta + base.gamma * d
-    return replace(base, value=value, forward=forward.value, delta=delta, forward_at_ns=forward.at_ns)
+    return Fair(
+        value, forward.value, delta, forward.at_ns, base.model_at_ns, base.gamma, base.vega, base.theta, base.volatility
+    )  # fmt: skip
 
 
 def moved_all(contracts: Mapping[int, Contract], bases: Mapping[int, Fair], forward: Forward) -> dict[int, Fair]:
