@@ -4,6 +4,8 @@ from collections.abc import Collection
 from itertools import count
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from netfeed.book.execution import Cancel, MassQuote, New, Quote, Request
 from netfeed.book.level import Side
@@ -11,9 +13,9 @@ from netfeed.book.state import BookState
 from netfeed.engine.desk import Desk
 from netfeed.engine.gate import Gate, GateSettings, Reason
 from netfeed.engine.quoter import Quoter, QuoterSettings, Tier
-from netfeed.engine.strategy import Strategy, Targets, View, Want
+from netfeed.engine.strategy import Phase, Strategy, Targets, View, Want
 from netfeed.engine.targets import Abilities, Differ
-from tests.engine.stage import CALL, FUTURE, LINEAR, PERPETUAL, Stage
+from tests.engine.stage import CALL, FAIRS, FUTURE, LINEAR, PERPETUAL, Stage
 
 OURS = (CALL, LINEAR)
 SETTINGS = GateSettings(settle_ns=0, max_forward_age_ns=10**12, max_model_age_ns=10**12)
@@ -148,3 +150,37 @@ def test_a_strategy_that_raises_is_pulled_and_asked_no_more_until_a_person_re_ar
     assert one.statistics().gate.pulled == {Reason.BROKEN.name: 2}
     one.arm()
     assert [type(request) for request in one.step(stage.board)] == [New]
+
+
+STATES = st.sampled_from([BookState.LIVE, BookState.LIVE, BookState.SUSPECT, BookState.STALE])
+
+
+@settings(max_examples=60)
+@given(data=st.data(), mass_quotes=st.booleans())
+def test_after_every_step_nothing_stands_on_an_instrument_that_may_not_be_quoted(
+    data: st.DataObject, mass_quotes: bool
+) -> None:
+    """Whatever turns bad and whatever is answered: after each call all that may rest there is leaving, or uncertain."""
+    stage = Stage()
+    gate = Gate(SETTINGS, dict.fromkeys(OURS, PERPETUAL))
+    differ = Differ(Abilities(mass_quotes=mass_quotes), count(1).__next__)
+    tiers = (Tier(1.0, 10), Tier(2.0, 20))
+    one = Desk(Quoter(OURS, QuoterSettings(tiers, half_ticks=2, mass_quote=mass_quotes)), OURS, gate, differ)
+    for _ in range(data.draw(st.integers(1, 12))):
+        stage.board.take_touched()
+        for book in data.draw(st.lists(st.sampled_from((CALL, LINEAR, PERPETUAL)), max_size=2)):
+            stage.books.to(book, data.draw(STATES))
+            stage.board.touch([book])
+        for name in data.draw(st.lists(st.sampled_from(OURS), max_size=1)):
+            stage.board.set_fairs({name: data.draw(st.sampled_from((None, FAIRS[name])))})
+        stage.board.clock_off_ns = data.draw(st.sampled_from((0, 0, 0, None)))
+        for client_id in [name for name, order in stage.working.items() if not order.settled]:
+            verdict = data.draw(st.sampled_from(("done", "refused", "open")))
+            if verdict != "open":
+                stage.answer(client_id, done=verdict == "done")
+        stage.pass_time(10**6)
+        stage.send(one.step(stage.board, stage.board.take_touched()))
+        for name in OURS:
+            bad = gate.why(stage.board, name) is not Reason.NONE
+            standing = [order for order in stage.board.working(name) if order.phase in (Phase.RESTS, Phase.SENT)]
+            assert not bad or not standing

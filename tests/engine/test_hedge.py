@@ -222,3 +222,25 @@ def test_a_hedge_never_passes_its_limit_its_clip_its_goal_or_what_rests(
         lots = abs(abs(before) - (0.0 if middle else half)) / lot_delta
         room = limit - held * lot if before < 0 else limit + held * lot
         assert not outside or lots < 1.0 or room < lot
+
+
+@settings(max_examples=40)
+@given(calls=st.integers(-300, 300), half=st.floats(0.02, 1.0), middle=st.booleans(), share=st.floats(0.1, 1.0))
+def test_filled_step_by_step_delta_comes_back_into_its_band_and_never_through_it(
+    calls: int, half: float, middle: bool, share: float
+) -> None:
+    stage = Stage()
+    short_delta(stage, calls)
+    one = hedger(replace(DATED, max_position=1_000_000), half=half, settings=HedgerSettings(to_middle=middle))
+    first = stage.board.exposure("BTC").delta
+    for _ in range(400):
+        wants = decide(one, stage)[FUTURE]
+        if not wants:
+            break
+        filled = max(10, int(wants[0].quantity * share) // 10 * 10)
+        sign = 1 if wants[0].side is Side.BID else -1
+        stage.board.set_position(FUTURE, stage.board.position(FUTURE) + sign * filled)
+        assert stage.board.exposure("BTC").delta * first >= -1e-9
+    lot = 0.01
+    assert abs(stage.board.exposure("BTC").delta) <= half + lot
+    assert one.report.standing in (Standing.INSIDE, Standing.SMALL)
