@@ -33,18 +33,18 @@ def test_what_has_changed_is_told_once() -> None:
     assert board.filled_ns(CALL) == 9, "a reconciliation is no fill"
 
 
-def test_exposure_is_of_all_that_is_held_and_names_what_it_cannot_count() -> None:
+def test_the_greeks_are_of_all_that_is_held_and_names_what_it_cannot_count() -> None:
     board = Stage().board
     board.set_position(CALL, 20)
     board.set_position(FUTURE, -500)
-    assert board.exposure("BTC").delta == pytest.approx(2 * 0.45 - 0.5)
-    assert board.exposure("BTC").vega == pytest.approx(22_000.0)
-    assert board.exposure("ETH").delta == 0
+    assert board.greeks("BTC").delta == pytest.approx(2 * 0.45 - 0.5)
+    assert board.greeks("BTC").vega == pytest.approx(22_000.0)
+    assert board.greeks("ETH").delta == 0
     board.set_fairs({FUTURE: None})
-    assert board.exposure("BTC").unknown == (FUTURE,)
-    assert board.exposure("BTC").delta == pytest.approx(0.9)
+    assert board.greeks("BTC").unknown == (FUTURE,)
+    assert board.greeks("BTC").delta == pytest.approx(0.9)
     board.set_fairs({FUTURE: Fair(1e5, 1e5, 1.0, 0, 0)})
-    assert board.exposure("BTC").unknown == ()
+    assert board.greeks("BTC").unknown == ()
 
 
 def test_what_is_not_there_is_the_callers_mistake() -> None:

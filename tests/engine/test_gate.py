@@ -77,7 +77,7 @@ BAD = [
     (clock_off, Reason.CLOCK), (clock_unknown, Reason.CLOCK), (crossed(CALL), Reason.CROSSED),
     (crossed(PERPETUAL), Reason.HEDGE), (lambda stage: stage.show(PERPETUAL, ((5, 10),), ()), Reason.HEDGE),
     (lambda stage: stage.books.to(PERPETUAL, BookState.STALE), Reason.HEDGE), (without_worth, Reason.WORTH),
-    (held_unknown, Reason.EXPOSURE), (forward_old, Reason.FORWARD), (model_old, Reason.MODEL),
+    (held_unknown, Reason.HELD), (forward_old, Reason.FORWARD), (model_old, Reason.MODEL),
     (expires, Reason.EXPIRY), (uncertain, Reason.UNCERTAIN),
 ]  # fmt: skip
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from netfeed.book.execution import Flag, TimeInForce
 from netfeed.book.level import Side
 from netfeed.book.state import BookState
-from netfeed.engine.exposure import of_position, unit_delta
+from netfeed.engine.greeks import of_position, unit_delta
 from netfeed.engine.hedge import Hedge, Hedger, HedgerSettings, Standing
 from netfeed.engine.hedge_band import Fixed
 from netfeed.engine.strategy import NOTHING, Phase, Want, Working
@@ -193,7 +193,7 @@ def test_a_hedge_never_passes_its_limit_its_clip_its_goal_or_what_rests(
         Hedge(instrument, limit, clip * lot), half=half, settings=HedgerSettings(patience, to_middle=middle)
     )  # fmt: skip
     wants = decide(one, stage)[instrument]
-    before, report = stage.board.exposure("BTC").delta, one.report
+    before, report = stage.board.greeks("BTC").delta, one.report
     assert report.delta == before
     for want in wants:
         sign = 1 if want.side is Side.BID else -1
@@ -232,7 +232,7 @@ def test_filled_step_by_step_delta_comes_back_into_its_band_and_never_through_it
     stage = Stage()
     short_delta(stage, calls)
     one = hedger(replace(DATED, max_position=1_000_000), half=half, settings=HedgerSettings(to_middle=middle))
-    first = stage.board.exposure("BTC").delta
+    first = stage.board.greeks("BTC").delta
     for _ in range(400):
         wants = decide(one, stage)[FUTURE]
         if not wants:
@@ -240,7 +240,7 @@ def test_filled_step_by_step_delta_comes_back_into_its_band_and_never_through_it
         filled = max(10, int(wants[0].quantity * share) // 10 * 10)
         sign = 1 if wants[0].side is Side.BID else -1
         stage.board.set_position(FUTURE, stage.board.position(FUTURE) + sign * filled)
-        assert stage.board.exposure("BTC").delta * first >= -1e-9
+        assert stage.board.greeks("BTC").delta * first >= -1e-9
     lot = 0.01
-    assert abs(stage.board.exposure("BTC").delta) <= half + lot
+    assert abs(stage.board.greeks("BTC").delta) <= half + lot
     assert one.report.standing in (Standing.INSIDE, Standing.SMALL)

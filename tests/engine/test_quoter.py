@@ -66,7 +66,7 @@ def test_what_is_held_makes_both_quotes_cheaper_by_delta_and_by_vega() -> None:
         assert prices(quotes(long, skewed), Side.ASK)[0] <= prices(quotes(flat, skewed), Side.ASK)[0]
     # the shift is that of the worth when the forward falls by skew x delta: delta 4.5, so 135 x 0.45 / 100000
     quoter, contract = Quoter([CALL], by_delta), CONTRACTS[CALL]
-    assert quoter.shift(contract, FAIRS[CALL], long.board.exposure("BTC")) == pytest.approx(135 * 0.45 / 100_000)
+    assert quoter.shift(contract, FAIRS[CALL], long.board.greeks("BTC")) == pytest.approx(135 * 0.45 / 100_000)
 
 
 def test_a_skew_however_large_costs_no_edge() -> None:

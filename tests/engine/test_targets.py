@@ -188,4 +188,4 @@ def test_whatever_is_answered_our_orders_never_meet_and_in_the_end_rest_as_wante
     rests = sorted((order.side, order.price or 0, order.quantity) for order in stage.working.values())
     assert rests == sorted((want.side, want.price, want.quantity) for want in wants)
     news = [request.client_id for request in stage.sent if isinstance(request, New | MassQuote)]
-    assert len(news) == len(set(news))
+    assert news == sorted(set(news)), "client ids rise in the order in which they are sent"

@@ -7,10 +7,10 @@ import pytest
 
 from netfeed.engine.chain import Expiry, OptionMark, points
 from netfeed.engine.contract import Contract, Payoff
-from netfeed.engine.exposure import of_position, unit_delta
 from netfeed.engine.forward import Forward, Forwards, Mark, Pair, Source
+from netfeed.engine.greeks import of_position, unit_delta
 from netfeed.engine.option import CALL, PUT, Row, price_and_greeks
-from netfeed.engine.strategy import Exposure, Fair
+from netfeed.engine.strategy import Fair, Greeks
 from netfeed.engine.surface import Refit, Sticky, Surface, SurfaceSettings, Verdict
 from netfeed.engine.svi import Floats, Svi
 from netfeed.engine.svi_fit import Points
@@ -109,7 +109,7 @@ def test_futures_follow_their_forward() -> None:
 def test_an_inverse_future_is_so_many_dollars_of_coin_and_an_option_is_what_its_greeks_say() -> None:
     fair = of_future(forward(50_000.0))
     assert unit_delta(CONTRACTS[PERPETUAL], fair) == pytest.approx(1 / 50_000)
-    assert of_position(CONTRACTS[PERPETUAL], fair, -25_000) == Exposure(-0.5)
+    assert of_position(CONTRACTS[PERPETUAL], fair, -25_000) == Greeks(-0.5)
     option = replace(options(inverse=True)[0], multiplier=2.0)
     greeks = Fair(0.1, F, 0.4, 0, 0, gamma=1e-5, vega=300.0, theta=-20.0)
     found = of_position(option, greeks, 30)

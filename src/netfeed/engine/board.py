@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from netfeed.book.level import Order, Side
 from netfeed.engine.contract import Contract
-from netfeed.engine.exposure import of_positions
-from netfeed.engine.strategy import Book, Exposure, Fair, Working
+from netfeed.engine.greeks import of_positions
+from netfeed.engine.strategy import Book, Fair, Greeks, Working
 from netfeed.errors import MisuseError
 
 
@@ -24,7 +24,7 @@ class Board:
         self._positions: dict[int, int] = {}
         self._fairs: dict[int, Fair] = {}
         self._filled: dict[int, int] = {}
-        self._exposures: dict[str, Exposure] = {}
+        self._greeks: dict[str, Greeks] = {}
         self._touched: set[int] = set()
         self.now = 0
         self.wall_ns = 0
@@ -55,11 +55,11 @@ class Board:
         """Give what it is worth, None where that is not known."""
         return self._fairs.get(instrument)
 
-    def exposure(self, underlying: str) -> Exposure:
+    def greeks(self, underlying: str) -> Greeks:
         """Give what all positions in an underlying come to."""
-        if underlying not in self._exposures:
-            self._exposures[underlying] = of_positions(self._contracts, self._positions, self._fairs, underlying)
-        return self._exposures[underlying]
+        if underlying not in self._greeks:
+            self._greeks[underlying] = of_positions(self._contracts, self._positions, self._fairs, underlying)
+        return self._greeks[underlying]
 
     def filled_ns(self, instrument: int) -> int | None:
         """Say when we were last filled there, None when never."""
@@ -94,7 +94,7 @@ class Board:
         self._positions[self._known(instrument)] = quantity
         if filled_ns is not None:
             self._filled[instrument] = filled_ns
-        self._exposures.clear()
+        self._greeks.clear()
 
     def set_fairs(self, fairs: Mapping[int, Fair | None]) -> None:
         """Say what instruments are worth; None: it is no longer known."""
@@ -104,7 +104,7 @@ class Board:
                 self._fairs.pop(instrument, None)
             else:
                 self._fairs[instrument] = fair
-        self._exposures.clear()
+        self._greeks.clear()
 
     def _known(self, instrument: int) -> int:
         if instrument not in self._contracts:

@@ -115,7 +115,7 @@ class Desk:
         """Give the instruments that we hold and whose worth is not known."""
         if not self._underlyings:
             self._underlyings = {view.contracts[instrument].underlying for instrument in self._instruments}
-        return frozenset().union(*(view.exposure(underlying).unknown for underlying in self._underlyings))
+        return frozenset().union(*(view.greeks(underlying).unknown for underlying in self._underlyings))
 
     def _wanted(self, view: View, opened: frozenset[int]) -> Targets:
         if self.broken is not None:

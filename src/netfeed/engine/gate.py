@@ -35,7 +35,7 @@ class Reason(Enum):
     WORTH = "its worth is not known"
     FORWARD = "its forward is too old"
     MODEL = "its volatility is too old"
-    EXPOSURE = "the worth of something that we hold is not known"
+    HELD = "the worth of something that we hold is not known"
     EXPIRY = "it expires too soon"
     UNCERTAIN = "an order of ours is uncertain"
     HALTED = "a person has halted it"
@@ -188,7 +188,7 @@ class Gate:
             return Reason.FORWARD
         if contract.is_option and view.now - fair.model_at_ns > limits.max_model_age_ns:
             return Reason.MODEL
-        return Reason.EXPOSURE if view.exposure(contract.underlying).unknown else Reason.NONE
+        return Reason.HELD if view.greeks(contract.underlying).unknown else Reason.NONE
 
 
 def _of_book(book: Book) -> Reason:

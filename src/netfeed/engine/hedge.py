@@ -7,9 +7,8 @@ and another instrument, or a taker after a maker, only when no order is left tha
     inside the band     nothing rests
     outside             so much that delta is back on the edge of the band (or at nothing: `to_middle`), in whole lots,
                         no more than `clip` at a time, than what rests at the prices that are taken, and than its limits
-    patience > 0        a maker first, at the best price of its own side, until that long after delta left the band;
-    then
-                        a taker. Beyond `urgent` bands it takes at once.
+    patience > 0        a maker first, at the best price of its own side, until that long after delta left the band,
+                        then a taker; beyond `urgent` bands a taker at once
 
 Cost is what a taker pays for one unit of delta as a share: half the spread, the fee, and `carry` (what holding the
 instrument is expected to cost besides: funding, basis). While the worth of something held is unknown nothing is done.
@@ -25,10 +24,10 @@ from netfeed.book.execution import NONE, Flag, TimeInForce
 from netfeed.book.level import Side
 from netfeed.engine.board import best
 from netfeed.engine.contract import Contract
-from netfeed.engine.exposure import unit_delta
 from netfeed.engine.gate import two_sided
+from netfeed.engine.greeks import unit_delta
 from netfeed.engine.hedge_band import Band
-from netfeed.engine.placing import whole_lots
+from netfeed.engine.placing import meets, whole_lots
 from netfeed.engine.strategy import NOTHING, Fair, Phase, Targets, View, Want, Working
 from netfeed.errors import MisuseError
 
@@ -133,20 +132,20 @@ class Hedger:
     # --- how much
 
     def _judge(self, view: View) -> HedgeReport:
-        exposure, orders = view.exposure(self._underlying), self._orders(view)
-        if exposure.unknown:
-            return HedgeReport(Standing.UNKNOWN, exposure.delta, residual=exposure.delta, since_ns=self._since)
+        held, orders = view.greeks(self._underlying), self._orders(view)
+        if held.unknown:
+            return HedgeReport(Standing.UNKNOWN, held.delta, residual=held.delta, since_ns=self._since)
         if any(order.phase is Phase.UNCERTAIN for order in orders):
-            return HedgeReport(Standing.UNCERTAIN, exposure.delta, residual=exposure.delta, since_ns=self._since)
-        choices = sorted(self._choices(view, exposure.delta), key=lambda choice: choice.cost)
+            return HedgeReport(Standing.UNCERTAIN, held.delta, residual=held.delta, since_ns=self._since)
+        choices = sorted(self._choices(view, held.delta), key=lambda choice: choice.cost)
         if not choices:
-            return HedgeReport(Standing.NO_MARKET, exposure.delta, residual=exposure.delta, since_ns=self._since)
-        half = self._band.half_width(exposure, choices[0].fair.forward, choices[0].cost)
-        if abs(exposure.delta) <= half:
+            return HedgeReport(Standing.NO_MARKET, held.delta, residual=held.delta, since_ns=self._since)
+        half = self._band.half_width(held, choices[0].fair.forward, choices[0].cost)
+        if abs(held.delta) <= half:
             self._since = None
-            return HedgeReport(Standing.INSIDE, exposure.delta, half, residual=exposure.delta)
+            return HedgeReport(Standing.INSIDE, held.delta, half, residual=held.delta)
         self._since = view.now if self._since is None else self._since
-        return self._outside(view, exposure.delta, half, choices, orders)
+        return self._outside(view, held.delta, half, choices, orders)
 
     def _outside(
         self, view: View, delta: float, half: float, choices: Sequence[_Choice], orders: Sequence[Working]
@@ -239,6 +238,4 @@ def _resting(view: View, contract: Contract, side: Side, price: int) -> int:
     """Give what rests on the other side up to a price."""
     opposite = Side.ASK if side is Side.BID else Side.BID
     levels = view.book(contract.index).depth(opposite, DEPTH)
-    return sum(
-        level.quantity for level in levels if (level.price <= price if side is Side.BID else level.price >= price)
-    )
+    return sum(level.quantity for level in levels if meets(side, price, level.price))

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from math import exp
 from typing import Protocol
 
-from netfeed.engine.strategy import Exposure
+from netfeed.engine.strategy import Greeks
 from netfeed.errors import MisuseError
 
 
 class Band(Protocol):
     """Whatever says how far delta may go."""
 
-    def half_width(self, exposure: Exposure, forward: float, cost: float) -> float:
+    def half_width(self, held: Greeks, forward: float, cost: float) -> float:
         """Give how far delta may be from nothing. Units: underlying."""
 
 
@@ -32,7 +32,7 @@ class Fixed:
 
     half: float
 
-    def half_width(self, exposure: Exposure, forward: float, cost: float) -> float:
+    def half_width(self, held: Greeks, forward: float, cost: float) -> float:
         """Give the width, whatever is held."""
         return self.half
 
@@ -54,8 +54,8 @@ class WhalleyWilmott:
         if not self.aversion > 0 or not 0 <= self.least <= self.most:
             raise MisuseError("a band needs a positive aversion, and least <= most, neither negative")
 
-    def half_width(self, exposure: Exposure, forward: float, cost: float) -> float:
+    def half_width(self, held: Greeks, forward: float, cost: float) -> float:
         """Give how far delta may be from nothing."""
         discounted = 1.5 * exp(-self.rate * self.years) * cost * forward
-        width: float = (discounted * exposure.gamma**2 / self.aversion) ** (1.0 / 3.0)
+        width: float = (discounted * held.gamma**2 / self.aversion) ** (1.0 / 3.0)
         return min(self.most, max(self.least, width))

@@ -27,9 +27,9 @@ from typing import NamedTuple
 from netfeed.book.execution import NONE, Flag
 from netfeed.book.level import Side
 from netfeed.engine.contract import Contract
-from netfeed.engine.exposure import unit_delta
+from netfeed.engine.greeks import unit_delta
 from netfeed.engine.placing import behind, beside, held_back, in_price, last_price, whole_lots
-from netfeed.engine.strategy import NOTHING, Exposure, Fair, Targets, View, Want, Working
+from netfeed.engine.strategy import NOTHING, Fair, Greeks, Targets, View, Want, Working
 from netfeed.errors import MisuseError
 
 
@@ -48,7 +48,7 @@ class QuoterSettings:
     Units: `half_ticks`, `requote_ticks`, `front_ticks`, `edge_ticks` in ticks; `half_share` of the worth;
     `half_volatility` a volatility; `skew_delta` in quote currency for a delta of 1; `skew_vega` a volatility for a vega
     of 1 of the quote currency; `max_position`, `front` and a tier's quantity in the instrument's quantity;
-    `max_delta`, `max_vega` as `Exposure`. `refill`: the share of a tier that must be left for its order to be kept.
+    `max_delta`, `max_vega` as `Greeks`. `refill`: the share of a tier that must be left for its order to be kept.
     """
 
     tiers: tuple[Tier, ...]
@@ -140,7 +140,7 @@ class Quoter:
 
     def _place(self, view: View, contract: Contract, fair: Fair, side: Side) -> _Place:
         edge = self.settings.edge_ticks * _tick(contract, fair)
-        held = view.exposure(contract.underlying)
+        held = view.greeks(contract.underlying)
         return _Place(
             view, contract, side, fair.value - self.shift(contract, fair, held), self.half_spread(contract, fair),
             last_price(contract, fair, view.book(contract.index), side, edge), self._room(view, contract, fair, side),
@@ -152,7 +152,7 @@ class Quoter:
         price = place.contract.down(wanted) if place.side is Side.BID else place.contract.up(wanted)
         return held_back(place.side, price, place.last)
 
-    def shift(self, contract: Contract, fair: Fair, held: Exposure) -> float:
+    def shift(self, contract: Contract, fair: Fair, held: Greeks) -> float:
         """Give how much cheaper what we hold makes the worth. Units: as the price."""
         forward_down, volatility_down = self.settings.skew_delta * held.delta, self.settings.skew_vega * held.vega
         return in_price(contract, fair, fair.delta * forward_down + fair.vega * volatility_down)
@@ -168,7 +168,7 @@ class Quoter:
     def _room(self, view: View, contract: Contract, fair: Fair, side: Side) -> float:
         """Give how much of a side may be filled before a limit is reached. Units: the instrument's quantity."""
         sign = 1 if side is Side.BID else -1
-        held, unit = view.exposure(contract.underlying), 10.0**contract.quantity_exponent
+        held, unit = view.greeks(contract.underlying), 10.0**contract.quantity_exponent
         vega = fair.vega * contract.multiplier if contract.is_option else 0.0
         return min(
             float(self.settings.max_position - sign * view.position(contract.index)),

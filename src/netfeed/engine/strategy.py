@@ -84,7 +84,7 @@ class Fair:
     Units: `value` as its price is quoted, as a number (an inverse option in coin); `forward` in the quote currency.
     `delta` in underlying; of an inverse option the net one, premium paid in coin (delta - value). `gamma`: change of
     the delta for 1 of the forward. `vega`, `theta`: change of the value in the quote currency for a volatility of 1,
-    and in a year. All of one unit of quantity and a multiplier of 1: see `exposure`. `forward_at_ns`, `model_at_ns`:
+    and in a year. All of one unit of quantity and a multiplier of 1: see `greeks`. `forward_at_ns`, `model_at_ns`:
     the monotonic time of the oldest input that the forward, and the volatility, was made of.
     """
 
@@ -100,7 +100,7 @@ class Fair:
 
 
 @dataclass(frozen=True, slots=True)
-class Exposure:
+class Greeks:
     """What our positions in one underlying come to. Units: as `Fair`, for all of the quantity.
 
     `unknown` are instruments that we hold and whose worth is not known: they are in no sum, so that it is not the
@@ -164,7 +164,7 @@ class View(Protocol):
     def fair(self, instrument: int, /) -> Fair | None:
         """Give what it is worth, None where that is not known."""
 
-    def exposure(self, underlying: str, /) -> Exposure:
+    def greeks(self, underlying: str, /) -> Greeks:
         """Give what all positions in an underlying come to."""
 
     def filled_ns(self, instrument: int, /) -> int | None:

@@ -8,8 +8,8 @@ and all that must hold is 0 <= u, v <= sigma (Lee's bound of the wings): least s
 answer is inside or on one of four edges, and so written down. What is left to search is m and sigma, on a grid whose
 best node is the middle of the next and narrower one. Where the best curve of all allows free money - g negative, under
 an earlier expiry, over a later one - it is searched again among those that do not, and each is moved up or down, whole,
-between its neighbours. A point is weighted by its error,
-and less the further it lies off (Cauchy): one wrong price does not bend the curve.
+between its neighbours. A point counts by its error, and less the further it lies off (Cauchy): one wrong price does not
+bend the curve.
 
 Source: S. De Marco, C. Martini, Quasi-explicit calibration of Gatheral's SVI model (Zeliade, 2009) for the split.
 """

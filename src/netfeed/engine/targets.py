@@ -16,12 +16,12 @@ and keeps one want waiting. What is UNCERTAIN is left alone and holds the place 
 IOC is sent when there is no order of its side at all.
 
 Nothing is remembered here but counters: whoever sends the requests shows them in the view (SENT, LEAVING,
-`asked_price`) before he asks again. The caller gives the ids, and never one twice.
+`asked_price`) before he asks again. The caller gives the ids, rising and never one twice.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -54,6 +54,10 @@ REFUSALS: Final = ("off tick", "off lot", "no contract", "two quotes of a side",
 """Why a want is not sent, whatever rests: it makes no sense."""
 
 
+UNNUMBERED: Final = 0
+"""The client id of a New until its place among the requests is known: ids rise in the order in which they are sent."""
+
+
 class Differ:
     """Turn targets into requests. `ids` gives client ids; `group` the protection group of an instrument's quotes."""
 
@@ -66,21 +70,26 @@ class Differ:
 
     def requests(self, view: View, targets: Targets) -> list[Request]:
         """Say what to send for the instruments of `targets`, in the order in which to send it."""
-        cancels: list[Request] = []
-        moves: list[Request] = []
-        news: list[Request] = []
+        cancels: list[Cancel] = []
+        moves: list[Amend] = []
+        news: list[New] = []
         quotes: list[Quote] = []
         for instrument, given in targets.items():
             wants = self._sound(view.contracts.get(instrument), given)
             orders = view.working(instrument)
             plain, quoted = self._split(wants)
             for request in self._of_orders(instrument, orders, plain):
-                kind = cancels if isinstance(request, Cancel) else moves if isinstance(request, Amend) else news
-                kind.append(request)
+                if isinstance(request, Cancel):
+                    cancels.append(request)
+                elif isinstance(request, Amend):
+                    moves.append(request)
+                else:
+                    news.append(request)
             quotes.extend(self._of_quotes(instrument, orders, quoted))
         pulls = [quote for quote in quotes if _pulls(quote)]
         rest = [quote for quote in quotes if not _pulls(quote)]
-        return [*self._mass(pulls), *cancels, *self._mass(rest), *moves, *news]
+        numbered = (replace(new, client_id=self._ids()) for new in news)
+        return [*self._mass(pulls), *cancels, *self._mass(rest), *moves, *numbered]
 
     def statistics(self) -> Mapping[str, int]:
         """Count the wants that made no sense, by reason, and those that had to wait."""
@@ -113,7 +122,9 @@ class Differ:
 
     # --- orders
 
-    def _of_orders(self, instrument: int, orders: Sequence[Working], wants: Sequence[Want]) -> Iterator[Request]:
+    def _of_orders(
+        self, instrument: int, orders: Sequence[Working], wants: Sequence[Want]
+    ) -> Iterator[New | Amend | Cancel]:
         if not wants and all(order.quote for order in orders):
             return
         for side in Side:
@@ -129,10 +140,10 @@ class Differ:
             for want in [*missing[leaving:], *([] if ours else taking)]:
                 if not self._waits(want.side, want.price, orders):
                     yield New(
-                        self._ids(), instrument, side, want.price, want.quantity, want.time_in_force, want.flags
+                        UNNUMBERED, instrument, side, want.price, want.quantity, want.time_in_force, want.flags
                     )  # fmt: skip
 
-    def _of_pair(self, order: Working, want: Want, orders: Sequence[Working]) -> Iterator[Request]:
+    def _of_pair(self, order: Working, want: Want, orders: Sequence[Working]) -> Iterator[Amend | Cancel]:
         if (order.price, order.quantity) == (want.price, want.quantity) or not order.settled:
             return
         shrinks = order.price == want.price and want.quantity < order.quantity
