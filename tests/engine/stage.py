@@ -126,6 +126,11 @@ class Stage:
                 del self.working[client_id]
         self._tell()
 
+    def lose(self, client_id: int) -> None:
+        """Let nobody know what became of an order."""
+        self.working[client_id] = replace(self.working[client_id], phase=Phase.UNCERTAIN)
+        self._tell()
+
     def answer_all(self) -> None:
         """Let the venue do everything that was asked."""
         for client_id in [one for one, order in self.working.items() if not order.settled]:

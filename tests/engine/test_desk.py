@@ -173,10 +173,15 @@ def test_after_every_step_nothing_stands_on_an_instrument_that_may_not_be_quoted
             stage.board.touch([book])
         for name in data.draw(st.lists(st.sampled_from(OURS), max_size=1)):
             stage.board.set_fairs({name: data.draw(st.sampled_from((None, FAIRS[name])))})
+        quoted = [name for name, order in stage.working.items() if order.quote]
+        for client_id in data.draw(st.lists(st.sampled_from(quoted), max_size=1)) if quoted else []:
+            stage.lose(client_id)
         stage.board.clock_off_ns = data.draw(st.sampled_from((0, 0, 0, None)))
         for client_id in [name for name, order in stage.working.items() if not order.settled]:
-            verdict = data.draw(st.sampled_from(("done", "refused", "open")))
-            if verdict != "open":
+            verdict = data.draw(st.sampled_from(("done", "done", "refused", "open", "lost")))
+            if verdict == "lost":
+                stage.lose(client_id)
+            elif verdict != "open" and stage.working[client_id].phase is not Phase.UNCERTAIN:
                 stage.answer(client_id, done=verdict == "done")
         stage.pass_time(10**6)
         stage.send(one.step(stage.board, stage.board.take_touched()))

@@ -48,6 +48,10 @@ def without_worth(stage: Stage) -> None:
     stage.board.set_fairs({CALL: None})
 
 
+def no_number(stage: Stage) -> None:
+    stage.board.set_fairs({CALL: replace(FAIRS[CALL], vega=float("nan"))})
+
+
 def held_unknown(stage: Stage) -> None:
     stage.board.set_position(LINEAR, 10)
     stage.board.set_fairs({LINEAR: None})
@@ -77,6 +81,7 @@ BAD = [
     (clock_off, Reason.CLOCK), (clock_unknown, Reason.CLOCK), (crossed(CALL), Reason.CROSSED),
     (crossed(PERPETUAL), Reason.HEDGE), (lambda stage: stage.show(PERPETUAL, ((5, 10),), ()), Reason.HEDGE),
     (lambda stage: stage.books.to(PERPETUAL, BookState.STALE), Reason.HEDGE), (without_worth, Reason.WORTH),
+    (no_number, Reason.WORTH),
     (held_unknown, Reason.HELD), (forward_old, Reason.FORWARD), (model_old, Reason.MODEL),
     (expires, Reason.EXPIRY), (uncertain, Reason.UNCERTAIN),
 ]  # fmt: skip

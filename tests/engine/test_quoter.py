@@ -12,7 +12,7 @@ from netfeed.book.level import Side
 from netfeed.engine.contract import Contract
 from netfeed.engine.placing import edge_price, fee
 from netfeed.engine.quoter import Quoter, QuoterSettings, Tier
-from netfeed.engine.strategy import Want, Working
+from netfeed.engine.strategy import Phase, Want, Working
 from netfeed.errors import MisuseError
 from tests.engine.stage import CALL, CONTRACTS, FAIRS, FUTURE, LINEAR, Stage
 
@@ -147,6 +147,24 @@ def test_what_was_partly_filled_keeps_its_place_until_too_little_is_left() -> No
     assert next(w.quantity for w in quotes(stage, PLAIN) if w.side is Side.BID) == 3
     stage.rest(resting(Side.BID, 290, quantity=2))
     assert next(w.quantity for w in quotes(stage, PLAIN) if w.side is Side.BID) == 5
+
+
+def test_the_tiers_behind_a_mass_quote_are_held_among_themselves() -> None:
+    stage = Stage()
+    stage.rest(resting(Side.BID, 290), replace(resting(Side.BID, 275), client_id=2, quantity=10, quote=False))
+    assert prices(quotes(stage, replace(PLAIN, requote_ticks=2)), Side.BID) == [290, 275]
+    assert prices(quotes(stage, replace(PLAIN, requote_ticks=1)), Side.BID) == [290, 280]
+
+
+def test_our_offer_stands_above_a_bid_of_ours_that_is_held_and_not_in_the_book_yet() -> None:
+    stage = Stage()
+    stage.show(FUTURE, ((1_000_000, 10),), ((1_001_000, 10),))
+    stage.board.set_position(FUTURE, 1_000)
+    stage.rest(Working(1, FUTURE, Side.BID, 1_000_500, 10, Phase.SENT))
+    tight = QuoterSettings((Tier(1.0, 10),), half_ticks=0.5, skew_delta=100.0, requote_ticks=1_000, mass_quote=False)
+    # the skew pulls both down, the worth itself is the least for the offer: 1000500, where our bid stands
+    wants = quotes(stage, tight, FUTURE)
+    assert (prices(wants, Side.BID), prices(wants, Side.ASK)) == ([1_000_500], [1_000_505])
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,13 @@ def test_a_second_quote_of_a_side_is_refused() -> None:
     assert one.statistics()["two quotes of a side"] == 1
 
 
+def test_of_a_quote_with_a_side_that_is_uncertain_both_can_be_pulled_and_nothing_else() -> None:
+    stage, one = Stage(), differ(Abilities())
+    stage.rest(quote(1, CALL, BID, 280), replace(quote(2, CALL, ASK, 330), phase=Phase.UNCERTAIN))
+    assert one.requests(stage.board, {CALL: [Want(BID, 285, 10, quote=True)]}) == []
+    assert one.requests(stage.board, {CALL: []}) == [MassQuote(1, 0, (Quote(CALL, None, 0, None, 0),))]
+
+
 def check_no_self_trade(stage: Stage) -> None:
     orders = [order for order in stage.working.values() if order.phase is not Phase.SENT or order.asked_price]
     for bid in (one for one in orders if one.side is BID):

@@ -15,10 +15,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from math import isfinite
 from typing import Final
 
 from netfeed.book.state import BookState
-from netfeed.engine.strategy import Book, Phase, View
+from netfeed.engine.strategy import Book, Fair, Phase, View
 from netfeed.machine import NEVER
 
 
@@ -182,7 +183,7 @@ class Gate:
             return Reason.EXPIRY
         if not limits.needs_worth:
             return Reason.NONE
-        if fair is None:
+        if fair is None or not _is_number(fair):
             return Reason.WORTH
         if view.now - fair.forward_at_ns > limits.max_forward_age_ns:
             return Reason.FORWARD
@@ -196,6 +197,11 @@ def _of_book(book: Book) -> Reason:
         return Reason.BOOK
     bid, ask = book.bid, book.ask
     return Reason.CROSSED if bid and ask and bid.price >= ask.price else Reason.NONE
+
+
+def _is_number(fair: Fair) -> bool:
+    """Say whether a worth is one that prices can be made of."""
+    return all(map(isfinite, (fair.value, fair.forward, fair.delta, fair.vega))) and fair.forward > 0
 
 
 def two_sided(book: Book) -> bool:

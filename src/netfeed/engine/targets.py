@@ -163,10 +163,8 @@ class Differ:
     def _of_quotes(self, instrument: int, orders: Sequence[Working], wanted: Mapping[Side, Want]) -> Iterator[Quote]:
         """Say the quote of an instrument anew when a side is another; it replaces both, in one step."""
         rests = {order.side: order for order in orders if order.quote}
-        if any(order.phase is Phase.UNCERTAIN for order in rests.values()):
-            return
         if not wanted:
-            if any(order.phase in (Phase.RESTS, Phase.SENT) for order in rests.values()):
+            if any(_may_cancel(order) for order in rests.values()):
                 yield Quote(instrument, None, 0, None, 0)
             return
         now = {side: (order.price, order.quantity) for side, order in rests.items()}
