@@ -62,6 +62,7 @@ def test_what_rests_near_enough_stays_unless_it_has_lost_its_edge() -> None:
     one, patient = stage(), replace(PAPER, requote_ticks=2)
     one.rest(Working(1, FUTURE, Side.BID, 995, 1000), Working(2, FUTURE, Side.ASK, 1015, 1000))
     assert prices(one, patient) == {Side.BID: 995, Side.ASK: 1015}
+    assert prices(one, PAPER) == {Side.BID: 990, Side.ASK: 1010}
     assert prices(one, replace(patient, edge=0.8)) == {Side.BID: 990, Side.ASK: 1015}
 
 

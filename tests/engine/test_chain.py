@@ -30,6 +30,14 @@ def test_each_strike_gives_the_variance_of_its_option_out_of_the_money(inverse: 
     assert found.error == pytest.approx(2 * 0.6 * YEARS * money / values[Row.VEGA], rel=1e-9)
 
 
+def test_options_in_the_money_are_not_looked_at() -> None:
+    expiry, strikes = Expiry(FORWARD, YEARS, inverse=False), [80_000.0, 120_000.0]
+    good, other = marks(expiry, strikes, 0.6, 50.0), marks(expiry, strikes, 0.9, 50.0)
+    mixed = [one if one.call == (one.strike > FORWARD) else wrong for one, wrong in zip(good, other, strict=True)]
+    assert mixed != good
+    assert points(mixed, expiry).variance == pytest.approx(0.36 * YEARS, rel=1e-9)
+
+
 def test_what_has_no_bid_or_no_volatility_or_a_far_too_wide_spread_is_no_point() -> None:
     expiry = Expiry(FORWARD, YEARS, inverse=True)
     good = marks(expiry, [100_000.0], 0.6, 0.0005)

@@ -131,6 +131,19 @@ def test_the_spot_carries_the_last_basis_and_grows_less_sure_with_time() -> None
     assert later.error - found.error == pytest.approx(1e-6 * 10 * 102_000.0 * 1.01)
 
 
+def test_a_basis_is_not_given_up_for_one_that_is_less_sure() -> None:
+    forwards, spot = Forwards(), around(100_000.0, 1.0, at_ns=0)
+    forwards.update("x", 0.1, future=around(101_000.0, 5.0, at_ns=0), spot=spot)
+    forwards.update("x", 0.1, future=around(101_400.0, 500.0, at_ns=0), spot=spot)
+    found = forwards.update("x", 0.1, spot=spot)
+    assert found is not None
+    assert found.value == pytest.approx(101_000.0)
+    forwards.update("x", 0.1, future=around(101_200.0, 4.0, at_ns=0), spot=spot)
+    surer = forwards.update("x", 0.1, spot=spot)
+    assert surer is not None
+    assert surer.value == pytest.approx(101_200.0)
+
+
 def test_in_the_hot_step_the_forward_follows_the_spot() -> None:
     forwards = Forwards()
     assert forwards.move("x", 0.1, around(1e5, 1.0)) is None

@@ -93,6 +93,17 @@ def test_it_makes_first_and_takes_when_its_patience_is_over() -> None:
     assert decide(one, stage)[FUTURE][0].time_in_force is TimeInForce.IOC
 
 
+def test_a_maker_stays_in_its_instrument_though_another_has_become_cheaper() -> None:
+    stage, one = Stage(), hedger(half=0.2, settings=replace(TAKER, patience_ns=1000))
+    short_delta(stage)
+    stage.rest(Working(1, PERPETUAL, Side.BID, 999_995, 40_000))
+    wants = decide(one, stage)
+    assert (one.report.standing, one.report.instrument) == (Standing.MAKING, PERPETUAL)
+    assert wants[FUTURE] == NOTHING
+    stage.rest(Working(1, PERPETUAL, Side.BID, 999_995, 100), Working(2, FUTURE, Side.BID, 1_000_400, 10))
+    assert decide(one, stage) == {PERPETUAL: NOTHING, FUTURE: NOTHING}, "two could both be filled"
+
+
 def test_far_outside_it_takes_at_once() -> None:
     stage, one = Stage(), hedger(DATED, half=0.1, settings=replace(TAKER, patience_ns=10**12, urgent=4.0))
     short_delta(stage)

@@ -86,6 +86,12 @@ def test_prices_with_a_free_butterfly_get_the_nearest_curve_without_one() -> Non
     assert off(found.svi, VOGT, k) < 0.02
 
 
+def test_wings_are_never_steeper_than_two_whatever_is_quoted() -> None:
+    found = fit(points(Svi(0.04, 3.0, 0.5, 0.0, 0.2)))
+    assert max(found.nearest.wings()) <= 2.0 + 1e-9
+    assert max(found.svi.wings()) <= 2.0 + 1e-9
+
+
 def test_a_curve_stays_over_the_expiry_before_and_under_the_one_after() -> None:
     earlier, later = CURVES[0], Svi(0.03, 0.12, -0.3, 0.02, 0.12)
     low, high = Svi(0.006, 0.08, -0.3, 0.02, 0.12), Svi(0.05, 0.12, -0.3, 0.02, 0.12)
