@@ -156,6 +156,14 @@ def test_of_a_quote_with_a_side_that_is_uncertain_both_can_be_pulled_and_nothing
     assert one.requests(stage.board, {CALL: []}) == [MassQuote(1, 0, (Quote(CALL, None, 0, None, 0),))]
 
 
+def test_while_a_quote_that_replaces_another_is_unanswered_only_a_pull_is_sent() -> None:
+    stage, one = Stage(), differ(Abilities())
+    stage.rest(replace(quote(2, CALL, BID, 285), phase=Phase.SENT), quote(1, CALL, BID, 280))
+    for price in (280, 285, 290):
+        assert one.requests(stage.board, {CALL: [Want(BID, price, 10, quote=True)]}) == []
+    assert one.requests(stage.board, {CALL: []}) == [MassQuote(1, 0, (Quote(CALL, None, 0, None, 0),))]
+
+
 def check_no_self_trade(stage: Stage) -> None:
     orders = [order for order in stage.working.values() if order.phase is not Phase.SENT or order.asked_price]
     for bid in (one for one in orders if one.side is BID):

@@ -162,14 +162,15 @@ class Differ:
 
     def _of_quotes(self, instrument: int, orders: Sequence[Working], wanted: Mapping[Side, Want]) -> Iterator[Quote]:
         """Say the quote of an instrument anew when a side is another; it replaces both, in one step."""
-        rests = {order.side: order for order in orders if order.quote}
+        rests = [order for order in orders if order.quote]
         if not wanted:
-            if any(_may_cancel(order) for order in rests.values()):
+            if any(_may_cancel(order) for order in rests):
                 yield Quote(instrument, None, 0, None, 0)
             return
-        now = {side: (order.price, order.quantity) for side, order in rests.items()}
-        then = {side: (want.price, want.quantity) for side, want in wanted.items()}
-        if now == then or not all(order.settled for order in rests.values()):
+        # while one is unanswered there may be two of a side: the one before, and the one that takes its place
+        now = sorted((order.side, order.price, order.quantity) for order in rests)
+        then = sorted((want.side, want.price, want.quantity) for want in wanted.values())
+        if now == then or not all(order.settled for order in rests):
             return
         others = [order for order in orders if not order.quote]
         if any(self._waits(side, want.price, others) for side, want in wanted.items()):
