@@ -144,6 +144,11 @@ class Exposure:
         gross = max(abs(part.position + bids), abs(part.position - asks)) * self._unit(instrument, contract)
         return self._expiries[contract.expiry_ns] - part.gross + gross
 
+    def size(self, instrument: int, quantity: int) -> int:
+        """Give a quantity in units of the underlying; of a contract that nobody knows as it is. Units: 10**-18."""
+        contract = self._contracts.get(instrument)
+        return quantity * (SCALE if contract is None else self._unit(instrument, contract))
+
     # --- sums
 
     def _part(self, instrument: int) -> _Part:

@@ -97,6 +97,8 @@ class Anomaly(Enum):
     WRONG_AMEND = "amended to what nobody asked for"
     RISEN = "listed as resting after it was over"
     MISSING = "not listed, and no report ended it"
+    OWED = "more was executed than was told one by one"
+    POSITION = "the venue holds another position for us"
     BAD_QUANTITY = "a quantity that cannot be"
     BAD_TOTAL = "a total that cannot be"
     OVERFILLED = "more was executed than was ordered"
@@ -132,11 +134,11 @@ _FE, _FR, _both = Anomaly.FILL_AFTER_END, Anomaly.FILL_AFTER_REJECT, Anomaly.CAN
 _WA, _risen, _miss = Anomaly.WRONG_AMEND, Anomaly.RISEN, Anomaly.MISSING
 _Cell = State | Special | Anomaly | tuple[State, Anomaly]
 _AX, _RX, _UX, _FX = (_U, _AR), (_U, _risen), (_U, _FR), (_F, _FR)
-_NF, _NX, _XF = (_F, _unsent), (_X, _unsent), (_F, _fill)
+_NF, _NX, _XF, _XR = (_F, _unsent), (_X, _unsent), (_F, _fill), (_R, _late)
 
 # A state: it goes there. An anomaly alone: it stays when that is harmless, or when it is over; else it is UNCERTAIN.
 _GRID: Final[dict[Input, tuple[_Cell, ...]]] = {
-    # from                  NEW      PENDING  LIVE     PARTIAL  AMENDING CANCELIN UNCERTAI FILLED   CANCELED REJECTED
+    # from                  NEW      PENDING  LIVE     PARTIAL  AMENDING CANCEL.  UNCERT.  FILLED   CANCELED REJECTED
     Input.SENT:            (_P,      _mis,    _mis,    _mis,    _mis,    _mis,    _mis,    _mis,    _mis,    _mis),
     Input.UNSENT:          (_R,      _mis,    _mis,    _mis,    _mis,    _mis,    _mis,    _mis,    _mis,    _mis),
     Input.AMEND:           (_mis,    _mis,    _A,      _A,      _mis,    _mis,    _mis,    _mis,    _mis,    _mis),
@@ -144,7 +146,7 @@ _GRID: Final[dict[Input, tuple[_Cell, ...]]] = {
     Input.ACCEPTED:        (_unsent, _re,     _o,      _o,      _o,      _o,      _o,      _late,   _late,   _AX),
     Input.ACCEPTED_GONE:   (_unsent, _P,      _P,      _P,      _o,      _o,      _o,      _late,   _late,   _AX),
     Input.ACCEPTED_AGAIN:  (_unsent, _again,  _again,  _again,  _again,  _again,  _again,  _again,  _again,  _AX),
-    Input.REFUSED:         (_unsent, _R,      _RA,     _RA,     _RA,     _R,      _R,      _RA,     _RA,     _again),
+    Input.REFUSED:         (_unsent, _R,      _RA,     _RA,     _RA,     _R,      _R,      _RA,     _XR,     _again),
     Input.REFUSED_KNOWN:   (_unsent, _RA,     _RA,     _RA,     _RA,     _RA,     _RA,     _RA,     _RA,     _RA),
     Input.AMENDED:         (_unsent, _re,     _re,     _re,     _re,     _o,      _o,      _late,   _late,   _late),
     Input.AMENDED_GONE:    (_unsent, _P,      _P,      _P,      _P,      _o,      _o,      _late,   _late,   _late),
@@ -189,8 +191,8 @@ class Order:
     """One order, or one side of a quote: what was asked, what the venue said, what was executed.
 
     `asked`: price and quantity of an amend that is not answered. `rests`: as the venue said last; None before it did.
-    `told`: the largest total of executions that the venue named; `final`: the one that it ended with. `guessed`: it is
-    CANCELED by conclusion, the venue did not say so of this very order.
+    `told`: the largest total of executions that the venue named; `final`: the one that it ended with. `guessed`: what
+    it was concluded from that it is CANCELED, where the venue did not say so of this very order.
     `group`: of a mass quote; None for an order. Units: as in `book.execution`.
     """
 
@@ -222,7 +224,7 @@ class Order:
         self.rests: bool | None = None
         self.filled = self.told = self.counted = 0
         self.final: int | None = None
-        self.guessed = False
+        self.guessed: Input | None = None
         self.session: int | None = None
 
     @property

@@ -45,3 +45,11 @@ class Odd:
 
 
 Event = Pull | Executed | Moved | Odd
+
+
+def pulls_first(events: list[Event]) -> list[Event]:
+    """Put what is urgent first, once an instrument."""
+    pulls = {event.instrument: event for event in reversed(events) if isinstance(event, Pull)}
+    if not pulls:
+        return events
+    return [*reversed(pulls.values()), *(event for event in events if not isinstance(event, Pull))]

@@ -34,8 +34,7 @@ class Register:
         self.places = Places()
         self.open_count = 0
         self.uncertain: Counter[int] = Counter()
-        self.forgotten_owing: set[int] = set()
-        """Instruments of orders that were forgotten though the venue had told of more executions than it showed."""
+        self._owing: set[int] = set()
 
     # --- looking
 
@@ -88,6 +87,13 @@ class Register:
                 break
             late.append(self._orders[key])
         return late
+
+    def forgotten_owing(self) -> set[int]:
+        """Give the instruments of orders that were forgotten while the venue owed executions that it told of; once."""
+        owing = self._owing
+        if owing:
+            self._owing = set()
+        return owing
 
     # --- keeping
 
@@ -157,4 +163,4 @@ class Register:
     def _forget(self, order: Order) -> None:
         if order.counted:
             self._exposure.add_open(order.instrument, order.side, -order.counted)
-            self.forgotten_owing.add(order.instrument)
+            self._owing.add(order.instrument)

@@ -42,6 +42,8 @@ def accepted(order: Order, report: Accepted) -> Judged:
     order.order_id, order.rests = report.order_id, report.rests
     if order.price is not None and odd is None:
         order.price = report.price
+    if order.guessed is Input.UNLISTED and report.rests:
+        return Input.LISTED, odd  # it was on its way when the venue did not list it
     return (Input.ACCEPTED if report.rests else Input.ACCEPTED_GONE), odd
 
 
@@ -70,7 +72,8 @@ def rejected(order: Order, report: Rejected) -> Judged:
         return (Input.AMEND_LOST if lost else Input.AMEND_REFUSED), None
     if report.ask is Ask.CANCEL:
         return (Input.CANCEL_LOST if lost else Input.CANCEL_REFUSED), None
-    known = order.rests is not None or order.filled
+    said_to_have_left = order.state is State.CANCELED and order.guessed is None
+    known = order.rests is not None or order.filled or said_to_have_left
     return (Input.REFUSED_KNOWN if known else Input.REFUSED), None
 
 
@@ -83,7 +86,7 @@ def canceled(order: Order, report: Canceled) -> Judged:
             odd = Anomaly.BAD_TOTAL
         if odd is None and order.final is None:
             order.final = report.filled
-    order.guessed = False
+    order.guessed = None
     return Input.CANCELED, odd
 
 
@@ -114,7 +117,7 @@ def filled(order: Order, report: Filled) -> Judged:
         odd = (Anomaly.BAD_TOTAL if report.filled < report.quantity else _total(order, report.filled)) or odd
     order.filled += report.quantity
     announced = order.told if order.final is None else order.final
-    if order.state is State.CANCELED and not order.guessed and order.filled > announced:
+    if order.state is State.CANCELED and order.guessed is None and order.filled > announced:
         return Input.FILL_UNEXPECTED, odd
     if order.filled > order.most:
         odd = Anomaly.OVERFILLED

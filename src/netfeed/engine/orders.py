@@ -43,7 +43,7 @@ from netfeed.engine.exposure import Exposure
 from netfeed.engine.fill_memory import KEPT, FillMemory, Seen
 from netfeed.engine.mass_quotes import Mass
 from netfeed.engine.order import HARMLESS, LIFE, Anomaly, Input, Order, Special, State
-from netfeed.engine.order_events import Event, Executed, Moved, Odd, Pull
+from netfeed.engine.order_events import Event, Executed, Moved, Odd, Pull, pulls_first
 from netfeed.engine.order_register import MAX_OPEN, Register
 from netfeed.errors import MisuseError
 
@@ -99,8 +99,7 @@ class Orders:
 
     def in_doubt(self, instrument: int) -> bool:
         """Say whether nothing new may be asked for in an instrument: something of it is UNCERTAIN, or was nonsense."""
-        owing = instrument in self._register.forgotten_owing
-        return instrument in self.suspects or owing or self._register.uncertain[instrument] > 0
+        return instrument in self.suspects or self._register.uncertain[instrument] > 0
 
     @property
     def deadline(self) -> int:
@@ -184,7 +183,7 @@ class Orders:
                     self._step(order, Input.REPLACED, None, now, events)
         elif isinstance(report, Down):
             return self._all([one for one in self.open() if one.session == report.session], Input.DOWN, now)
-        return _pulls_first(events)
+        return pulls_first(events)
 
     def listed(self, entry: OpenOrder, now: int) -> list[Event]:
         """Take an order of ours as the venue lists it."""
@@ -194,7 +193,7 @@ class Orders:
             self._odd(Anomaly.UNKNOWN_ORDER, entry.client_id or 0, entry.instrument, events)
         else:
             self._step(order, *order_reports.listed(order, entry), now, events)
-        return _pulls_first(events)
+        return pulls_first(events)
 
     def unlisted(self, order: Order, now: int) -> list[Event]:
         """Take note that the venue's list does not have an order that it should."""
@@ -203,7 +202,6 @@ class Orders:
     def absolve(self, instrument: int) -> None:
         """Take note that an instrument agrees with what the venue says, or that a person has looked at it."""
         self.suspects.pop(instrument, None)
-        self._register.forgotten_owing.discard(instrument)
 
     def suspect(self, instrument: int, anomaly: Anomaly) -> Pull:
         """Take note that something is wrong with an instrument that no report of an order told."""
@@ -221,7 +219,7 @@ class Orders:
             self._step(order, Input.SILENT, None, now, events)
             for older in self._register.older(order):
                 self._step(older, Input.DOWN, None, now, events)
-        return _pulls_first(events)
+        return pulls_first(events)
 
     # --- requests
 
@@ -358,7 +356,7 @@ class Orders:
         events: list[Event] = []
         for order in orders:
             self._step(order, what, None, now, events)
-        return _pulls_first(events)
+        return pulls_first(events)
 
     def _step(self, order: Order, what: Input, odd: Anomaly | None, now: int, events: list[Event]) -> None:
         """Do what the table says, then what an oddity of the numbers asks for."""
@@ -366,12 +364,14 @@ class Orders:
         to = order.resumed() if step.to is Special.RESUMES else step.to
         if isinstance(to, State):
             order.state = to
-            order.guessed = to is State.CANCELED and what in (Input.REPLACED, Input.UNLISTED)
+            order.guessed = what if to is State.CANCELED and what in (Input.REPLACED, Input.UNLISTED) else None
         if odd is not None and odd not in HARMLESS:
             nonsense = LIFE[order.state][Input.NONSENSE].to
             order.state = nonsense if isinstance(nonsense, State) else order.state
         moved = order.state is not before
         self._register.settle(order, before, now, moved=moved or what in _ASKED)
+        for instrument in self._register.forgotten_owing():
+            events.append(self.suspect(instrument, Anomaly.OWED))
         if moved:
             events.append(Moved(order.key, order.instrument, before, order.state))
             if order.state is State.UNCERTAIN:
@@ -395,11 +395,3 @@ def _objection_to_quotes(request: MassQuote) -> str | None:
         if any(price is not None and not order_reports.is_sane(quantity) for price, quantity in sides):
             return f"no quantity: {quote}"
     return None
-
-
-def _pulls_first(events: list[Event]) -> list[Event]:
-    """Put what is urgent first, once an instrument."""
-    pulls = {event.instrument: event for event in reversed(events) if isinstance(event, Pull)}
-    if not pulls:
-        return events
-    return [*reversed(pulls.values()), *(event for event in events if not isinstance(event, Pull))]
