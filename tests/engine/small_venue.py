@@ -1,4 +1,4 @@
-"""A venue of a few lines that is the truth: it takes requests in order, and what it says may come late, twice, mixed up.
+"""A venue of a few lines that is the truth: it takes requests in order; what it says may come late, twice, mixed up.
 
 It knows nothing of `engine`: quantities by addition, a list of what rests, each execution once.
 """
@@ -172,9 +172,7 @@ class SmallVenue:
 
     def _cancel_all(self, request: CancelAll) -> None:
         swept = [
-            name
-            for name in self.resting
-            if request.instrument in (None, name[1]) and request.side in (None, name[2])
+            name for name in self.resting if request.instrument in (None, name[1]) and request.side in (None, name[2])
         ]
         for name in swept:
             if self.resting[name].group is None:

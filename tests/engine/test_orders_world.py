@@ -7,7 +7,20 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from netfeed.book.execution import Amend, Ask, Cancel, CancelAll, Down, MassQuote, New, Quote, Rejected, Report, Request
+from netfeed.book.execution import (
+    Amend,
+    Ask,
+    Cancel,
+    CancelAll,
+    Down,
+    List,
+    MassQuote,
+    New,
+    Quote,
+    Rejected,
+    Report,
+    Request,
+)
 from netfeed.book.level import Side
 from netfeed.engine.account import Account
 from netfeed.engine.order import HARMLESS, State
@@ -36,8 +49,7 @@ class World(RuleBasedStateMachine):
 
     def send(self, request: Request) -> None:
         self.account.decide(request, self.now)
-        if isinstance(request, New | MassQuote):
-            self.account.sent(request.client_id, 1, self.now)
+        self.account.sent(request, 1, self.now)
         self.venue.inbox.append(request)
 
     def next_id(self) -> int:
@@ -118,7 +130,7 @@ class World(RuleBasedStateMachine):
 
     @rule()
     def list(self) -> None:
-        self.account.asked_for_list(self.now)
+        self.account.sent(List(self.next_id()), 1, self.now)
         self.account.apply(self.venue.listed(), self.now)
         self.lists = True
 
@@ -172,7 +184,7 @@ class World(RuleBasedStateMachine):
         self.account.wake(self.now)
         for _ in range(3):
             self.now += SETTLE_NS
-            self.account.asked_for_list(self.now)
+            self.account.sent(List(self.next_id()), 1, self.now)
             self.account.apply(self.venue.listed(), self.now)
         self.ends_as_the_venue()
 
@@ -222,7 +234,7 @@ class OrderlyWorld(World):
             self.venue.process()
         while self.venue.outbox:
             self.hear(self.venue.outbox.pop(0))
-        self.account.asked_for_list(self.now)
+        self.account.sent(List(self.next_id()), 1, self.now)
         self.account.apply(self.venue.listed(), self.now)
         assert not {one for one in self.account.orders.anomalies if one not in HARMLESS}
         self.ends_as_the_venue()

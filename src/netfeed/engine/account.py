@@ -6,7 +6,7 @@ journal makes one again from its records.
 
 from collections.abc import Iterable, Mapping
 
-from netfeed.book.execution import Down, Filled, Flag, Freed, Listed, Report, Request, Tripped
+from netfeed.book.execution import Down, Filled, Flag, Freed, List, Listed, Report, Request, Tripped
 from netfeed.book.level import Side
 from netfeed.engine.contract import Contract
 from netfeed.engine.exposure import Exposure
@@ -53,17 +53,16 @@ class Account:
         """Take down what will be asked: for `risk` alone. Raises: MisuseError."""
         return self.orders.decide(request, now)
 
-    def sent(self, client_id: int, session: int, now: int) -> list[Event]:
-        """Take note that a New or a MassQuote is handed to a session. Raises: MisuseError when it was before."""
-        return self.orders.sent(client_id, session, now)
+    def sent(self, request: Request, session: int, now: int) -> list[Event]:
+        """Take note that a request is handed to a session. Raises: MisuseError when it was before."""
+        events = self.orders.sent(request, session, now)
+        if isinstance(request, List):
+            self._reconciler.asked(now)
+        return events
 
-    def unsent(self, client_id: int, now: int) -> list[Event]:
-        """Take note that nothing of it was sent. Raises: MisuseError."""
-        return self.orders.unsent(client_id, now)
-
-    def asked_for_list(self, now: int) -> None:
-        """Take note that the venue is asked what rests and what we hold."""
-        self._reconciler.asked(now)
+    def unsent(self, request: Request, now: int) -> list[Event]:
+        """Take note that no session would take a request: all is as before. Raises: MisuseError."""
+        return self.orders.unsent(request, now)
 
     def wake(self, now: int) -> list[Event]:
         """Give up waiting for what is overdue."""

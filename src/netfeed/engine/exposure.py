@@ -16,6 +16,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from netfeed.book.level import Side
@@ -40,6 +41,7 @@ def exact(number: float) -> Fraction:
     return Fraction(repr(number))
 
 
+@lru_cache(maxsize=1024)
 def scaled(number: float) -> int:
     """Give a number in parts of SCALE, rounded once. Raises: ValueError when it is not finite."""
     return round(exact(number) * SCALE)

@@ -68,7 +68,7 @@ def rejected(order: Order, report: Rejected) -> Judged:
     """Judge a refusal."""
     lost = report.cause is Cause.NOT_FOUND
     if report.ask is Ask.AMEND:
-        order.asked = None if order.state is not State.UNCERTAIN else order.asked
+        order.asked = None
         return (Input.AMEND_LOST if lost else Input.AMEND_REFUSED), None
     if report.ask is Ask.CANCEL:
         return (Input.CANCEL_LOST if lost else Input.CANCEL_REFUSED), None

@@ -24,8 +24,10 @@ from netfeed.book.execution import (
     Cancel,
     CancelAll,
     Canceled,
+    Cause,
     Down,
     Filled,
+    List,
     MassQuote,
     New,
     OpenOrder,
@@ -42,7 +44,7 @@ from netfeed.engine import order_reports
 from netfeed.engine.exposure import Exposure
 from netfeed.engine.fill_memory import KEPT, FillMemory, Seen
 from netfeed.engine.mass_quotes import Mass
-from netfeed.engine.order import HARMLESS, LIFE, Anomaly, Input, Order, Special, State
+from netfeed.engine.order import HARMLESS, LIFE, OVER, Anomaly, Input, Order, Special, State
 from netfeed.engine.order_events import Event, Executed, Moved, Odd, Pull, pulls_first
 from netfeed.engine.order_register import MAX_OPEN, Register
 from netfeed.errors import MisuseError
@@ -52,6 +54,14 @@ ANSWER_NS: Final = 2_000_000_000
 KEPT_OVER: Final = 4_096
 """Orders that are over and kept for reports that come late."""
 
+ASKS: Final[dict[type[Request], Ask]] = {
+    New: Ask.NEW,
+    Amend: Ask.AMEND,
+    Cancel: Ask.CANCEL,
+    CancelAll: Ask.CANCEL_ALL,
+    MassQuote: Ask.QUOTE,
+    List: Ask.LIST,
+}
 _ASKED: Final = frozenset({Input.SENT, Input.AMEND, Input.CANCEL, Input.ACCEPTED_GONE, Input.AMENDED_GONE})
 """After these an answer is waited for anew, even where the state is the same."""
 
@@ -114,7 +124,7 @@ class Orders:
 
     def objection(self, request: Request) -> str | None:
         """Say why a request cannot be decided, None when it can."""
-        if isinstance(request, Cancel):
+        if isinstance(request, Cancel | CancelAll | List):
             return None
         if isinstance(request, Amend):
             return self._objection_to_amend(request)
@@ -139,26 +149,43 @@ class Orders:
         elif isinstance(request, Cancel):
             self._ask_to_leave(self._of_client(request.client_id, request.instrument), now, events)
         else:
-            self.last_id = request.client_id
+            self.last_id = max(self.last_id, request.client_id)
             self._number += 1
             self._decide_new(request, now, events)
         return events
 
-    def sent(self, client_id: int, session: int, now: int) -> list[Event]:
-        """Take note that a New or a MassQuote is handed to a session. Raises: MisuseError when that was done before."""
-        orders = self._register.made(client_id)
-        if any(LIFE[order.state][Input.SENT].to is Special.MISUSE for order in orders):
-            raise MisuseError(f"{client_id} was sent, withdrawn or given up before: nothing is ever sent twice")
+    def may_send(self, request: Request) -> bool:
+        """Say whether a request that was decided can be handed to a session: it was not sent, withdrawn or given up."""
+        if not isinstance(request, New | MassQuote):
+            return True
+        orders = self._register.made(request.client_id)
+        return all(LIFE[order.state][Input.SENT].to is not Special.MISUSE for order in orders)
+
+    def sent(self, request: Request, session: int, now: int) -> list[Event]:
+        """Take note that a request is handed to a session. Raises: MisuseError when that was done before."""
+        if not self.may_send(request):
+            raise MisuseError(f"{request.client_id} was sent, withdrawn or given up before: nothing is ever sent twice")
+        if not isinstance(request, New | MassQuote):
+            return []
+        orders = self._register.made(request.client_id)
         for order in orders:
             order.session = session
         return self._all(orders, Input.SENT, now)
 
-    def unsent(self, client_id: int, now: int) -> list[Event]:
-        """Take note that a session would not take it, so that nothing of it was sent. Raises: MisuseError."""
-        orders = self._register.made(client_id)
-        if any(LIFE[order.state][Input.UNSENT].to is Special.MISUSE for order in orders):
-            raise MisuseError(f"{client_id} may have been sent")
-        return self._all(orders, Input.UNSENT, now)
+    def unsent(self, request: Request, now: int) -> list[Event]:
+        """Take note that no session would take a request: nothing of it was sent, all is as before.
+
+        Raises: MisuseError when it may have been sent.
+        """
+        if not self.may_send(request):
+            raise MisuseError(f"{request.client_id} may have been sent")
+        refusal = Rejected(request.client_id, ASKS[type(request)], Cause.STATE, "not sent", None)
+        if not isinstance(request, New | MassQuote):
+            return self.apply(refusal, now)
+        events = self._all(self._register.made(request.client_id), Input.UNSENT, now)
+        if isinstance(request, MassQuote):
+            self._stay(request.client_id, now, events)
+        return events
 
     # --- what the venue says
 
@@ -301,10 +328,17 @@ class Orders:
                 self._odd(Anomaly.UNKNOWN_ORDER, report.client_id, None, events)
             for order in orders:
                 self._step(order, *order_reports.rejected(order, report), now, events)
-            if mass is not None and report.ask is Ask.QUOTE:
-                for instrument, side in sorted(mass.emptied):
-                    for order in self._register.places.before((mass.group, instrument, side), mass.number):
-                        self._step(order, Input.CANCEL_REFUSED, None, now, events)
+            if report.ask is Ask.QUOTE:
+                self._stay(report.client_id, now, events)
+
+    def _stay(self, client_id: int, now: int, events: list[Event]) -> None:
+        """Let what a mass quote would have taken out stay: nothing of it happened."""
+        mass = self._register.mass(client_id)
+        if mass is None:
+            return
+        for instrument, side in sorted(mass.emptied):
+            for order in self._register.places.before((mass.group, instrument, side), mass.number):
+                self._step(order, Input.CANCEL_REFUSED, None, now, events)
 
     def _quoted(self, report: Quoted, now: int, events: list[Event]) -> None:
         mass = self._register.mass(report.client_id)
@@ -365,6 +399,8 @@ class Orders:
         if isinstance(to, State):
             order.state = to
             order.guessed = what if to is State.CANCELED and what in (Input.REPLACED, Input.UNLISTED) else None
+        if order.state not in OVER and order.filled >= order.most:
+            order.state = State.FILLED  # an amend that would have left more was refused
         if odd is not None and odd not in HARMLESS:
             nonsense = LIFE[order.state][Input.NONSENSE].to
             order.state = nonsense if isinstance(nonsense, State) else order.state

@@ -92,6 +92,8 @@ class Positions:
         self._nets: Counter[str] = Counter()
         self.fees_unknown = 0
         self.unpriced = 0
+        self.unmarked: set[int] = set()
+        """Instruments that are held and have no mark: what they have brought is not known."""
 
     def __getitem__(self, instrument: int) -> Holding:
         """Give what is held of an instrument: nothing, where nothing ever was."""
@@ -118,6 +120,7 @@ class Positions:
             self.unpriced += 1
         _trade(holding, quantity, value or 0)
         holding.fees += fee
+        self._look(instrument, holding)
         if terms is not None:
             holding.premium -= (value or 0) if terms.is_option else 0
             _mark(holding, terms)
@@ -143,8 +146,15 @@ class Positions:
         holding = self._holdings.setdefault(instrument, Holding())
         before = holding.net
         holding.mark = price
+        self._look(instrument, holding)
         _mark(holding, terms)
         self._nets[terms.currency] += holding.net - before
+
+    def _look(self, instrument: int, holding: Holding) -> None:
+        if holding.quantity and holding.mark is None:
+            self.unmarked.add(instrument)
+        else:
+            self.unmarked.discard(instrument)
 
     # --- what is asked
 
@@ -170,10 +180,6 @@ class Positions:
         """Give the average price of what is held, None where nothing is. Units: of the contract's integer prices."""
         holding, terms = self[instrument], self._terms.get(instrument)
         return terms.average(holding.quantity, holding.basis) if holding.quantity and terms is not None else None
-
-    def unmarked(self) -> list[int]:
-        """Give the instruments that are held and have no mark: their gain is not known."""
-        return [index for index, holding in self._holdings.items() if holding.quantity and holding.mark is None]
 
     def snapshot(self) -> dict[int, tuple[object, ...]]:
         """Give all that is known, to compare."""
