@@ -399,8 +399,8 @@ class Orders:
         if isinstance(to, State):
             order.state = to
             order.guessed = what if to is State.CANCELED and what in (Input.REPLACED, Input.UNLISTED) else None
-        if order.state not in OVER and order.filled >= order.most:
-            order.state = State.FILLED  # an amend that would have left more was refused
+        if (order.state not in OVER or order.guessed is not None) and order.filled >= order.most:
+            order.state, order.guessed = State.FILLED, None  # an amend that would have left more was refused
         if odd is not None and odd not in HARMLESS:
             nonsense = LIFE[order.state][Input.NONSENSE].to
             order.state = nonsense if isinstance(nonsense, State) else order.state

@@ -118,11 +118,11 @@ class Risk:
                 if refusal is None:
                     self._account.exposure.add_open(wish.instrument, wish.side, wish.more)
                     counted.append(wish)
+                    self._known.wished = len(counted)
                     sides[wish.side] = (wish.price, wish.quantity)
                 else:
                     refusals.append(refusal)
             quotes.append(Quote(quote.instrument, *sides.get(Side.BID, (None, 0)), *sides.get(Side.ASK, (None, 0))))
-            self._known.wished = len(counted)
         for wish in counted:
             self._account.exposure.add_open(wish.instrument, wish.side, -wish.more)
         self._known.wished = 0
