@@ -119,7 +119,7 @@ def test_every_kind_of_record_comes_back() -> None:
 STATES = [account(DAY[:count]).snapshot() for count in range(len(DAY) + 1)]
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.integers(0, len(JOURNAL)))
 def test_a_cut_at_any_byte_leaves_the_account_that_there_was(cut: int) -> None:
     whole = sum(end <= cut for end in ENDS) - 1

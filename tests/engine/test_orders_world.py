@@ -3,6 +3,7 @@
 And at every step, what the venue may still execute lies within what we think may come upon our position at worst.
 """
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -215,8 +216,16 @@ class World(RuleBasedStateMachine):
                 assert self.account.exposure.open(instrument, side) == left
 
 
-World.TestCase.settings = settings(max_examples=400, stateful_step_count=40)
+World.TestCase.settings = settings(max_examples=30, stateful_step_count=40)
 test_whatever_the_wire_does_our_orders_end_as_the_venues = World.TestCase
+
+
+class LongWorld(World):
+    """The same, for longer and more often."""
+
+
+LongWorld.TestCase.settings = settings(max_examples=300, stateful_step_count=60)
+test_whatever_the_wire_does_for_long_our_orders_end_as_the_venues = pytest.mark.slow(LongWorld.TestCase)
 
 
 class OrderlyWorld(World):
@@ -240,5 +249,5 @@ class OrderlyWorld(World):
         self.ends_as_the_venue()
 
 
-OrderlyWorld.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
+OrderlyWorld.TestCase.settings = settings(max_examples=20, stateful_step_count=40)
 test_in_an_orderly_world_nothing_is_odd = OrderlyWorld.TestCase

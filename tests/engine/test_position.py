@@ -75,6 +75,7 @@ def test_gains_are_those_of_a_ledger_of_single_units(
     assert off == 0 if exact else off <= (len(trades) + 1) * CASH / 2
 
 
+@settings(max_examples=50)
 @given(trades=TRADES)
 def test_what_is_realised_is_what_flowed_and_what_is_still_held_cost(trades: list[tuple[int, int]]) -> None:
     positions, flowed = Positions(CONTRACTS), 0
