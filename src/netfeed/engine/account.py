@@ -12,7 +12,7 @@ from netfeed.engine.contract import Contract
 from netfeed.engine.exposure import Exposure
 from netfeed.engine.mmp import Group, Protection
 from netfeed.engine.order import Order
-from netfeed.engine.order_events import Event, Executed, Pull
+from netfeed.engine.order_events import Event, Executed, Pull, pulls_first
 from netfeed.engine.orders import ANSWER_NS, KEPT_OVER, Orders
 from netfeed.engine.position import Positions
 from netfeed.engine.reconcile import SETTLE_NS, Reconciled, Reconciler
@@ -92,7 +92,7 @@ class Account:
             self.groups[report.group].reset()
         elif isinstance(report, Down):
             self.agrees = False
-        return pulls + events
+        return pulls_first(pulls + events)
 
     def _executed(self, fill: Filled, order: Order | None, now: int) -> Iterable[Event]:
         self.positions.fill(fill)
