@@ -43,9 +43,9 @@ CONTRACTS = {
     2: Contract(2, "PUT", Payoff.PUT, "BTC", True, -4, -1, 5, 1, strike=1.0, expiry_ns=100),
     3: Contract(3, "PERP", Payoff.PERPETUAL, "BTC", True, -1, 0, 5, 1, multiplier=0.1),
 }
-GREEKS = {1: (0.55, 0.013, 3.1), 2: (-0.45, 0.011, 4.1), 3: (0.01, 0.0, 0.0)}
+GREEKS = {1: (0.55, 0.013, 3.1), 2: (-0.45, 0.011, 4.1), 3: (0.01, 0.0005, 0.1)}
 LIMITS = Limits(
-    order_size={None: 8, 3: 9}, position={None: 9, 3: 20}, expiry=1.6, delta=0.45, gamma=0.0165, vega=4.5,
+    order_size={None: 8, 3: 9}, position={None: 9, 3: 20}, expiry=1.6, delta=0.7, gamma=0.021, vega=6.2,
     collar_ppm=50_000, collar_ticks=1, open_orders=6, rate=4, burst=5, loss={"BTC": 0.02},
 )  # fmt: skip
 FAIR, BID, ASK = 100, 95, 110
@@ -162,7 +162,7 @@ class Model:
             broken.add(Rule.POSITION)
         if self.expiry(after) > max(Fraction("1.6"), self.expiry(extra)):
             broken.add(Rule.EXPIRY)
-        for which, (name, limit) in enumerate(((Rule.DELTA, "0.45"), (Rule.GAMMA, "0.0165"), (Rule.VEGA, "4.5"))):
+        for which, (name, limit) in enumerate(((Rule.DELTA, "0.7"), (Rule.GAMMA, "0.021"), (Rule.VEGA, "6.2"))):
             for up in (True, False):
                 if self.far(which, up, after) > max(Fraction(limit), self.far(which, up, extra)):
                     broken.add(name)
@@ -373,7 +373,7 @@ class RiskWorld(RuleBasedStateMachine):
             assert held + self.model.left(instrument, Side.BID, {}) <= limit
             assert -held + self.model.left(instrument, Side.ASK, {}) <= limit
         assert self.model.expiry({}) <= Fraction("1.6")
-        for which, limit in enumerate(("0.45", "0.0165", "4.5")):
+        for which, limit in enumerate(("0.7", "0.021", "6.2")):
             assert max(self.model.far(which, up, {}) for up in (True, False)) <= Fraction(limit)
 
     @invariant()
