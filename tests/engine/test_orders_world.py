@@ -224,7 +224,7 @@ class LongWorld(World):
     """The same, for longer and more often."""
 
 
-LongWorld.TestCase.settings = settings(max_examples=300, stateful_step_count=60)
+LongWorld.TestCase.settings = settings(max_examples=120, stateful_step_count=60)
 test_whatever_the_wire_does_for_long_our_orders_end_as_the_venues = pytest.mark.slow(LongWorld.TestCase)
 
 

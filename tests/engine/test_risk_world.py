@@ -394,5 +394,5 @@ class LongRiskWorld(RiskWorld):
     """The same, for longer and more often."""
 
 
-LongRiskWorld.TestCase.settings = settings(max_examples=100, stateful_step_count=60)
+LongRiskWorld.TestCase.settings = settings(max_examples=40, stateful_step_count=60)
 test_no_limit_is_passed_in_a_long_day = pytest.mark.slow(LongRiskWorld.TestCase)
