@@ -1,0 +1,151 @@
+"""Our side of the truth: orders, positions, what may come upon them, and the groups' protections, kept in step.
+
+One report goes to all of them in one call, so that no two of them ever differ. `risk` judges over an Account, the
+journal makes one again from its records.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from netfeed.book.execution import Down, Filled, Flag, Freed, List, Listed, Report, Request, Tripped
+from netfeed.book.level import Side
+from netfeed.engine.contract import Contract
+from netfeed.engine.exposure import Exposure
+from netfeed.engine.mmp import Group, Protection
+from netfeed.engine.order import Order
+from netfeed.engine.order_events import Event, Executed, Pull, pulls_first
+from netfeed.engine.orders import ANSWER_NS, KEPT_OVER, Orders
+from netfeed.engine.position import Positions
+from netfeed.engine.reconcile import SETTLE_NS, Reconciled, Reconciler
+from netfeed.machine import NEVER
+
+NO_GROUP = 0
+"""The protection group of orders with the MMP flag that no mass quote made."""
+
+
+class Account:
+    """One account. `protections`: by group; `quote`: the currency of linear contracts."""
+
+    def __init__(
+        self,
+        contracts: Mapping[int, Contract],
+        *,
+        protections: Mapping[int, Protection] | None = None,
+        quote: str = "USD",
+        answer_ns: int = ANSWER_NS,
+        settle_ns: int = SETTLE_NS,
+        kept: int = KEPT_OVER,
+    ) -> None:
+        self.contracts = contracts
+        self.exposure = Exposure(contracts)
+        self.orders = Orders(self.exposure, answer_ns=answer_ns, kept=kept)
+        self.positions = Positions(contracts, quote=quote)
+        self.groups = {number: Group(protection) for number, protection in (protections or {}).items()}
+        self.reconciled: Reconciled | None = None
+        """What the last list showed; None before the first."""
+        self.agrees = False
+        """A list of the venue said the same as we do, and no session was lost since. What is different in one
+        instrument later stops that one alone (`orders.in_doubt`)."""
+        self._reconciler = Reconciler(self.orders, self.positions, settle_ns=settle_ns)
+
+    # --- what we do
+
+    def decide(self, request: Request, now: int) -> list[Event]:
+        """Take down what will be asked: for `risk` alone. Raises: MisuseError."""
+        return self.orders.decide(request, now)
+
+    def sent(self, request: Request, session: int, now: int) -> list[Event]:
+        """Take note that a request is handed to a session. Raises: MisuseError when it was before."""
+        events = self.orders.sent(request, session, now)
+        if isinstance(request, List):
+            self._reconciler.asked(now)
+        return events
+
+    def unsent(self, request: Request, now: int) -> list[Event]:
+        """Take note that no session would take a request: all is as before. Raises: MisuseError."""
+        return self.orders.unsent(request, now)
+
+    def wake(self, now: int) -> list[Event]:
+        """Give up waiting for what is overdue."""
+        return self.orders.wake(now)
+
+    @property
+    def deadline(self) -> int:
+        """Say when the first answer is overdue. Units: monotonic ns."""
+        return self.orders.deadline
+
+    # --- what the venue says
+
+    def apply(self, report: Report, now: int, *, until: int = NEVER) -> list[Event]:
+        """Take a report. `until`: when a Tripped group may quote again, on our clock. Units: monotonic ns."""
+        if isinstance(report, Listed):
+            self.reconciled = self._reconciler.take(report, now)
+            self.agrees = self.agrees or self.reconciled.agreed
+            return list(self.reconciled.events)
+        events = self.orders.apply(report, now)
+        pulls: list[Event] = []
+        for event in events:
+            if isinstance(event, Executed):
+                pulls += self._executed(event.fill, event.order, now)
+        if isinstance(report, Tripped) and report.group in self.groups:
+            self.groups[report.group].trip(f"the venue: {report.why}", until)
+        elif isinstance(report, Freed) and report.group in self.groups:
+            self.groups[report.group].reset()
+        elif isinstance(report, Down):
+            self.agrees = False
+        return pulls_first(pulls + events)
+
+    def _executed(self, fill: Filled, order: Order | None, now: int) -> Iterable[Event]:
+        self.positions.fill(fill)
+        self.exposure.set_position(fill.instrument, self.positions[fill.instrument].quantity)
+        self._reconciler.moved(fill.instrument)
+        number = _group_of(fill, order)
+        group = None if number is None else self.groups.get(number)
+        if group is None or not self._counts(group, fill, now):
+            return []
+        resting = {one.instrument for one in self.orders.open() if _is_of(one, number)}
+        return [Pull(one, f"group {number} is frozen: {group.why}") for one in sorted(resting)]
+
+    def _counts(self, group: Group, fill: Filled, now: int) -> bool:
+        """Count an execution for its group; say whether that froze it."""
+        units = self.exposure.sensitivity(fill.instrument)
+        signed = fill.quantity if fill.side is Side.BID else -fill.quantity
+        delta, vega = (0, 0) if units is None else (signed * units.delta, signed * units.vega)
+        return group.fill(now, self.exposure.size(fill.instrument, fill.quantity), delta, vega)
+
+    # --- what a person or the market says
+
+    def adopt(self, instrument: int, quantity: int, price: int) -> None:
+        """Hold what a person says that we hold; what is missing was traded at this price."""
+        self.positions.adopt(instrument, quantity, price)
+        self._position_changed(instrument)
+
+    def settle(self, instrument: int, price: int) -> None:
+        """Close what is held of a contract that has expired, at its settlement price."""
+        self.positions.settle(instrument, price)
+        self._position_changed(instrument)
+
+    def restarted(self, now: int) -> list[Event]:
+        """Doubt every order that is not over: nobody knows what became of it while we were away."""
+        self.agrees = False
+        return self.orders.doubt_all(now)
+
+    def snapshot(self) -> tuple[object, ...]:
+        """Give all that is known, to compare."""
+        return self.orders.snapshot(), self.positions.snapshot()
+
+    def _position_changed(self, instrument: int) -> None:
+        self.exposure.set_position(instrument, self.positions[instrument].quantity)
+        self._reconciler.moved(instrument)
+
+
+def _group_of(fill: Filled, order: Order | None) -> int | None:
+    """Give the group that an execution counts for, None when for none: only makers of protected orders do."""
+    if fill.maker is False:
+        return None
+    if order is None:
+        return NO_GROUP if fill.quote else None
+    return order.group if order.group is not None else NO_GROUP if order.flags & Flag.MMP else None
+
+
+def _is_of(order: Order, group: int | None) -> bool:
+    return order.group == group or (group == NO_GROUP and bool(order.flags & Flag.MMP))
