@@ -4,11 +4,17 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from netfeed.book.execution import Cancel, MassQuote, Quote
+from netfeed.book.execution import Amend, Cancel, CancelAll, MassQuote, Quote
+from netfeed.proto.ouch_orders import Client as OuchClient
+from netfeed.proto.ouch_server import Server as OuchServer
+from netfeed.proto.ouch_server import VenuePast as OuchPast
 from netfeed.proto.starbase_orders import Client
 from netfeed.proto.starbase_orders_server import Server
 from netfeed.proto.starbase_past import VenuePast
+from netfeed.wire import ouch
+from netfeed.wire import soupbintcp as soup
 from netfeed.wire import starbase_orders as starbase
+from tests.proto import ouch_pair
 from tests.proto.starbase_pair import LISTED, SECRET, bid
 
 
@@ -38,8 +44,8 @@ def starbase_server() -> Server:
 
 def _numbers(random: Random) -> dict[str, Any]:
     """Draw a number, most often one that may be due."""
-    near = random.choice([2, 3, 4, 5, random.randrange(1, 40), random.randrange(1, 40), 2**62, -1])
-    return {"sequence": near, "resend": random.random() < 0.4}
+    near = random.choice([2, 3, 4, 5, *[random.randrange(1, 40)] * 8, random.choice([2**62, -1, 5])])
+    return {"sequence": near, "resend": random.random() < 0.95}
 
 
 def from_starbase_venue(random: Random) -> bytes:
@@ -91,9 +97,94 @@ def from_starbase_client(random: Random) -> bytes:
     return starbase.encode(kind, **_numbers(random), **fields)
 
 
+# --- OUCH
+
+
+def ouch_at_login() -> OuchClient:
+    """Give a client that has said who it is."""
+    client = OuchClient(1, ouch_pair.LISTED)
+    client.login("user", "password", 0)
+    return client
+
+
+def ouch_client() -> OuchClient:
+    """Give a client that is up and has asked for things."""
+    client = ouch_at_login()
+    client.receive(soup.encode(soup.LoginAccepted("S", 1)), 0)
+    client.receive(_ouch(ouch.Way.OUT, "Q", timestamp=1, next_user_ref_num=1), 0)
+    for request in (ouch_pair.bid(7), Amend(7, 0, 1_400_000, 9), ouch_pair.bid(8), CancelAll(9)):
+        client.send(request, 0)
+    return client
+
+
+def ouch_server() -> OuchServer:
+    """Give a venue's side with its client in."""
+    server = OuchServer(1, ouch_pair.LISTED, 0)
+    server.receive(soup.encode(soup.LoginRequest("user", "password", "", 0)), 0)
+    server.accept(OuchPast(max_messages=100), 0)
+    return server
+
+
+def _ouch(way: ouch.Way, kind: str, **fields: Any) -> bytes:
+    message = ouch.encode(way, kind, **fields)
+    return soup.encode(soup.SequencedData(message) if way is ouch.Way.OUT else soup.UnsequencedData(message))
+
+
+def _drawn(random: Random, way: ouch.Way, kinds: str) -> bytes:
+    """Draw one message; its numbers are mostly those of orders, its texts mostly right."""
+    kind = random.choice(kinds)
+    known = {
+        "side": "B", "symbol": random.choice(["AAPL", "AAPL", "X"]), "clordid": random.choice(["7", "8", "?"]),
+        "time_in_force": "0", "order_state": random.choice(["L", "L", "D"]), "price": 1_500_000, "quantity": 2,
+        "reason": "U",
+    }  # fmt: skip
+    fields = {
+        name: known.get(name, "A") if code[0] == "c" else known.get(name, random.randrange(1, 9))
+        for name, code in ouch.LAYOUTS[way, kind].rows[1:]
+    }
+    if kind == "J" and way is ouch.Way.OUT:
+        fields["reason"] = 0x1D
+    return _ouch(way, kind, **fields)
+
+
+def from_ouch_venue(random: Random) -> bytes:
+    """Draw what a venue may say."""
+    if random.random() < 0.2:
+        packets: list[soup.Packet] = [
+            soup.LoginAccepted("S", 5),
+            soup.ServerHeartbeat(),
+            soup.EndOfSession(),
+            soup.SequencedData(b"E!"),
+        ]
+        return soup.encode(random.choice(packets))
+    return _drawn(random, ouch.Way.OUT, "AAAEEEUUCCDJPITMRQSBXGK")
+
+
+def from_ouch_client(random: Random) -> bytes:
+    """Draw what a client may say."""
+    if random.random() < 0.1:
+        packets: list[soup.Packet] = [soup.ClientHeartbeat(), soup.LogoutRequest(), soup.UnsequencedData(b"O")]
+        return soup.encode(random.choice(packets))
+    return _drawn(random, ouch.Way.IN, "OOOUUXXMQCDE")
+
+
+def from_ouch_stranger(random: Random) -> bytes:
+    """Draw what one may say who is not in yet."""
+    packets: list[soup.Packet] = [
+        soup.LoginRequest("user", "password", "", 0),
+        soup.ClientHeartbeat(),
+        soup.Debug("hello"),
+    ]
+    return soup.encode(random.choice(packets))
+
+
 MACHINES: list[tuple[str, Callable[[], Any], Callable[[Random], bytes]]] = [
     ("starbase orders client", starbase_client, from_starbase_venue),
     ("starbase orders client at logon", starbase_at_logon, from_starbase_venue),
     ("starbase orders server", starbase_server, from_starbase_client),
     ("starbase orders server at logon", lambda: Server(1, LISTED, 0), from_starbase_client),
+    ("ouch orders client", ouch_client, from_ouch_venue),
+    ("ouch orders client at login", ouch_at_login, from_ouch_venue),
+    ("ouch orders server", ouch_server, from_ouch_client),
+    ("ouch orders server at login", lambda: OuchServer(1, ouch_pair.LISTED, 0), from_ouch_stranger),
 ]
