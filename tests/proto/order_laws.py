@@ -284,3 +284,8 @@ MACHINES: list[tuple[str, Callable[[], Any], Callable[[Random], bytes]]] = [
     ("deribit orders at logon", deribit_at_logon, from_deribit),
     ("ouch orders server at login", lambda: OuchServer(1, ouch_pair.LISTED, 0), from_ouch_stranger),
 ]
+
+
+def endless(name: str) -> bytes:
+    """Give how a long packet of a machine begins."""
+    return b"\xdb\x00\xf8\xff" if name.startswith("starbase") else b"\xff\xff"
