@@ -56,7 +56,7 @@ from tests.feed import toy_laws
 from tests.feed.packets import BUILD
 from tests.feed.plain_talk import Plain
 from tests.picture import fingerprint, picture, weight
-from tests.proto import opposite, probing, websocket_peers
+from tests.proto import opposite, order_laws, probing, websocket_peers
 from tests.sim import pasts
 
 
@@ -75,6 +75,7 @@ class Law:
     `packet` draws what a peer may send: mostly sense, some of it nonsense. `bound` is what the whole machine may weigh,
     in bytes. `is_closed` where a machine can close. `joined` gives the events of a stream without how it was cut up,
     where a machine hands on bytes as they come. `entropy` where it draws some itself: its state is then not compared.
+    `endless` is how a long packet begins.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Law:
     is_closed: Callable[[Any], bool] | None = None
     joined: Callable[[Sequence[Any]], list[Any]] = list
     entropy: bool = False
+    endless: bytes = b"\xff\xff"
 
     def steps(self, random: Random, count: int) -> list[Step]:
         """Draw a conversation."""
@@ -502,6 +504,10 @@ MACHINES = [
     Law("soupbintcp client", soup_client, FROM_SERVER, is_closed=soup_over),
     Law("soupbintcp server", soup_server, FROM_CLIENT, is_closed=soup_over),
     Law("soupbintcp server at login", lambda: soupbintcp.Server(0), LOGIN, is_closed=soup_over),
+    *[
+        Law(name, make, packet, is_closed=lambda one: one.is_closed, bound=2**23, endless=order_laws.endless(name))
+        for name, make, packet in order_laws.MACHINES
+    ],
     Law("http client", http_client, from_http_server, is_closed=lambda client: client.is_closed),
     Law("http server", lambda: http.Server(0), from_http_client, is_closed=lambda server: server.is_closed),
     Law("http server that answers", Answering, from_http_client, is_closed=lambda one: one.server.is_closed),
@@ -678,7 +684,7 @@ def test_bounded(law: Law) -> None:
             machine = law.make()
         data = damaged(law.packet(random), random)
         if law in STREAMS and turn % 2:
-            data = b"\xff\xff" + law.packet(random)[2:3] + bytes(1000)  # a long packet that never ends
+            data = law.endless + law.packet(random)[2:3] + bytes(1000)  # a long packet that never ends
         now += random.randrange(1000)
         machine.receive(data, now, random.choice(law.ports))
         if turn % 500 == 499:
