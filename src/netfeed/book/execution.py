@@ -105,12 +105,17 @@ class New:
 
 @dataclass(frozen=True, slots=True)
 class Amend:
-    """Another price and total quantity (what was filled included) for an order that rests."""
+    """Another price and total quantity (what was filled included) for an order that rests.
+
+    `flags` are those that the order had: where a venue takes them anew with each amendment, an order that was POST_ONLY
+    must not cease to be.
+    """
 
     client_id: int
     instrument: int
     price: int
     quantity: int
+    flags: Flag = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +148,16 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class MassQuote:
-    """Quotes of several instruments in one step, under one protection group."""
+    """Quotes of several instruments in one step, under one protection group.
+
+    A session that must cut it into several messages tells what became of each. `reset` lifts the protection that has
+    tripped before.
+    """
 
     client_id: int
     group: int
     quotes: tuple[Quote, ...]
+    reset: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +203,17 @@ class Amended:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A request was refused: nothing of it happened. `venue_reason` is the venue's own word."""
+    """A request was refused: nothing of it happened. `venue_reason` is the venue's own word.
+
+    `instruments`: those of the message that was refused, where a MassQuote was cut into several; none: all of it.
+    """
 
     client_id: int
     ask: Ask
     cause: Cause
     venue_reason: str
     ts_event_ns: int | None
+    instruments: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +241,7 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Canceled:
-    """An order has left the book. `filled` is its total, where the venue says it."""
+    """An order has left the book. `filled` is its total, where the venue says it. `quote`: one of a mass quote."""
 
     client_id: int
     instrument: int
@@ -236,6 +250,7 @@ class Canceled:
     cause: Cause
     venue_reason: str
     ts_event_ns: int | None
+    quote: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,20 +297,25 @@ class Quoted:
 
 @dataclass(frozen=True, slots=True)
 class Tripped:
-    """The venue's market-maker protection has cancelled a group's quotes. `until_ns` None: until somebody resets it."""
+    """The venue's market-maker protection has cancelled a group's quotes. `until_ns` None: until somebody resets it.
+
+    `orders`: it was that of single orders, whose groups are the venue's currency pairs.
+    """
 
     group: int
     why: str
     until_ns: int | None
     ts_event_ns: int | None
+    orders: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """A group may quote again."""
+    """A group may quote again. `orders` as in Tripped."""
 
     group: int
     ts_event_ns: int | None
+    orders: bool = False
 
 
 @dataclass(frozen=True, slots=True)
