@@ -1,4 +1,4 @@
-"""Worlds of accounts that ask for anything: after each step everything adds up, and fills are those of a plain exchange."""
+"""Accounts that ask for anything: after each step everything adds up, and fills are those of a plain exchange."""
 
 import pytest
 from hypothesis import given, settings

@@ -241,7 +241,10 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Canceled:
-    """An order has left the book. `filled` is its total, where the venue says it. `quote`: one of a mass quote."""
+    """An order has left the book. `filled` is its total, where the venue says it.
+
+    `quote`: it was one of a mass quote.
+    """
 
     client_id: int
     instrument: int
