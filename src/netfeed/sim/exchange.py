@@ -8,10 +8,12 @@ Each method is one step: it gives an `Outcome`, the reports for all accounts tha
 transaction for the market-data feed. Time alone does the rest: `deadline` says when, `wake` does it.
 
 Rules, where venues differ:
-* Every request of an account counts against its rate, but List. Client ids are used once: of orders and mass quotes.
-* An order that would take waits `bump_ns`, where there is a speed bump; it is accepted at once (`rests` False, nothing
-  filled), may be cancelled, and is accepted a second time when it is placed. It has kept its place in the queue. An
-  amend that would take is done, and answered, after the same time. Quotes and passive orders never wait.
+* Every request of an account counts against its rate, but List. The client id of an order is used once.
+* An order that would take waits `bump_ns`, where there is a speed bump; it is accepted at once, as alive (`rests`) and
+  not filled, may be cancelled, and is not in the book yet. Then it is placed, with the place in the queue of when it
+  came: its fills, or its end, are told. An amend that would take is done, and answered, after the same time. Quotes and
+  passive orders never wait.
+* The answer to a request comes first, then the fills and the end of its own order, then what became of others.
 * Less quantity at the same price keeps an order's place; a new price or more quantity takes another.
 * A quote that is refused pulls the one before: a price that its owner did not confirm is never left behind.
 * The venue's own orders (liquidation) have the client id 0.

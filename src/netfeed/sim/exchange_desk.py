@@ -17,7 +17,9 @@ from netfeed.book.execution import (
     Ask,
     Cancel,
     CancelAll,
+    Canceled,
     Cause,
+    Filled,
     Flag,
     Freed,
     List,
@@ -109,7 +111,7 @@ class Desk:
             self._trading.leave(outcome, live, Cause.VENUE, refusal[1])
         else:
             live.queued = False
-            self._place(outcome, live)
+            self._trading.enter(outcome, live)
 
     # -- inside
 
@@ -122,7 +124,7 @@ class Desk:
         if self._bumped(live):
             live.queued = True
             self._wait(outcome, _Waiting(live))
-            outcome.report(live, _accepted(live, outcome.at_ns, rests=False))
+            outcome.report(live, _accepted(live, outcome.at_ns, rests=True))
         else:
             self._place(outcome, live)
 
@@ -172,8 +174,7 @@ class Desk:
         first = len(outcome.deliveries)
         self._trading.enter(outcome, live)
         rests = live.id in self._trading.orders.by_id
-        told = _accepted(live, outcome.at_ns, rests=rests)
-        outcome.deliveries.insert(first, Delivery(live.account, live.gateway, told))
+        _answer(outcome, first, live, _accepted(live, outcome.at_ns, rests=rests))
 
     def _amend(self, outcome: Outcome, account: str, gateway: int, request: Amend) -> None:
         live = self._trading.orders.find(account, request.client_id)
@@ -198,7 +199,7 @@ class Desk:
                 live.client_id, live.instrument, live.id, live.price, live.quantity, live.filled,
                 live.id in self._trading.orders.by_id, outcome.at_ns,
             )  # fmt: skip
-            outcome.deliveries.insert(first, Delivery(live.account, live.gateway, told))
+            _answer(outcome, first, live, told)
 
     def _judge_amend(self, live: Live, wanted: Live) -> Refusal | None:
         rules, instrument = self._rules, live.instrument
@@ -230,10 +231,9 @@ class Desk:
         outcome.deliveries.append(Delivery(account, gateway, told))
 
     def _mass_quote(self, outcome: Outcome, account: str, gateway: int, request: MassQuote) -> None:
-        refusal = self._rules.name(account, request.client_id)
-        if not refusal and request.reset:
+        if request.reset:
             self.free(outcome, account, gateway, request.group)
-        refusal = refusal or self._rules.protection(account, request.group)
+        refusal = self._rules.protection(account, request.group) or self._rules.quotes(request.quotes)
         if refusal:
             _refuse(outcome, account, gateway, request, refusal)
         else:
@@ -257,3 +257,15 @@ def _refuse(outcome: Outcome, account: str, gateway: int, request: Request, refu
 
 def _accepted(live: Live, now: int, *, rests: bool) -> Accepted:
     return Accepted(live.client_id, live.instrument, live.id, live.price, live.quantity, live.filled, rests, now)
+
+
+def _answer(outcome: Outcome, first: int, live: Live, answer: Accepted | Amended) -> None:
+    """Tell an answer before all that has come of it since `first`: what its own order did, then what others did."""
+    since = outcome.deliveries[first:]
+    own = [
+        one
+        for one in since
+        if isinstance(one.report, Filled | Canceled) and (one.account, one.report.order_id) == (live.account, live.id)
+    ]
+    others = [one for one in since if one not in own]
+    outcome.deliveries[first:] = [Delivery(live.account, live.gateway, answer), *own, *others]

@@ -7,7 +7,7 @@ account. A side that stays or shrinks at its price keeps its place; a moved one 
 from dataclasses import dataclass
 from typing import Final
 
-from netfeed.book.execution import Cause, MassQuote, Quote, Quoted, QuoteSide, QuoteState
+from netfeed.book.execution import Canceled, Cause, Filled, MassQuote, Quote, Quoted, QuoteSide, QuoteState
 from netfeed.sim.exchange_orders import Live
 from netfeed.sim.exchange_rules import Refusal, Rules
 from netfeed.sim.exchange_trading import Delivery, Outcome, Trading
@@ -23,7 +23,6 @@ class _Done:
     """What became of a side: its order, or why there is none."""
 
     live: Live | None = None
-    ended: Cause | None = None
     refusal: Refusal | None = None
     pulled: Live | None = None
 
@@ -32,9 +31,9 @@ def quote(trading: Trading, rules: Rules, outcome: Outcome, account: str, gatewa
     """Take a mass quote, and answer it."""
     run = _Quoting(trading, rules, outcome, account, gateway, request)
     done = [(one.instrument, run.instrument(one)) for one in request.quotes]
-    sides = tuple((number, _side(trading, both[BID]), _side(trading, both[ASK])) for number, both in done)
-    told = Quoted(request.client_id, request.group, sides, outcome.at_ns)
-    outcome.deliveries.insert(run.first, Delivery(account, gateway, told))
+    ended = run.ended()
+    sides = tuple((number, _side(trading, both[BID], ended), _side(trading, both[ASK], ended)) for number, both in done)
+    run.answer(Quoted(request.client_id, request.group, sides, outcome.at_ns))
 
 
 class _Quoting:
@@ -61,6 +60,25 @@ class _Quoting:
             done[side] = self._take(one.instrument, side, *wanted[side], refusal)
         return done
 
+    def ended(self) -> dict[int, Canceled]:
+        """Take out the ends of quotes of this very request: its answer tells them. Give them by order id."""
+        since = self._outcome.deliveries[self.first :]
+        gone = [one for one in since if isinstance(one.report, Canceled) and self._is_own(one, one.report)]
+        self._outcome.deliveries[self.first :] = [one for one in since if one not in gone]
+        return {int(one.report.order_id): one.report for one in gone if isinstance(one.report, Canceled)}
+
+    def answer(self, told: Quoted) -> None:
+        """Tell the answer first, then the fills of these quotes as takers, then what became of others."""
+        since = self._outcome.deliveries[self.first :]
+        own = [one for one in since if isinstance(one.report, Filled) and self._is_own(one, one.report)]
+        own = [one for one in own if isinstance(one.report, Filled) and not one.report.maker]
+        others = [one for one in since if one not in own]
+        answer = Delivery(self._account, self._gateway, told)
+        self._outcome.deliveries[self.first :] = [answer, *own, *others]
+
+    def _is_own(self, one: Delivery, report: Filled | Canceled) -> bool:
+        return report.quote and (one.account, report.client_id) == (self._account, self._request.client_id)
+
     def _take(self, instrument: int, side: int, price: int | None, quantity: int, refusal: Refusal | None) -> _Done:
         old = self._trading.orders.quote(self._account, self._request.group, instrument, side)
         if price is None or not quantity:
@@ -76,7 +94,8 @@ class _Quoting:
             return self._enter(instrument, side, price, quantity)
         old.client_id, old.gateway = self._request.client_id, self._gateway
         old.filled, old.quantity = 0, old.left
-        return _Done(old, self._trading.change(self._outcome, old, price, quantity))
+        self._trading.change(self._outcome, old, price, quantity)
+        return _Done(old)
 
     def _enter(self, instrument: int, side: int, price: int, quantity: int) -> _Done:
         trading, request = self._trading, self._request
@@ -85,7 +104,8 @@ class _Quoting:
             trading.next_sort(), group=request.group,
         )  # fmt: skip
         trading.orders.add(live)
-        return _Done(live, trading.enter(self._outcome, live))
+        trading.enter(self._outcome, live)
+        return _Done(live)
 
     def _pull(self, old: Live | None) -> None:
         if old is not None:
@@ -111,7 +131,7 @@ class _Quoting:
         return refusal
 
 
-def _side(trading: Trading, done: _Done) -> QuoteSide:
+def _side(trading: Trading, done: _Done, ended: dict[int, Canceled]) -> QuoteSide:
     """Say what became of a side."""
     if done.refusal:
         return QuoteSide(QuoteState.REFUSED, None, None, 0, 0, *done.refusal)
@@ -122,5 +142,7 @@ def _side(trading: Trading, done: _Done) -> QuoteSide:
         return QuoteSide(state, order_id, None, 0, 0, Cause.REQUESTED, "")
     if live.id in trading.orders.by_id:
         return QuoteSide(QuoteState.RESTS, live.id, live.price, live.left, live.filled, Cause.OTHER, "")
-    state = QuoteState.CANCELED if live.left else QuoteState.FILLED
-    return QuoteSide(state, live.id, live.price, live.left, live.filled, done.ended or Cause.OTHER, "")
+    if not live.left:
+        return QuoteSide(QuoteState.FILLED, live.id, live.price, 0, live.filled, Cause.OTHER, "")
+    why = ended[live.id]
+    return QuoteSide(QuoteState.CANCELED, live.id, live.price, live.left, live.filled, why.cause, why.venue_reason)

@@ -1,6 +1,6 @@
 """What a simulated exchange refuses, and why: each rule gives a cause in the shared words and the venue's own word.
 
-    rate, duplicate            an account asks too much, or uses a client id again
+    rate, duplicate            an account asks too much, or uses a client id again, quotes an instrument twice
     instrument, state          unknown or ended; halted
     quantity, price            not a multiple of lot or tick, none, too large; outside of the band around the mark
     protection                 an order or quote for a group that is frozen, or that there is none of
@@ -12,9 +12,10 @@ The band is BAND out of a million of the mark to each side, at least MIN_BAND st
 that for the other side; far behind the market it may rest.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
-from netfeed.book.execution import MAX_CLIENT_ID, Cause, Flag
+from netfeed.book.execution import MAX_CLIENT_ID, MAX_QUOTES, Cause, Flag, Quote
 from netfeed.proto.bucket import TokenBucket
 from netfeed.sim.exchange_orders import Live
 from netfeed.sim.exchange_trading import Trading
@@ -96,6 +97,13 @@ class Rules:
         if known is None:
             return Cause.PROTECTION, "mmp_group_not_found"
         return (Cause.PROTECTION, "mmp_frozen") if known.frozen else None
+
+    def quotes(self, quotes: Sequence[Quote]) -> Refusal | None:
+        """Refuse a mass quote with too many quotes, or with two of one instrument."""
+        if len(quotes) > MAX_QUOTES:
+            return Cause.LIMIT, "too_many_quotes"
+        twice = len({one.instrument for one in quotes}) < len(quotes)
+        return (Cause.DUPLICATE, "duplicate_instrument") if twice else None
 
     def count(self, account: str) -> Refusal | None:
         """Refuse an order beyond the limit."""

@@ -267,14 +267,14 @@ class Trading:
     def _cut(self, outcome: Outcome, live: Live, left: int) -> None:
         """Leave a reduce-only order only so much."""
         if not left:
-            self.leave(outcome, live, Cause.OTHER, "reduce_only")
+            self.leave(outcome, live, Cause.QUANTITY, "reduce_only")
             return
         market = self.markets[live.instrument]
         if live.id in market.orders:
             outcome.told += market.shrink(live.id, left)
         live.quantity = live.filled + left
         told = Amended(
-            live.client_id, live.instrument, live.id, live.price, live.quantity, live.filled, not live.queued,
+            live.client_id, live.instrument, live.id, live.price, live.quantity, live.filled, True,
             outcome.at_ns,
         )  # fmt: skip
         outcome.report(live, told)
