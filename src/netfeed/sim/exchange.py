@@ -58,6 +58,7 @@ class Exchange:
         self.trading = Trading(markets, rates or Rates())
         self.log = log if log is not None else Log()
         self._desk = Desk(self.trading, Rules(self.trading), bump_ns)
+        self._expiry_ns = self._next_expiry()
 
     # -- who may trade
 
@@ -166,8 +167,7 @@ class Exchange:
 
     # -- inside
 
-    @property
-    def _expiry_ns(self) -> int:
+    def _next_expiry(self) -> int:
         terms = self.trading.ledger.terms.values()
         ended = self.trading.ledger.ended
         return min((of.expiry_ns for of in terms if of.expiry_ns is not None and of.id not in ended), default=NEVER)
@@ -177,6 +177,7 @@ class Exchange:
         outcome, at = Outcome(now), self.deadline
         if self._expiry_ns == at:
             expire(self.trading, outcome, at)
+            self._expiry_ns = self._next_expiry()
             return self._end(outcome, None, 0, "expire")
         if self._desk.deadline == at:
             self._desk.release(outcome)

@@ -89,10 +89,10 @@ class Settings:
             raise MisuseError("a venue has an instrument")
 
 
-def starbase_venue(settings: Settings | None = None) -> "Venue":
-    """Make a Starbase venue."""
+def starbase_venue(settings: Settings | None = None, floor: StarbaseFloor | None = None) -> "Venue":
+    """Make a Starbase venue, with the order flow of its seed unless it is given another `floor`."""
     settings = settings or Settings()
-    floor = StarbaseFloor(settings.seed, count=settings.instruments, mean_gap_ns=_S // settings.rate)
+    floor = floor or StarbaseFloor(settings.seed, count=settings.instruments, mean_gap_ns=_S // settings.rate)
     outbox = Outbox(settings.max_queued)
     beat_ns = settings.heartbeat_ns or 5 * _S
     a, b = settings.payloads
@@ -289,6 +289,11 @@ class Venue:
     def is_up(self) -> bool:
         """Say whether the venue is open, or has ended its session and still answers."""
         return self._open_ns == NEVER
+
+    @property
+    def publishes(self) -> bool:
+        """Say whether `publish` is taken: the venue is open, and its session has not ended."""
+        return self.is_up and not self._ended
 
     @property
     def idle(self) -> bool:
