@@ -53,8 +53,8 @@ def _fails(trading: Trading, account: str, currency: str) -> bool:
     held = ledger.accounts[account]
     if account == FUND or not any(holding.quantity for holding in held.holdings.values()):
         return False
-    need = maintenance(held, ledger.terms, trading.marks, trading.index, trading.rates, currency)
-    return ledger.equity(account, trading.marks, currency) < need
+    need = maintenance(held, ledger, trading.valued, currency)
+    return ledger.equity(account, trading.valued.units, currency) < need
 
 
 def _close(trading: Trading, outcome: Outcome, account: str, currency: str) -> None:

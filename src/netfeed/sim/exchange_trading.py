@@ -24,7 +24,7 @@ from netfeed.machine import NEVER
 from netfeed.sim.exchange_match import Plan, SelfMatch, capacity, plan
 from netfeed.sim.exchange_orders import Live, Orders
 from netfeed.sim.ledger import Ledger
-from netfeed.sim.margin import Exposure, Rates
+from netfeed.sim.margin import Exposure, Marks, Rates
 from netfeed.sim.matching import BID, Resting
 from netfeed.sim.protection import Group, Limits, Sizes
 from netfeed.sim.protection_sizes import sizes
@@ -90,7 +90,6 @@ class Trading:
         self.groups: dict[tuple[str, int], Group] = {}
         self.rates = rates
         self.index = INDEXES[INDEX][1]
-        self.marks: dict[int, int] = {}
         self._order, self._sort, self._match = _FIRST_ORDER, _FIRST_SORT, _FIRST_MATCH
         self.move(self.index)
 
@@ -102,7 +101,7 @@ class Trading:
 
     def exposure(self, account: str) -> Exposure:
         """Give what an account has and needs, all its orders included."""
-        made = Exposure(self.ledger.accounts[account], self.ledger, self.marks, self.index, self.rates)
+        made = Exposure(self.ledger.accounts[account], self.ledger, self.valued)
         for live in self.orders.of(account):
             made.add(live.instrument, live.side, live.price, live.left)
         return made
@@ -123,6 +122,7 @@ class Trading:
         """Let the index be at another price, and all marks with it."""
         self.index = index
         self.marks = {number: market.instrument.fair(index) for number, market in self.markets.items()}
+        self.valued = Marks(self.ledger.terms, self.marks, index, self.rates)
 
     def next_order(self) -> int:
         """Give an order id that was never given before."""

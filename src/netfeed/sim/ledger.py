@@ -115,17 +115,17 @@ class Ledger:
         _add(self.accounts[FUND].cash, currency, -owed)
         return owed
 
-    def equity(self, name: str, marks: Mapping[int, int], currency: str) -> int:
+    def equity(self, name: str, units: Mapping[int, int], currency: str) -> int:
         """Give what an account is worth: cash, gains that are not paid yet, options. Units: 1e-24.
 
-        `marks`: a price of every instrument that it holds.
+        `units`: what a unit of every instrument that it holds is worth.
         """
         account = self.accounts[name]
         worth = account.cash.get(currency, 0)
         for instrument, holding in account.holdings.items():
             terms = self.terms[instrument]
             if holding.quantity and terms.currency == currency:
-                worth += holding.quantity * terms.unit(marks[instrument]) - (holding.basis if terms.margined else 0)
+                worth += holding.quantity * units[instrument] - (holding.basis if terms.margined else 0)
         return worth
 
     def check(self) -> list[str]:

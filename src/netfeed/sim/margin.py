@@ -56,18 +56,40 @@ class Open:
             self.ask_loss += max(-loss, 0) * quantity
 
 
-def requirement(terms: Terms, quantity: int, mark: int, index: int, rates: Rates, *, keep: bool) -> int:
-    """Give what a position needs, to be taken or, with `keep`, to be kept."""
-    size = abs(quantity) * terms.notional(mark if terms.margined else index)
-    if terms.margined:
-        return size * (rates.maintenance if keep else rates.initial) // MILLION
-    if not terms.is_option or quantity >= 0:
-        return 0
-    if keep:
-        return size * rates.kept // MILLION
+def shares(terms: Terms, index: int, rates: Rates) -> tuple[int, int]:
+    """Give how much of its notional a position needs: to be taken, and to be kept; a long option needs nothing."""
+    if not terms.is_option:
+        return rates.initial, rates.maintenance
     out = index - terms.strike if terms.payoff is Payoff.PUT else terms.strike - index
-    share = max(rates.short - max(out, 0) * MILLION // index, rates.least)
-    return size * share // MILLION
+    return max(rates.short - max(out, 0) * MILLION // index, rates.least), rates.kept
+
+
+class Marks:
+    """The prices of all instruments at one moment, and what follows from them: worked out once, asked for often."""
+
+    def __init__(self, terms: Mapping[int, Terms], prices: Mapping[int, int], index: int, rates: Rates) -> None:
+        self.prices, self.index = prices, index
+        self.units = {number: of.unit(prices[number]) for number, of in terms.items()}
+        self._terms = terms
+        self._worths: dict[tuple[int, int], int] = {}
+        self._needs: dict[int, tuple[int, int]] = {}
+        for number, of in terms.items():
+            notional = of.notional(prices[number] if of.margined else index)
+            initial, kept = shares(of, index, rates)
+            self._needs[number] = (notional * initial, notional * kept)
+
+    def need(self, instrument: int, quantity: int, *, keep: bool) -> int:
+        """Give what a position needs, to be taken or, with `keep`, to be kept."""
+        if quantity >= 0 and not self._terms[instrument].margined:
+            return 0
+        return abs(quantity) * self._needs[instrument][keep] // MILLION
+
+    def loss(self, instrument: int, price: int) -> int:
+        """Give how much more a unit is worth at a price than at the mark."""
+        worth = self._worths.get((instrument, price))
+        if worth is None:
+            worth = self._worths[instrument, price] = self._terms[instrument].unit(price)
+        return worth - self.units[instrument]
 
 
 class Exposure:
@@ -76,17 +98,17 @@ class Exposure:
     Orders are added and taken away to find out what would be; the account itself is only read.
     """
 
-    def __init__(self, account: Account, ledger: Ledger, marks: Mapping[int, int], index: int, rates: Rates) -> None:
-        self._account, self._terms = account, ledger.terms
-        self._ledger, self._marks, self._index, self._rates = ledger, marks, index, rates
+    def __init__(self, account: Account, ledger: Ledger, marks: Marks) -> None:
+        self._account, self._ledger, self._marks = account, ledger, marks
         self._open: dict[int, Open] = {}
         self._needs: dict[int, int] = {}
 
     def add(self, instrument: int, side: int, price: int, quantity: int) -> None:
         """Count an order that rests or shall, or, with a negative quantity, one that is to leave."""
-        terms = self._terms[instrument]
-        loss = terms.unit(price) - terms.unit(self._marks[instrument])
-        self._open.setdefault(instrument, Open()).add(side, quantity, loss)
+        rest = self._open.get(instrument)
+        if rest is None:
+            rest = self._open[instrument] = Open()
+        rest.add(side, quantity, self._marks.loss(instrument, price))
         self._needs.pop(instrument, None)
 
     def reach(self, instrument: int, side: int) -> int:
@@ -96,28 +118,26 @@ class Exposure:
 
     def needs(self, currency: str) -> int:
         """Give what the account must have."""
-        for instrument in dict.fromkeys([*self._account.holdings, *self._open]):
+        for instrument in (*self._account.holdings, *self._open):
             if instrument not in self._needs:
                 self._needs[instrument] = self._need(instrument)
-        return sum(need for instrument, need in self._needs.items() if self._terms[instrument].currency == currency)
+        terms = self._ledger.terms
+        return sum(need for instrument, need in self._needs.items() if terms[instrument].currency == currency)
 
     def equity(self, currency: str) -> int:
         """Give what the account has."""
-        return self._ledger.equity(self._account.name, self._marks, currency)
+        return self._ledger.equity(self._account.name, self._marks.units, currency)
 
     def _need(self, instrument: int) -> int:
-        terms, rest = self._terms[instrument], self._open.get(instrument, Open())
-        held, mark = self._account.quantity(instrument), self._marks[instrument]
+        held, rest = self._account.quantity(instrument), self._open.get(instrument, Open())
         ways = ((held, 0), (held + rest.bids, rest.bid_loss), (held - rest.asks, rest.ask_loss))
-        return max(requirement(terms, q, mark, self._index, self._rates, keep=False) + loss for q, loss in ways)
+        return max(self._marks.need(instrument, quantity, keep=False) + loss for quantity, loss in ways)
 
 
-def maintenance(
-    account: Account, terms: Mapping[int, Terms], marks: Mapping[int, int], index: int, rates: Rates, currency: str
-) -> int:
+def maintenance(account: Account, ledger: Ledger, marks: Marks, currency: str) -> int:
     """Give what an account must have to keep what it holds."""
     return sum(
-        requirement(terms[instrument], holding.quantity, marks[instrument], index, rates, keep=True)
+        marks.need(instrument, holding.quantity, keep=True)
         for instrument, holding in account.holdings.items()
-        if terms[instrument].currency == currency and holding.quantity
+        if ledger.terms[instrument].currency == currency
     )
