@@ -77,7 +77,8 @@ class Terms:
         if not quantity or not worth:
             return None
         number, one = self._scaled(1, 1) * quantity, _power(-self.price_exponent)
-        return abs(number * one // worth if self.margined and self.inverse else worth * one // number)
+        above, below = (number * one, worth) if self.margined and self.inverse else (worth * one, number)
+        return (2 * abs(above) + abs(below)) // (2 * abs(below))
 
     def _scaled(self, above: int, below: int) -> int:
         """Give so much for a unit of quantity, rounded to the nearest."""
