@@ -25,8 +25,8 @@ GATEWAY: Final = -1
 """The way by which they come; no client of a test has it."""
 INFORMED: Final = "informed"
 FLOW: Final = (("rest", 44), ("change", 14), ("leave", 20), ("take", 14), ("move", 8))
-DEPTH: Final = 14
-"""About so many orders rest on a side."""
+LEAST, DEPTH = 6, 14
+"""About so many orders rest on a side: where there are fewer, one comes; where there are more, one leaves."""
 EDGE: Final = 2
 _LOOKS: Final = 6
 """At so many instruments the informed one looks before a move."""
@@ -65,6 +65,9 @@ class Crowd:
         market = self._markets[self.below(len(self._markets))]
         if market.halted:
             return []
+        for side in (BID, ASK):
+            if market.book.depth(side) < LEAST:
+                return self._rest(market, side, now)
         actions: dict[str, Callable[[Market, int], list[Outcome]]] = {
             "rest": self.rest, "change": self.change, "leave": self.leave, "take": self.take, "move": self.move,
         }  # fmt: skip

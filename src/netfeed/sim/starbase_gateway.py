@@ -6,8 +6,8 @@
 
 A key is one connection at a time. What is reported is kept in the journal of its session, whether it is connected or
 not, so that the next connection can ask for it: a report that is `lost` here is one that was numbered and not sent, and
-shows as a gap. A gateway that `forget`s begins its journals anew, and a client that logs on with its old numbers must
-reset, and find out by other means what is true.
+shows as a gap; one that comes twice says of itself that it was resent. A gateway that `forget`s begins its journals
+anew, and a client that logs on with its old numbers must reset, and find out by other means what is true.
 
 Source: `proto.starbase_orders_server`; who may log on, one connection for a key, is this venue's own.
 """
@@ -33,6 +33,7 @@ from netfeed.sim.exchange import Exchange
 from netfeed.sim.order_faults import NONE, Judge, OrderFaults
 from netfeed.sim.order_gateway import ASKS
 from netfeed.sim.switchboard import Switchboard
+from netfeed.wire import starbase_orders as wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,8 @@ class StarbaseGateway:
         """Put what the server has said in the way out, behind what waits there."""
         due = max(due, connection.out[-1][0] if connection.out else 0)
         for frame in connection.server.transmit():
-            connection.out.extend([(due, frame)] * copies)
+            connection.out.append((due, frame))
+            connection.out.extend([(due, wire.resent(frame))] * (copies - 1))
 
     def _of(self, account: str) -> _Connection | None:
         return next((one for one in self._connections.values() if one.account == account), None)
