@@ -40,7 +40,7 @@ class Crowd:
     """The traders; `count` of them act at random."""
 
     def __init__(
-        self, exchange: Exchange, seed: int, *, count: int = 3, informed: bool = True, fees: Fees | None = None
+        self, exchange: Exchange, seed: int, *, count: int = 10, informed: bool = True, fees: Fees | None = None
     ) -> None:
         self.exchange = exchange
         self.names = [f"crowd-{number}" for number in range(1, count + 1)]

@@ -12,7 +12,7 @@ from netfeed.book.execution import Accepted, Filled, Quoted, QuoteState, Request
 from netfeed.sim.exchange_trading import Delivery, Outcome
 from netfeed.sim.starbase_market import Told
 
-MAX_STEPS: Final = 1_000_000
+MAX_STEPS: Final = 200_000
 
 
 class Step(NamedTuple):

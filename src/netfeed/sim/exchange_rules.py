@@ -25,6 +25,8 @@ from netfeed.sim.starbase_chain import Instrument
 
 BAND: Final = 100_000
 MIN_BAND: Final = 20
+MAX_USED: Final = 1_000_000
+"""So many client ids of an account are remembered; an older one would be taken again."""
 MAX_LOTS: Final = 1_000_000
 """The largest order."""
 
@@ -44,7 +46,7 @@ class Rules:
 
     def __init__(self, trading: Trading) -> None:
         self._trading = trading
-        self._used: dict[str, set[int]] = {}
+        self._used: dict[str, dict[int, None]] = {}
         self._buckets: dict[str, TokenBucket] = {}
 
     def meter(self, account: str, now: int) -> Refusal | None:
@@ -58,12 +60,14 @@ class Rules:
 
     def name(self, account: str, client_id: int) -> Refusal | None:
         """Take note of a client id; refuse one that was used before, or is none."""
-        used = self._used.setdefault(account, set())
+        used = self._used.setdefault(account, {})
         if client_id in used:
             return Cause.DUPLICATE, "duplicate_client_order_id"
         if not 0 < client_id <= MAX_CLIENT_ID:
             return Cause.OTHER, "invalid_client_order_id"
-        used.add(client_id)
+        used[client_id] = None
+        if len(used) > MAX_USED:
+            del used[next(iter(used))]
         return None
 
     def market(self, instrument: int) -> Refusal | None:
