@@ -56,7 +56,7 @@ from tests.feed import toy_laws
 from tests.feed.packets import BUILD
 from tests.feed.plain_talk import Plain
 from tests.picture import fingerprint, picture, weight
-from tests.proto import opposite, websocket_peers
+from tests.proto import opposite, order_laws, websocket_peers
 from tests.sim import pasts
 
 
@@ -502,6 +502,10 @@ MACHINES = [
     Law("soupbintcp client", soup_client, FROM_SERVER, is_closed=soup_over),
     Law("soupbintcp server", soup_server, FROM_CLIENT, is_closed=soup_over),
     Law("soupbintcp server at login", lambda: soupbintcp.Server(0), LOGIN, is_closed=soup_over),
+    *[
+        Law(name, make, packet, is_closed=lambda one: one.is_closed, bound=2**23)
+        for name, make, packet in order_laws.MACHINES
+    ],
     Law("http client", http_client, from_http_server, is_closed=lambda client: client.is_closed),
     Law("http server", lambda: http.Server(0), from_http_client, is_closed=lambda server: server.is_closed),
     Law("http server that answers", Answering, from_http_client, is_closed=lambda one: one.server.is_closed),

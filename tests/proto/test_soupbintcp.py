@@ -1,12 +1,17 @@
 """SoupBinTCP, client and server: bytes in; events, bytes and the deadline out; time is a number."""
 
+from itertools import accumulate, pairwise
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from netfeed.errors import MisuseError
 from netfeed.machine import NEVER, StreamMachine
 from netfeed.proto import soupbintcp as soup
 from netfeed.proto.soupbintcp import Client, Server, State, Timing
 from netfeed.proto.soupbintcp_conversation import MAX_QUEUED
+from netfeed.proto.soupbintcp_pieces import Pieces
 from netfeed.proto.soupbintcp_state import CLIENT, SERVER
 from netfeed.wire import soupbintcp as wire
 
@@ -285,3 +290,16 @@ def test_a_server_gives_an_account_too() -> None:
     server = serving()
     assert server.statistics().bytes_in == 49
     assert server.end(4) == [soup.Closed("the peer closed")]
+
+
+@given(lengths=st.lists(st.integers(0, 300), max_size=6), cuts=st.lists(st.integers(0, 1800), max_size=6))
+def test_a_stream_is_cut_behind_each_packet(lengths: list[int], cuts: list[int]) -> None:
+    data = b"".join(length.to_bytes(2, "big") + b"S" * length for length in lengths) + b"\0"
+    ends = {sum(2 + one for one in lengths[:count]) for count in range(1, len(lengths) + 1)}
+    places = sorted({0, *(cut for cut in cuts if cut < len(data)), len(data)})
+    pieces = Pieces()
+    told = [bytes(piece) for start, stop in pairwise(places) for piece in pieces.of(data[start:stop])]
+    assert b"".join(told) == data
+    seen = set(accumulate(len(piece) for piece in told))
+    assert ends <= seen | {0}
+    assert seen <= ends | set(places)

@@ -18,7 +18,7 @@ from netfeed.wire.starbase_codes import MessageType
 
 MAX_MESSAGES: Final = 20_000
 MAX_BYTES: Final = 2**20
-"""What a venue keeps of one session's reports: minutes of a busy market maker, and less than may wait to be sent."""
+"""What a venue keeps of one session's reports: minutes of a busy market maker."""
 
 
 class Journal:

@@ -11,7 +11,7 @@ nothing is.
 
 **Nothing is ever sent twice.** When the venue asks for messages of ours again, all that it gets is a GapFill: an order
 whose fate is unknown may have been executed, and sent again it would be a second one. Besides, a price of a moment ago
-is not one that anybody wants now. `NotResent` says which requests of this connection they were. A lost connection is
+is not one that anybody wants now. `NotResent` says which requests they were. A lost connection is
 `Down`, and every request without an answer uncertain; the next connection with the same `past` asks the venue for what
 it said meanwhile, so that most of it is told after all, once.
 
@@ -186,8 +186,8 @@ class Client:
 
     def not_resent(self, first: int, last: int) -> list[Any]:
         """Say which requests the venue never heard of."""
-        known = sorted({self.past.asked[one].client_id for one in self.past.asked if first <= one <= last})
-        return [NotResent(first, last, tuple(known))]
+        known = [(one.ask, one.client_id) for number, one in self.past.asked.items() if first <= number <= last]
+        return [NotResent(first, last, tuple(dict.fromkeys(known)))]
 
     def _confirmed(self, body: Any) -> list[Any]:
         if body.schemaVersion != wire.VERSION:

@@ -68,7 +68,7 @@ class Server:
     ) -> None:
         self._listed = listed
         self.past = VenuePast()
-        self._logon: Any = None
+        self._logon = (0, False, False)  # its number, whether all begins anew, whether orders are cancelled
         self._talk = Talk(
             session, State.START, MessageType.LOGON, ACCEPTS, self.past.journal, timing or Timing(), now, epoch_ns
         )
@@ -81,17 +81,17 @@ class Server:
         Raises: MisuseError unless a logon waits for an answer.
         """
         self._talk.command(frozenset({State.JUDGING}), "accept", now)
-        header, body = self._logon
-        if body.resetSeqNum:
+        number, reset, cancels = self._logon
+        if reset:
             past.reset()
-        journal, number = past.journal, header.sequenceNumber
+        journal = past.journal
         if not 0 <= number - journal.next_in <= MAX_GAP:
             reason = f"number {number} where {journal.next_in} was due: log on with a reset, and reconcile"
             self._talk.send(MessageType.LOGGED_OUT, reason=reason)
             self._talk.doom(reason)
             return
         self.past, self._talk.journal = past, journal
-        self._talk.cancels = bool(body.cancelOnDisconnect)
+        self._talk.cancels = cancels
         self._talk.hold(number)
         self._talk.send(
             MessageType.LOGON_CONF, heartbeatIntervalSeconds=self._talk.timing.heartbeat_s, schemaVersion=wire.VERSION
@@ -191,9 +191,10 @@ class Server:
     def _asked_in(self, header: Any, body: Any) -> list[Any]:
         if body.schemaVersion != wire.VERSION:
             return self._talk.fail(f"version {body.schemaVersion} of the schema is not known here, {wire.VERSION} is")
-        self._logon = (header, body._replace(secret=""))
+        reset, cancels = bool(body.resetSeqNum), bool(body.cancelOnDisconnect)
+        self._logon = (header.sequenceNumber, reset, cancels)
         self._talk.enter(State.JUDGING)
-        return [LogonRequested(body.clientId, body.secret, bool(body.resetSeqNum), bool(body.cancelOnDisconnect))]
+        return [LogonRequested(body.clientId, body.secret, reset, cancels)]
 
     def _reject(self, header: Any, reason: int, details: str) -> list[Any]:
         told = self._talk.puzzled(details)

@@ -48,7 +48,10 @@ SIDES_BACK: Final = {code: side for side, code in SIDES.items()}
 
 
 class Asked(NamedTuple):
-    """One message that asks: its type, its fields but for the correlation id, and what it is a part of."""
+    """One message that asks: its type, its fields but for the correlation id, and what it is a part of.
+
+    `instruments` are those of a part of a MassQuote, none where it is whole.
+    """
 
     message: MessageType
     fields: dict[str, Any]
@@ -133,7 +136,8 @@ def _quotes(request: MassQuote, listed: Instruments, self_match_id: int, flags: 
             "selfMatchPreventionId": self_match_id, "flags": int(request.reset and not first),
             "quotes": [_quote(one, listed.ours(one.instrument), bits) for one in part],
         }  # fmt: skip
-        yield Asked(MessageType.MASS_QUOTE, fields, request.client_id, Ask.QUOTE, tuple(one.instrument for one in part))
+        named = tuple(one.instrument for one in part) if len(request.quotes) > MAX_QUOTES else ()
+        yield Asked(MessageType.MASS_QUOTE, fields, request.client_id, Ask.QUOTE, named)
 
 
 def _quote(quote: Quote, terms: Terms, bits: int) -> dict[str, Any]:

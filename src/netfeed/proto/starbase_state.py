@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from netfeed.book.execution import Ask
 from netfeed.errors import MisuseError
 
 SECOND: Final = 1_000_000_000
@@ -30,7 +31,7 @@ MAX_GAP: Final = 100_000
 MAX_HELD: Final = 4096
 MAX_HELD_BYTES: Final = 2**18
 """What came after a gap and waits for it. A venue says so much in seconds, and a resend takes less."""
-MAX_QUEUED: Final = 2**21
+MAX_QUEUED: Final = 2**18
 """More undrained output than this means that nobody drains, or that the peer does not read. Units: bytes."""
 MAX_TEXT: Final = 200
 
@@ -95,12 +96,12 @@ class Missing:
 class NotResent:
     """The peer misses messages of ours with these numbers. They were not sent again and never will be.
 
-    `client_ids` are the requests among them that were sent on this connection: nobody has acted on them.
+    `requests` are those among them, as far as they are remembered: the venue has not heard of them.
     """
 
     first: int
     last: int
-    client_ids: tuple[int, ...]
+    requests: tuple[tuple[Ask, int], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ Invariant: however a stream is cut up, the same is told. `next_in` moves past a 
 looked at, or when the peer said that there is none, and then no further than to what was asked for.
 
 Bounds: less than one frame of what is incomplete; MAX_HELD messages and MAX_HELD_BYTES behind a gap of at most MAX_GAP
-numbers; MAX_QUEUED bytes that nobody drained, after which the session is over.
+numbers; MAX_QUEUED bytes that nobody drained, and once more what a journal keeps, after which the session is over.
 """
 
 from typing import Any, Final, Protocol
@@ -287,9 +287,9 @@ class Talk:
             return self.fail(
                 f"reports up to number {self.journal.forgotten} are not kept any more: log on with a reset"
             )
+        if not self.has_room:
+            return self.fail("more is asked for than is read")
         for frame in frames:
-            if not self.has_room:
-                return self.fail("more is asked for than is read")
             self._put(frame)
         return side.not_resent(first, last)
 
