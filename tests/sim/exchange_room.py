@@ -54,8 +54,8 @@ class Room:
         request = New(self.next, instrument, side, price, quantity, force, flags)
         return self.mine(account, self.exchange.new(account, request, self.now, gateway))
 
-    def amend(self, account: str, client_id: int, steps: int, quantity: int) -> list[Any]:
-        request = Amend(client_id, PERPETUAL, self.mark + steps * HALF, quantity)
+    def amend(self, account: str, client_id: int, steps: int, quantity: int, flags: Flag = NONE) -> list[Any]:
+        request = Amend(client_id, PERPETUAL, self.mark + steps * HALF, quantity, flags)
         return self.mine(account, self.exchange.amend(account, request, self.now))
 
     def cancel(self, account: str, client_id: int) -> list[Any]:

@@ -137,7 +137,8 @@ class World:
             live = mine[self.below(len(mine))]
             quantity = self.quantity(live.instrument) if kind < 6 else max(live.quantity - self.lot(live.instrument), 1)
             price = live.price if kind >= 5 else self.price(live.instrument, live.side)
-            return Amend(live.client_id, live.instrument, price, quantity)
+            flags = live.flags if self.below(4) else FLAGS[self.below(len(FLAGS))]
+            return Amend(live.client_id, live.instrument, price, quantity, flags)
         if kind < 13 and mine:
             live = mine[self.below(len(mine))]
             return Cancel(live.client_id, live.instrument)

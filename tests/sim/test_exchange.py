@@ -165,6 +165,16 @@ def test_an_amend_counts_what_was_filled_and_may_take() -> None:
     assert why(room.amend("ann", 1, 0, 90)) == (Cause.NOT_FOUND, "order_not_found")
 
 
+def test_an_amend_says_anew_whether_the_order_is_post_only() -> None:
+    room = Room("ann", "bob")
+    room.new("bob", SELL, 2, 10)
+    room.new("ann", BUY, 0, 10, Flag.POST_ONLY)
+    (amended,) = room.amend("ann", 2, 5, 20, Flag.POST_ONLY)
+    assert (amended.price, amended.rests) == (room.mark + HALF, True)
+    assert why(room.amend("ann", 2, 5, 20, Flag.POST_ONLY_REJECT)) == (Cause.POST_ONLY, "post_only_reject")
+    assert kinds(room.amend("ann", 2, 5, 20)) == ["Amended", "Filled"]
+
+
 def test_cancel_and_cancel_all() -> None:
     room = Room("ann", "bob")
     for side, steps in ((BUY, -1), (BUY, -2), (SELL, 4)):

@@ -29,6 +29,7 @@ from netfeed.errors import MisuseError
 from netfeed.proto.starbase_orders import Client
 from netfeed.proto.starbase_past import ClientPast
 from netfeed.proto.starbase_state import Missing
+from netfeed.sim.draws import Draws
 from netfeed.sim.exchange_check import check
 from netfeed.sim.exchange_trading import Permit
 from netfeed.sim.faults import RATE
@@ -144,7 +145,7 @@ def test_quotes_and_their_protection_go_over_the_wire() -> None:
     assert [(one.group, one.why) for one in mm.of(Tripped)] == [(3, "quantity")]
     assert {one.cause for one in mm.of(Canceled)} == {Cause.PROTECTION}
     (refused,) = mm.ask(Quotes(10, 3, (quote,)))
-    assert (refused.cause, refused.instruments) == (Cause.PROTECTION, (PERPETUAL,))
+    assert (type(refused), refused.cause) == (Rejected, Cause.PROTECTION)
     freed, quoted = mm.ask(Quotes(11, 3, (quote,), reset=True))
     assert (freed.group, quoted.client_id) == (3, 11)
 
@@ -262,3 +263,42 @@ def test_bytes_that_are_none_end_one_connection_and_no_other() -> None:
     assert (len(mm.of(Down)), bob.of(Down), wires.room.queue(BUY)) == (1, [], [])
     wires.a.receive(b"x", wires.now, 77)
     assert isinstance(bob.new(1, BUY, -1)[0], Accepted)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_becomes_of_connections_every_fill_is_told_once(seed: int) -> None:
+    wires, past, told = Wires(), ClientPast(), []
+    draws = iter((Draws(seed).words(2_000) >> 32).tolist())
+    wires.a.faults = OrderFaults(lost=RATE // 8, duplicate=RATE // 8, delay_ns=1_000_000, jitter_ns=5_000_000)
+    bob = wires.peer(wires.b, "bob").log_on("bob")
+    mm = wires.peer(wires.a, "mm", past).log_on("mm")
+    for number in range(1, 160):
+        kind = next(draws) * 20 >> 32
+        if kind == 0:
+            wires.a.kill_after(1)
+        elif kind == 1:
+            wires.a.kill(wires.now)
+        if mm.client.is_closed:
+            wires.a.revive()
+            told += mm.told
+            mm = wires.peer(wires.a, "mm", past).log_on("mm")
+        wires.wait(3_000_000)
+        side = BUY if next(draws) >> 31 else SELL
+        try:
+            mm.new(number, side, 0, 20, flags=Flag.KEEP if kind % 2 else Flag(0))
+        except MisuseError:  # not up yet: what is missing was asked for
+            wires.wait(20_000_000)
+        bob.new(number, SELL if side == BUY else BUY, 0, 10, time_in_force=TimeInForce.IOC)
+    wires.a.faults = OrderFaults()
+    wires.a.kill(wires.now)
+    wires.pump()
+    wires.a.revive()
+    last = wires.peer(wires.a, "mm", past).log_on("mm")
+    wires.wait(S)
+    told += mm.told + last.told
+    known = [(one.match_id, one.side, one.quantity) for one in told if isinstance(one, Filled)]
+    truth = [one.report for one in wires.room.exchange.log.reports("mm") if isinstance(one.report, Filled)]
+    assert sorted(known) == sorted((one.match_id, one.side, one.quantity) for one in truth)
+    assert len(known) > 20
+    assert last.of(Up)
+    assert check(wires.room.exchange.trading) == []

@@ -101,7 +101,9 @@ class Crowd:
             price, quantity = self._passive(market, live.side), live.quantity
         else:
             price, quantity = live.price, live.filled + market.instrument.lot
-        return [self._ask(name, Amend(live.client_id, live.instrument, price, quantity), now)] if price else []
+        return (
+            [self._ask(name, Amend(live.client_id, live.instrument, price, quantity, live.flags), now)] if price else []
+        )
 
     def leave(self, market: Market, now: int) -> list[Outcome]:
         """Cancel an order."""

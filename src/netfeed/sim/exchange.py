@@ -14,6 +14,7 @@ Rules, where venues differ:
   came: its fills, or its end, are told. An amend that would take is done, and answered, after the same time. Quotes and
   passive orders never wait.
 * The answer to a request comes first, then the fills and the end of its own order, then what became of others.
+* An amend says anew whether the order is post-only, as on Starbase: one that does not say it may take.
 * Less quantity at the same price keeps an order's place; a new price or more quantity takes another.
 * A quote that is refused pulls the one before: a price that its owner did not confirm is never left behind.
 * The venue's own orders (liquidation) have the client id 0.

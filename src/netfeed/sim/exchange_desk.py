@@ -186,7 +186,8 @@ class Desk:
             self._amend_known(outcome, live, request)
 
     def _amend_known(self, outcome: Outcome, live: Live, request: Amend, *, waited: bool = False) -> None:
-        wanted = replace(live, price=request.price, quantity=request.quantity)
+        flags = (live.flags & ~_PASSIVE) | (request.flags & _PASSIVE)
+        wanted = replace(live, price=request.price, quantity=request.quantity, flags=flags)
         refusal = self._judge_amend(live, wanted)
         if refusal:
             _refuse(outcome, live.account, live.gateway, request, refusal)
@@ -194,6 +195,7 @@ class Desk:
             self._wait(outcome, _Waiting(live, request))
         else:
             first = len(outcome.deliveries)
+            live.flags = wanted.flags
             self._trading.change(outcome, live, wanted.price, wanted.left)
             told = Amended(
                 live.client_id, live.instrument, live.id, live.price, live.quantity, live.filled,
