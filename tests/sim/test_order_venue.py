@@ -15,6 +15,8 @@ from netfeed.sim.order_venue import ORDERS_A, ORDERS_B, order_venue
 from netfeed.sim.starbase_gateway import Key, listed
 from netfeed.sim.terms import MONEY
 from netfeed.sim.venue import Settings
+from netfeed.sim.venue_events import Answered
+from netfeed.wire import starbase
 from tests.sim import starbase_reader as reader
 from tests.sim.exchange_room import BUY, PERPETUAL, SELL
 
@@ -47,14 +49,14 @@ class World:
     def pump(self) -> None:
         for data in self.client.transmit():
             self.venue.receive(data, self.now, ORDERS_A)
-        for data in self.venue.transmit(ORDERS_A, self.now):
+        for data in self.venue.transmit(ORDERS_A):
             self.told += self.client.receive(data, self.now)
-        for packet in self.venue.transmit(LINE_A, self.now):
+        for packet in self.venue.transmit(LINE_A):
             self.packets.append(packet)
             for message in messages(packet):
                 reader.apply(self.orders, message)
         for port in range(1, 8):
-            self.venue.transmit(port, self.now)
+            self.venue.transmit(port)
 
     def log_on(self) -> "World":
         assert self.venue.connect(ORDERS_A, self.now)
@@ -140,7 +142,7 @@ def test_the_same_seed_and_the_same_requests_are_the_same_packets() -> None:
 
 def test_orders_that_rest_are_told_again_when_the_feed_comes_back() -> None:
     world = World().run(20 * MS).log_on()
-    world.venue.venue.restart(world.now, 30 * MS)
+    world.venue.restart(world.now, 30 * MS)
     world.orders.clear()
     mark = world.venue.exchange.trading.marks[PERPETUAL]
     (accepted,) = world.send(New(1, PERPETUAL, BUY, mark - mark % 500_000_000 - 500_000_000 * 40, 30))
@@ -148,6 +150,15 @@ def test_orders_that_rest_are_told_again_when_the_feed_comes_back() -> None:
     world.run(60 * MS)
     assert accepted.order_id in world.orders
     assert world.orders == world.truth()
+
+
+def test_lost_messages_of_the_feed_can_be_asked_for_as_of_any_venue() -> None:
+    world = World().run(20 * MS)
+    request = starbase.encode(starbase.TemplateId.RETRANSMIT_REQUEST, flags=3, beginSeqNum=3, messageCount=2)
+    asked = starbase.encode_packet(9, [request], channel_id=3, type=0, sending_time=0)
+    assert list(world.venue.receive(asked, world.now, 4)) == [Answered(4, 3, 2)]
+    (answer,) = world.venue.transmit(4)
+    assert int.from_bytes(answer[8:16], "little") == 3
 
 
 def test_a_gateway_dies_and_its_orders_leave_the_feed_while_the_other_takes_clients() -> None:

@@ -95,7 +95,7 @@ class Wires:
                 for data in one.client.transmit():
                     busy = True
                     one.gateway.receive(data, self.now, one.port)
-                for data in one.gateway.transmit(one.port, self.now):
+                for data in one.gateway.transmit(one.port):
                     busy = True
                     one.told += one.client.receive(data, self.now)
                 if not one.gateway.is_open(one.port) and not one.client.is_closed:
@@ -248,7 +248,7 @@ def test_a_client_that_falls_silent_loses_its_orders() -> None:
     while wires.a.is_open(mm.port):
         wires.now = wires.a.deadline
         wires.a.wake(wires.now)
-        wires.a.transmit(mm.port, wires.now)
+        wires.a.transmit(mm.port)
     assert wires.room.queue(BUY) == []
     with pytest.raises(MisuseError, match="one request"):
         wires.a.kill_after(0)

@@ -2,10 +2,11 @@
 
     venue = order_venue(Settings(seed=7), [Key("mm", secret)])
     venue.exchange.join("mm", Permit(...), deposit)
-    venue.connect(ORDERS_A, now), receive(data, now, ORDERS_A), transmit(ORDERS_A, now)
+    venue.connect(ORDERS_A, now); venue.receive(data, now, ORDERS_A); venue.transmit(ORDERS_A)
 
-It keeps the contract of `netfeed.machine` with the ports of `Venue` and those of the gateways: 64 connections each.
-What an account does is published at once; what the crowd does reaches the accounts in the same step.
+It is a `Venue` with more ports, 64 connections on each gateway, and can stand wherever one can: behind faulty lines
+(`WiredVenue`), or telling its books as JSON-RPC. What an account does is published at once; what the crowd does reaches
+the accounts in the same step.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,8 +17,9 @@ from netfeed.proto.starbase_state import Timing
 from netfeed.sim.exchange import Exchange
 from netfeed.sim.exchange_floor import ExchangeFloor
 from netfeed.sim.starbase_gateway import Key, StarbaseGateway
-from netfeed.sim.venue import Settings, Venue, starbase_venue
+from netfeed.sim.venue import Settings, Venue, starbase_parts
 from netfeed.sim.venue_events import Event
+from netfeed.sim.venue_ports import GLIMPSE
 
 ORDERS_A: Final = 2000
 """The first connection to gateway A; the next ones count up."""
@@ -34,29 +36,33 @@ def order_venue(
         settings.seed, count=settings.instruments, mean_gap_ns=_S // settings.rate, wall_ns=settings.wall_ns,
         bump_ns=bump_ns, informed=informed,
     )  # fmt: skip
-    return OrderVenue(starbase_venue(settings, floor), floor, list(keys), timing)
+    return OrderVenue(settings, floor, list(keys), timing)
 
 
-class OrderVenue:
-    """The venue. `gateways` A and B may be killed, `venue` driven, `exchange` joined by accounts and read."""
+class OrderVenue(Venue):
+    """The venue. `order_gateways` A and B may be killed, `exchange` joined by accounts and read."""
 
-    def __init__(self, venue: Venue, floor: ExchangeFloor, keys: Sequence[Key], timing: Timing | None) -> None:
-        self.venue = venue
-        self.floor = floor
-        seed = venue.settings.seed
-        self.gateways = [StarbaseGateway(floor.board, n, keys, seed=seed + n, timing=timing) for n in (0, 1)]
+    def __init__(self, settings: Settings, floor: ExchangeFloor, keys: Sequence[Key], timing: Timing | None) -> None:
+        super().__init__("starbase", settings, floor, **starbase_parts(settings, floor))
+        self.board = floor.board
+        self.keys = {key.client_id: key for key in keys}
+        self.order_gateways = [
+            StarbaseGateway(floor.board, number, keys, seed=settings.seed + number, timing=timing) for number in (0, 1)
+        ]
+        self._owned = floor
 
     @property
     def exchange(self) -> Exchange:
         """Give the exchange: the truth."""
-        return self.floor.exchange
+        return self._owned.exchange
 
     # -- the contract
 
     @property
     def deadline(self) -> int:
         """Say when something is due. Units: monotonic ns."""
-        return min(self.venue.deadline, self.floor.board.deadline, *(one.deadline for one in self.gateways))
+        due = min(super().deadline, self.board.deadline, *(one.deadline for one in self.order_gateways))
+        return min(due, self._last_ns) if self.board.transactions else due
 
     def connect(self, port: int, now: int) -> bool:
         """Take note that a client has connected to a gateway; False turns it away."""
@@ -65,40 +71,42 @@ class OrderVenue:
     def receive(self, data: Buffer, now: int, port: int = 0) -> Sequence[Event]:
         """Take what a client says: of orders, or any other that the venue listens to."""
         if not ORDERS_A <= port < _END:
-            return self.venue.receive(data, now, port)
+            return super().receive(data, now, port)
+        self._last_ns = max(self._last_ns, now)
         self._gateway(port).receive(data, now, port)
-        self._publish(now)
+        self.tell(now)
         return []
 
-    def end(self, now: int, port: int) -> None:
-        """Take note that a client of a gateway closed."""
+    def end(self, now: int, port: int = GLIMPSE) -> Sequence[Event]:
+        """Take note that a client closed."""
+        if not ORDERS_A <= port < _END:
+            return super().end(now, port)
         self._gateway(port).end(port, now)
-        self._publish(now)
+        self.tell(now)
+        return []
 
     def wake(self, now: int) -> Sequence[Event]:
         """Do what is due, of the exchange, the gateways and the feed."""
-        self.floor.board.wake(now)
-        for gateway in self.gateways:
+        self.board.wake(now)
+        for gateway in self.order_gateways:
             gateway.wake(now)
-        self._publish(now)
-        return self.venue.wake(now)
+        self.tell(now)
+        return super().wake(now)
 
-    def transmit(self, port: int, now: int) -> list[bytes]:
+    def transmit(self, port: int = 0) -> list[bytes]:
         """Drain a port."""
-        if ORDERS_A <= port < _END:
-            return self._gateway(port).transmit(port, now)
-        return self.venue.transmit(port)
+        return self._gateway(port).transmit(port) if ORDERS_A <= port < _END else super().transmit(port)
 
     def kill(self, gateway: int, now: int, *, forget: bool = False) -> None:
         """Let a gateway die: 0 for A, 1 for B."""
-        self.gateways[gateway].kill(now, forget=forget)
-        self._publish(now)
+        self.order_gateways[gateway].kill(now, forget=forget)
+        self.tell(now)
+
+    def tell(self, now: int) -> None:
+        """Tell the feed what accounts did; while it is down nobody is told, and the orders are told when it opens."""
+        for transaction in self._owned.waiting(self.wall(now)):
+            if self.publishes:
+                self.publish(transaction, now)
 
     def _gateway(self, port: int) -> StarbaseGateway:
-        return self.gateways[port >= ORDERS_B]
-
-    def _publish(self, now: int) -> None:
-        """Tell the feed what accounts did; while it is down nobody is told, and the orders are told when it opens."""
-        for transaction in self.floor.waiting(self.venue.wall(now)):
-            if self.venue.publishes:
-                self.venue.publish(transaction, now)
+        return self.order_gateways[port >= ORDERS_B]

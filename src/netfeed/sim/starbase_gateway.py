@@ -1,7 +1,7 @@
 """A gateway of a simulated exchange that speaks Starbase: order sessions byte by byte, and the faults of a gateway.
 
     gateway.open(port, now)                   a client has connected
-    gateway.receive(data, now, port)          what it says; transmit(port, now) drains what is due for it
+    gateway.receive(data, now, port)          what it says; transmit(port) drains what is due for it
     gateway.kill(now, forget=True)            all connections end without a word, and the journals are gone
 
 A key is one connection at a time. What is reported is kept in the journal of its session, whether it is connected or
@@ -46,11 +46,17 @@ class Key:
 
 @dataclass(slots=True)
 class _Connection:
-    """A connection, who it is, and what waits to leave: when, and the bytes."""
+    """A connection, who it is, what waits to leave: when, and the bytes; and what is `ready` to."""
 
     server: Server
     account: str | None = None
     out: deque[tuple[int, bytes]] = field(default_factory=deque)
+    ready: list[bytes] = field(default_factory=list)
+
+    def release(self, now: int) -> None:
+        """Let leave what is due."""
+        while self.out and self.out[0][0] <= now:
+            self.ready.append(self.out.popleft()[1])
 
 
 def listed(exchange: Exchange) -> Instruments:
@@ -115,12 +121,13 @@ class StarbaseGateway:
             self._meet(port, connection, connection.server.end(now), now)
             self._connections.pop(port, None)
 
-    def transmit(self, port: int, now: int) -> list[bytes]:
-        """Drain what is due on a connection."""
-        connection, taken = self._connections.get(port), []
-        while connection is not None and connection.out and connection.out[0][0] <= now:
-            taken.append(connection.out.popleft()[1])
-        if connection is not None and connection.server.is_closed and not connection.out:
+    def transmit(self, port: int) -> list[bytes]:
+        """Drain a connection."""
+        connection = self._connections.get(port)
+        if connection is None:
+            return []
+        taken, connection.ready = connection.ready, []
+        if connection.server.is_closed and not connection.out:
             del self._connections[port]
         return taken
 
@@ -134,6 +141,7 @@ class StarbaseGateway:
     def wake(self, now: int) -> None:
         """Act on deadlines that have passed: signs of life, and peers that give none."""
         for port, connection in list(self._connections.items()):
+            connection.release(now)
             if connection.server.deadline <= now:
                 self._meet(port, connection, connection.server.wake(now), now)
 
@@ -173,7 +181,7 @@ class StarbaseGateway:
             return
         self.counts["duplicated"] += len(reports) * (copies - 1)
         connection.server.report(reports, now)
-        self._pump(connection, now + delay_ns, copies)
+        self._pump(connection, now, copies, delay_ns)
 
     # -- inside
 
@@ -216,12 +224,13 @@ class StarbaseGateway:
         if self._lives == 0:
             self.kill(now)
 
-    def _pump(self, connection: _Connection, due: int, copies: int = 1) -> None:
+    def _pump(self, connection: _Connection, now: int, copies: int = 1, delay_ns: int = 0) -> None:
         """Put what the server has said in the way out, behind what waits there."""
-        due = max(due, connection.out[-1][0] if connection.out else 0)
+        due = max(now + delay_ns, connection.out[-1][0] if connection.out else 0)
         for frame in connection.server.transmit():
             connection.out.append((due, frame))
             connection.out.extend([(due, wire.resent(frame))] * (copies - 1))
+        connection.release(now)
 
     def _of(self, account: str) -> _Connection | None:
         return next((one for one in self._connections.values() if one.account == account), None)

@@ -19,7 +19,7 @@ Leaves out: faults of the lines (`link`), which stand between this machine and t
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from netfeed.book.digest import digest
 from netfeed.errors import MisuseError
@@ -89,10 +89,15 @@ class Settings:
             raise MisuseError("a venue has an instrument")
 
 
-def starbase_venue(settings: Settings | None = None, floor: StarbaseFloor | None = None) -> "Venue":
-    """Make a Starbase venue, with the order flow of its seed unless it is given another `floor`."""
+def starbase_venue(settings: Settings | None = None) -> "Venue":
+    """Make a Starbase venue."""
     settings = settings or Settings()
-    floor = floor or StarbaseFloor(settings.seed, count=settings.instruments, mean_gap_ns=_S // settings.rate)
+    floor = StarbaseFloor(settings.seed, count=settings.instruments, mean_gap_ns=_S // settings.rate)
+    return Venue("starbase", settings, floor, **starbase_parts(settings, floor))
+
+
+def starbase_parts(settings: Settings, floor: StarbaseFloor) -> dict[str, Any]:
+    """Make what a Starbase venue has around its floor: lines, snapshots, retransmit servers."""
     outbox = Outbox(settings.max_queued)
     beat_ns = settings.heartbeat_ns or 5 * _S
     a, b = settings.payloads
@@ -106,7 +111,7 @@ def starbase_venue(settings: Settings | None = None, floor: StarbaseFloor | None
     )  # fmt: skip
     cycle = SnapshotCycle(floor, copies, cycle_ns=settings.cycle_ns, lag_ns=settings.lag_ns, seed=settings.seed + 1)
     server = StarbaseRetransmitter(lines, outbox, settings.channel_id)
-    return Venue("starbase", settings, floor, lines, server, outbox, copies=copies, cycle=cycle)
+    return {"lines": lines, "server": server, "outbox": outbox, "copies": copies, "cycle": cycle}
 
 
 def itch_venue(settings: Settings | None = None) -> "Venue":
