@@ -302,3 +302,13 @@ def test_whatever_becomes_of_connections_every_fill_is_told_once(seed: int) -> N
     assert len(known) > 20
     assert last.of(Up)
     assert check(wires.room.exchange.trading) == []
+
+
+def test_a_logon_with_nonsense_behind_it_lets_nobody_in() -> None:
+    wires = Wires()
+    peer = wires.peer(wires.a, "mm")
+    peer.client.logon("mm", "secret-of-mm", wires.now)
+    wires.a.receive(b"".join(peer.client.transmit()) + b"\xff" * 64, wires.now, peer.port)
+    wires.pump()
+    assert peer.of(Up) == []
+    assert wires.peer(wires.a, "mm").log_on("mm").of(Up) == [Up(2)]

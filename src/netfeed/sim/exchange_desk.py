@@ -61,10 +61,6 @@ class Desk:
         self._trading, self._rules, self._bump_ns = trading, rules, bump_ns
         self._waiting: list[tuple[int, int, _Waiting]] = []
         self._waited = 0
-        self._takes: dict[type[Request], Callable[..., None]] = {
-            New: self._new, Amend: self._amend, Cancel: self._cancel, CancelAll: self._cancel_all,
-            MassQuote: self._mass_quote, List: self._list,
-        }  # fmt: skip
 
     def take(self, outcome: Outcome, account: str, gateway: int, request: Request) -> None:
         """Take a request."""
@@ -72,7 +68,7 @@ class Desk:
         if refusal:
             _refuse(outcome, account, gateway, request, refusal)
         else:
-            self._takes[type(request)](outcome, account, gateway, request)
+            _TAKES[type(request)](self, outcome, account, gateway, request)
 
     def listed(self, account: str, now: int | None, session: int) -> Listed:
         """Give what `Listed` says of an account."""
@@ -250,6 +246,12 @@ class Desk:
     def _wait(self, outcome: Outcome, waiting: _Waiting) -> None:
         self._waited += 1
         heappush(self._waiting, (outcome.at_ns + self._bump_ns, self._waited, waiting))
+
+
+_TAKES: Final[dict[type[Request], Callable[..., None]]] = {
+    New: Desk._new, Amend: Desk._amend, Cancel: Desk._cancel, CancelAll: Desk._cancel_all,
+    MassQuote: Desk._mass_quote, List: Desk._list,
+}  # fmt: skip
 
 
 def _refuse(outcome: Outcome, account: str, gateway: int, request: Request, refusal: Refusal) -> None:

@@ -34,18 +34,14 @@ class OrderMethods:
     def __init__(self, board: Switchboard) -> None:
         self._board = board
         self._asked = 0
-        self._methods: Mapping[str, Callable[[str, int], Any]] = {
-            "private/get_open_orders": self._open_orders, "private/get_positions": self._positions,
-            "private/cancel_all": self._cancel_all,
-        }  # fmt: skip
 
     def knows(self, method: str) -> bool:
         """Say whether a method is one of these."""
-        return method in self._methods
+        return method in _TABLE
 
     def call(self, account: str, method: str, now: int) -> Any:
         """Do what an account asks and give the result."""
-        return self._methods[method](account, now)
+        return _TABLE[method](self, account, now)
 
     def _open_orders(self, account: str, now: int) -> Any:
         return [self._order(live) for live in self._board.exchange.trading.orders.of(account)]
@@ -82,3 +78,9 @@ class OrderMethods:
         outcome = self._board.exchange.request(account, CancelAll(self._asked), self._board.wall_ns + now, GATEWAY)
         self._board.route(outcome, now)
         return sum(isinstance(one.report, Canceled) for one in outcome.deliveries)
+
+
+_TABLE: Final[Mapping[str, Callable[[OrderMethods, str, int], Any]]] = {
+    "private/get_open_orders": OrderMethods._open_orders, "private/get_positions": OrderMethods._positions,
+    "private/cancel_all": OrderMethods._cancel_all,
+}  # fmt: skip

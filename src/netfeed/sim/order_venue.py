@@ -86,12 +86,15 @@ class OrderVenue(Venue):
         return []
 
     def wake(self, now: int) -> Sequence[Event]:
-        """Do what is due, of the exchange, the gateways and the feed."""
-        self.board.wake(now)
-        for gateway in self.order_gateways:
-            gateway.wake(now)
-        self.tell(now)
-        return super().wake(now)
+        """Do what is due, of the exchange, the gateways and the feed; what the crowd did late may be due already."""
+        events: list[Event] = []
+        while self.deadline <= now:
+            self.board.wake(now)
+            for gateway in self.order_gateways:
+                gateway.wake(now)
+            self.tell(now)
+            events += super().wake(now)
+        return events
 
     def transmit(self, port: int = 0) -> list[bytes]:
         """Drain a port."""

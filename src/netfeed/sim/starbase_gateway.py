@@ -27,7 +27,7 @@ from netfeed.errors import MisuseError
 from netfeed.machine import NEVER, Buffer
 from netfeed.proto.starbase_orders_server import Server, report_to
 from netfeed.proto.starbase_past import VenuePast
-from netfeed.proto.starbase_state import LogonRequested, Timing
+from netfeed.proto.starbase_state import LogonRequested, State, Timing
 from netfeed.proto.starbase_terms import Instruments, Terms
 from netfeed.sim.exchange import Exchange
 from netfeed.sim.order_faults import NONE, Judge, OrderFaults
@@ -202,6 +202,8 @@ class StarbaseGateway:
                 self._ask(connection, connection.account, event, now)
 
     def _log_on(self, connection: _Connection, asked: LogonRequested, now: int) -> None:
+        if connection.server.state is not State.JUDGING:
+            return  # what it said behind its logon has ended the connection already
         key = self._keys.get(asked.client_id)
         if key is None or key.secret != asked.secret:
             connection.server.refuse("unknown client id or secret", now)
