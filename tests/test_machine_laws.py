@@ -76,6 +76,7 @@ class Law:
     `packet` draws what a peer may send: mostly sense, some of it nonsense. `bound` is what the whole machine may weigh,
     in bytes. `is_closed` where a machine can close. `joined` gives the events of a stream without how it was cut up,
     where a machine hands on bytes as they come. `entropy` where it draws some itself: its state is then not compared.
+    `endless` is how a long packet begins.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Law:
     is_closed: Callable[[Any], bool] | None = None
     joined: Callable[[Sequence[Any]], list[Any]] = list
     entropy: bool = False
+    endless: bytes = b"\xff\xff"
 
     def steps(self, random: Random, count: int) -> list[Step]:
         """Draw a conversation."""
@@ -504,7 +506,7 @@ MACHINES = [
     Law("soupbintcp server", soup_server, FROM_CLIENT, is_closed=soup_over),
     Law("soupbintcp server at login", lambda: soupbintcp.Server(0), LOGIN, is_closed=soup_over),
     *[
-        Law(name, make, packet, is_closed=lambda one: one.is_closed, bound=2**23)
+        Law(name, make, packet, is_closed=lambda one: one.is_closed, bound=2**23, endless=order_laws.endless(name))
         for name, make, packet in order_laws.MACHINES
     ],
     Law("http client", http_client, from_http_server, is_closed=lambda client: client.is_closed),
@@ -672,7 +674,7 @@ def test_bounded(law: Law) -> None:
             machine = law.make()
         data = damaged(law.packet(random), random)
         if law in STREAMS and turn % 2:
-            data = b"\xff\xff" + law.packet(random)[2:3] + bytes(1000)  # a long packet that never ends
+            data = law.endless + law.packet(random)[2:3] + bytes(1000)  # a long packet that never ends
         now += random.randrange(1000)
         machine.receive(data, now, random.choice(law.ports))
         if turn % 500 == 499:

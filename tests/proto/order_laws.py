@@ -4,13 +4,16 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from netfeed.book.execution import Amend, Cancel, CancelAll, MassQuote, Quote
+from netfeed.book.execution import Amend, Cancel, CancelAll, List, MassQuote, New, Quote
+from netfeed.book.level import Side
 from netfeed.proto.ouch_orders import Client as OuchClient
 from netfeed.proto.ouch_server import Server as OuchServer
 from netfeed.proto.ouch_server import VenuePast as OuchPast
 from netfeed.proto.starbase_orders import Client
 from netfeed.proto.starbase_orders_server import Server
 from netfeed.proto.starbase_past import VenuePast
+from netfeed.venues.deribit_order_words import Listing, Terms
+from netfeed.venues.deribit_orders import Session
 from netfeed.wire import ouch
 from netfeed.wire import soupbintcp as soup
 from netfeed.wire import starbase_orders as starbase
@@ -178,6 +181,97 @@ def from_ouch_stranger(random: Random) -> bytes:
     return soup.encode(random.choice(packets))
 
 
+# --- Deribit
+
+
+class Framed:
+    """A machine over messages as one over a stream: each message has its length before it."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.waits = bytearray()
+
+    @property
+    def is_closed(self) -> bool:
+        return self.session.is_closed
+
+    @property
+    def deadline(self) -> int:
+        return self.session.deadline
+
+    def receive(self, data: Any, now: int, port: int = 0) -> list[Any]:
+        told: list[Any] = []
+        self.waits += b"" if self.is_closed else data
+        while len(self.waits) >= 2 and len(self.waits) >= 2 + int.from_bytes(self.waits[:2], "big"):
+            size = 2 + int.from_bytes(self.waits[:2], "big")
+            message = bytes(self.waits[2:size])
+            del self.waits[:size]
+            told += self.session.receive(message, now)
+        if self.is_closed:
+            self.waits.clear()
+        return told
+
+    def wake(self, now: int) -> list[Any]:
+        return list(self.session.wake(now))
+
+    def end(self, now: int) -> list[Any]:
+        return list(self.session.lost(now))
+
+    def transmit(self, port: int = 0) -> list[bytes]:
+        return self.session.transmit()
+
+
+DERIBIT = Listing([Terms(0, "BTC-PERPETUAL", -1, 0), Terms(1, "BTC-C", -4, -1)])
+
+
+def deribit_at_logon() -> Framed:
+    """Give a session that has said who it is."""
+    session = Session(1, DERIBIT, 0, groups={3: ("mm", "btc_usd")})
+    session.logon("id", lambda data: "signature", "nonce", 0)
+    return Framed(session)
+
+
+def deribit_session() -> Framed:
+    """Give a session that is up and has asked for things."""
+    framed = deribit_at_logon()
+    results = ["{}", '"ok"', '"ok"', '["user.changes.any.any.raw","user.mmp_trigger.btc_usd"]']
+    for number, result in enumerate(results, 1):
+        framed.session.receive(f'{{"id":{number},"result":{result}}}'.encode(), 0)
+    requests: list[Any] = [
+        New(7, 0, Side.BID, 437_005, 50), Amend(7, 0, 437_000, 60), Cancel(7, 0), CancelAll(9),
+        MassQuote(8, 3, (Quote(1, 400, 10, None, 0),)), List(10),
+    ]  # fmt: skip
+    for request in requests:
+        framed.session.send(request, 0)
+    return framed
+
+
+def from_deribit(random: Random) -> bytes:
+    """Draw what the venue may say."""
+    state = random.choice(["open", "open", "filled", "cancelled"])
+    order = (
+        f'{{"order_id":"{random.randrange(4)}","instrument_name":"{random.choice(["BTC-PERPETUAL", "X"])}",'
+        f'"direction":"buy","order_state":"{state}","amount":50,"filled_amount":0,"price":{random.randrange(3)}.5,'
+        f'"label":"{random.choice(["7", "11", "x"])}","last_update_timestamp":{random.randrange(9)}}}'
+    )
+    trade = (
+        f'{{"trade_id":"{random.randrange(9)}","order_id":"{random.randrange(4)}","instrument_name":"BTC-PERPETUAL",'
+        f'"direction":"buy","price":1.5,"amount":1,"fee":0.00001,"liquidity":"M","label":"7"}}'
+    )
+    number = random.randrange(1, 14)
+    message = random.choice([
+        f'{{"id":{number},"result":{{"order":{order},"trades":[{trade}]}}}}', f'{{"id":{number},"result":{order}}}',
+        f'{{"id":{number},"result":3}}', f'{{"id":{number},"result":[]}}', f'{{"id":{number},"result":"ok"}}',
+        f'{{"id":{number},"error":{{"code":{random.choice([10028, 11044])},"message":"no"}}}}',
+        *[f'{{"method":"subscription","params":{{"channel":"user.changes.any.any.raw",'
+          f'"data":{{"orders":[{order}],"trades":[{trade}]}}}}}}'] * 12,
+        '{"method":"heartbeat","params":{"type":"test_request"}}',
+        '{"method":"subscription","params":{"channel":"user.mmp_trigger.btc_usd",'
+        '"data":{"index_name":"btc_usd","frozen_until":0,"mmp_group":"mm"}}}',
+    ]).encode()  # fmt: skip
+    return len(message).to_bytes(2, "big") + message
+
+
 MACHINES: list[tuple[str, Callable[[], Any], Callable[[Random], bytes]]] = [
     ("starbase orders client", starbase_client, from_starbase_venue),
     ("starbase orders client at logon", starbase_at_logon, from_starbase_venue),
@@ -186,5 +280,12 @@ MACHINES: list[tuple[str, Callable[[], Any], Callable[[Random], bytes]]] = [
     ("ouch orders client", ouch_client, from_ouch_venue),
     ("ouch orders client at login", ouch_at_login, from_ouch_venue),
     ("ouch orders server", ouch_server, from_ouch_client),
+    ("deribit orders", deribit_session, from_deribit),
+    ("deribit orders at logon", deribit_at_logon, from_deribit),
     ("ouch orders server at login", lambda: OuchServer(1, ouch_pair.LISTED, 0), from_ouch_stranger),
 ]
+
+
+def endless(name: str) -> bytes:
+    """Give how a long packet of a machine begins."""
+    return b"\xdb\x00\xf8\xff" if name.startswith("starbase") else b"\xff\xff"

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 from netfeed.errors import MisuseError, WireError
 from netfeed.wire import ouch
+from netfeed.wire import soupbintcp as soup
 from netfeed.wire.ouch import Tag, Way
+from tests.data import recording
+from tests.wire.nasdaq_samples import payloads
 
 SIZES = {
     "O": 47, "U": 40, "X": 9, "M": 10, "Q": 1, "C": 17, "D": 9, "E": 9,
@@ -126,3 +129,25 @@ def test_any_bytes_are_a_message_or_an_error(data: bytes, way_kind: tuple[Way, s
     except WireError:
         return
     assert message.kind == kind
+
+
+REAL = [
+    ("EnterOrderMessage", Way.IN, "O", {"side": "T", "quantity": 225, "symbol": "CVLT", "clordid": "H8FUB8IV"}),
+    ("CancelOrderMessage", Way.IN, "X", {"quantity": 0}),
+    ("OrderAcceptedMessage", Way.OUT, "A", {"side": "B", "symbol": "ADBE", "order_state": "L"}),
+    ("CanceledMessage", Way.OUT, "C", {"quantity": 40, "reason": "U"}),
+]
+
+
+@pytest.mark.parametrize(("name", "way", "kind", "wanted"), REAL, ids=[one[0] for one in REAL])
+def test_a_real_message(name: str, way: Way, kind: str, wanted: dict[str, Any]) -> None:
+    (data,) = payloads(recording(f"nasdaq_packets/ouch50/{name}.pcap"))
+    step = soup.decode(data)
+    assert step is not None
+    assert isinstance(step[0], soup.SequencedData | soup.UnsequencedData)
+    raw = step[0].message
+    message = ouch.decode(way, raw)
+    fields = message.fields._asdict()
+    assert fields.pop("message_type") == kind
+    assert ouch.encode(way, kind, message.tags, **fields) == raw
+    assert {key: fields[key] for key in wanted} == wanted

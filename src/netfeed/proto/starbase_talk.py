@@ -163,12 +163,13 @@ class Talk:
             return self.fail(f"message {kind} has no place while {self.state.value}")
         stranger = kind == MessageType.LOGGED_OUT and number != self.journal.next_in
         if self.state is State.START or stranger:  # neither knows yet, or any more, which numbers are right
-            return self._meant(frame, side)
+            return self._meant(header, frame, side)
         if number < self.journal.next_in:
             return self._old(header)
         if number > self.journal.next_in:
             return self._ahead(header, frame, side)
-        return self._take(frame, side) + self._release(side)
+        told = self._take(header, frame, side)
+        return told + self._release(side) if self._held or self.state is State.RECOVERING else told
 
     def _in_place(self, kind: int) -> bool:
         if self.state in _LIVES:
@@ -198,19 +199,18 @@ class Talk:
         at_once = header.messageTypeId in AT_ONCE
         self._held[number] = None if at_once else frame
         self._held_bytes += 0 if at_once else len(frame)
-        return (self._meant(frame, side) if at_once else []) + self.ask()
+        return (self._meant(header, frame, side) if at_once else []) + self.ask()
 
-    def _take(self, frame: bytes, side: SideOfTalk) -> Told:
+    def _take(self, header: Any, frame: bytes, side: SideOfTalk) -> Told:
         """Look at the message that is due."""
         self.journal.next_in += 1
-        return self._meant(frame, side)
+        return self._meant(header, frame, side)
 
-    def _meant(self, frame: bytes, side: SideOfTalk) -> Told:
-        header = wire.HEADER.decode(frame)
+    def _meant(self, header: Any, frame: bytes, side: SideOfTalk) -> Told:
         try:
             if header.messageTypeId not in self._accepts:
                 raise WireError("message", offset=4, found=header.messageTypeId, wanted="one of the other side's")
-            header, body = wire.decode(frame)
+            body = wire.decode_body(header, frame)
         except WireError as error:
             return side.misread(header, error)
         match header.messageTypeId:
@@ -261,7 +261,7 @@ class Talk:
                 self.journal.next_in += 1
             else:
                 self._held_bytes -= len(frame)
-                events += self._take(frame, side)
+                events += self._take(wire.HEADER.decode(frame), frame, side)
         if self._asked_to and self.journal.next_in > self._asked_to:
             self._asked_to = 0
         return events + (self.ask() if self._held else self.settle())

@@ -59,7 +59,7 @@ class Codec(NamedTuple):
     """How one type stands in a struct: its codes, how many values they give, and the ways in and out.
 
     `read` takes the one value, or the slice of values when `width` is not 1; None hands the value on as it is.
-    `write(None)` gives the null, or zeros where the type has none.
+    `write(None)` gives the null, or zeros where the type has none. `number`: a value that is there is written as it is.
     """
 
     codes: str
@@ -67,6 +67,7 @@ class Codec(NamedTuple):
     read: Callable[[Any], Any] | None
     write: Callable[[Any], tuple[Any, ...]]
     nullable: bool
+    number: bool = False
 
 
 class Slot(NamedTuple):
@@ -161,6 +162,7 @@ class Block:
         self.least = max((slot.end for slot in self.slots if slot.codec.width and not slot.since), default=0)
         self._newest = max((slot.since for slot in self.slots), default=0)
         self._flat = all(slot.codec.width == 1 for slot in self.slots)
+        self._writes = [(slot.name, slot.codec.number, slot) for slot in self.slots]
         self._reads = [(index, slot.codec.read) for index, slot in enumerate(self.slots) if slot.codec.read]
 
     def read(self, data: Buffer, offset: int, length: int, version: int) -> list[Any]:
@@ -187,7 +189,13 @@ class Block:
 
         Raises: MisuseError when a required field is missing or a value does not fit.
         """
-        raw = [part for slot in self.slots for part in slot.write(self.name, values.get(slot.name))]
+        raw: list[Any] = []
+        for name, number, slot in self._writes:
+            value = values.get(name)
+            if number and value is not None:
+                raw.append(value)
+            else:
+                raw += slot.write(self.name, value)
         try:
             return self._struct.pack(*raw)
         except (struct.error, OverflowError) as error:
@@ -222,12 +230,12 @@ def _padding(length: int, name: str, field: str) -> str:
 
 def _number(code: str, null: int | float | None) -> Codec:
     if null is None:
-        return Codec(code, 1, None, lambda value: (0 if value is None else value,), False)
+        return Codec(code, 1, None, lambda value: (0 if value is None else value,), False, True)
     if null != null:  # NaN equals nothing, not even itself
         read: Callable[[Any], Any] = lambda value: value if value == value else None  # noqa: E731
     else:
         read = lambda value: None if value == null else value  # noqa: E731
-    return Codec(code, 1, read, lambda value: (null if value is None else value,), True)
+    return Codec(code, 1, read, lambda value: (null if value is None else value,), True, True)
 
 
 def _text(length: int, optional: bool) -> Codec:
@@ -256,6 +264,7 @@ def _composite(name: str, members: Sequence[tuple[str, Codec]], optional: bool) 
     for member, codec in members:
         slots.append(Slot(member, width, 0, 0, codec))
         width += codec.width
+    numbers = all(codec.number for _, codec in members)
 
     def read(raw: Any) -> Any:
         values = [slot.read((raw,) if width == 1 else raw) for slot in slots]
@@ -264,6 +273,8 @@ def _composite(name: str, members: Sequence[tuple[str, Codec]], optional: bool) 
     def write(value: Any) -> tuple[Any, ...]:
         if value is None:
             return tuple(part for slot in slots for part in slot.codec.write(None))
+        if numbers and type(value) is tuple and len(value) == width and None not in value:
+            return value
         if not isinstance(value, Sequence) or len(value) != len(slots):
             raise MisuseError(f"{name} has {len(slots)} members, not {value!r}")
         return tuple(part for slot, item in zip(slots, value, strict=True) for part in slot.write(name, item))

@@ -305,6 +305,11 @@ def decode(frame: Buffer) -> tuple[Any, Any]:
     size of its template, padding allowed.
     """
     header = HEADER.decode(frame)
+    return header, decode_body(header, frame)
+
+
+def decode_body(header: Any, frame: Buffer) -> Any:
+    """Decode the body of one whole frame whose header is known. Raises: as `decode`."""
     template = SCHEMA.templates.get(header.messageTypeId)
     if template is None:
         raise UnknownTemplate(
@@ -318,7 +323,7 @@ def decode(frame: Buffer) -> tuple[Any, Any]:
             found=f"{header.messageLength - end} bytes more",
             wanted=f"less than {ALIGNMENT} of padding",
         )
-    return header, body
+    return body
 
 
 def encode(
