@@ -37,6 +37,7 @@ from netfeed.proto.backoff import Backoff, State
 from netfeed.proto.bucket import TokenBucket
 from netfeed.sim.faults import RATE, Faults
 from netfeed.sim.jsonrpc_venue import JsonRpcVenue, StreamSettings
+from netfeed.sim.order_venue import OrderVenue
 from netfeed.sim.past import Past
 from netfeed.sim.past_streams import PastStreams
 from netfeed.sim.past_venue import PastVenue
@@ -57,7 +58,7 @@ from tests.feed.packets import BUILD
 from tests.feed.plain_talk import Plain
 from tests.picture import fingerprint, picture, weight
 from tests.proto import opposite, order_laws, probing, websocket_peers
-from tests.sim import pasts
+from tests.sim import order_venue_laws, pasts
 
 
 class Step(NamedTuple):
@@ -474,7 +475,7 @@ def from_discovered(random: Random) -> bytes:
 
 STREAM_PORTS = (0, 4, STREAM, *[STREAM + 2, STREAM + 3] * 3)
 JSONRPC_PORTS = (0, 4, STREAM, STREAM, STREAM + 1, STREAM + 2)
-WITH_PORTS = (WiredVenue, JsonRpcVenue, StreamVenue, PastVenue, PastStreams)
+WITH_PORTS = (OrderVenue, WiredVenue, JsonRpcVenue, StreamVenue, PastVenue, PastStreams)
 """Their `end` is that of one connection, and no stream comes in on port 0."""
 
 
@@ -539,6 +540,7 @@ MACHINES = [
     Law("gateway", toy_laws.Wired, toy_laws.from_venue, ports=range(5)),
     venue(starbase_venue),
     venue(itch_venue),
+    Law("order venue", order_venue_laws.venue, order_venue_laws.said, order_venue_laws.PORTS, bound=10**7),
     Law("jsonrpc venue", jsonrpc_venue, from_jsonrpc_client, JSONRPC_PORTS, bound=10**7),
     Law("past venue", past_venue, from_jsonrpc_client, JSONRPC_PORTS, bound=10**6),
     *[

@@ -69,11 +69,15 @@ class Credits:
 
 @dataclass(slots=True)
 class Client:
-    """One connection. `skips` and `repeats`: so many book changes are left out, or said twice, from now on."""
+    """One connection. `account`: whose orders it may ask for.
+
+    `skips` and `repeats`: so many book changes are left out, or said twice, from now on.
+    """
 
     port: int
     peer: str
     authorised: bool = False
+    account: str = ""
     refresh_token: str = ""
     topics: dict[str, Topic] = field(default_factory=dict)
     beat_ns: int = 0

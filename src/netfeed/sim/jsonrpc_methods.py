@@ -3,6 +3,7 @@
     public/  hello test get_time status set_heartbeat disable_heartbeat auth
              get_currencies get_instruments get_instrument get_order_book ticker get_last_trades_by_instrument
              get_index_price subscribe unsubscribe unsubscribe_all
+    private/ what `jsonrpc_orders` has, where orders have owners
 
 Source: docs.deribit.com (API 2.1.1). private/subscribe and its kin are those of public/ for who has authenticated.
 
@@ -19,8 +20,10 @@ from typing import Any, Final
 from netfeed.sim.jsonrpc_board import Board
 from netfeed.sim.jsonrpc_client import MAX_TOPICS, Client
 from netfeed.sim.jsonrpc_instruments import CURRENCIES, KINDS, currency, describe
+from netfeed.sim.jsonrpc_orders import OrderMethods
 from netfeed.sim.jsonrpc_text import VERSION, RefusedError, Request, number
 from netfeed.sim.starbase_chain import INDEXES
+from netfeed.sim.starbase_gateway import Key
 from netfeed.sim.stream_faults import WallClock
 from netfeed.wire.starbase import PRICE_EXPONENT
 
@@ -34,21 +37,27 @@ _MS, _S = 1_000_000, 1_000_000_000
 class Methods:
     """What can be asked. `behind`: what is to be said to a client behind the answer, by channel.
 
-    `credentials`: id and secret of who may hear raw channels, None for everybody who asks. Units:
-    `least_heartbeat_s` in seconds.
+    `credentials`: id and secret of who may hear raw channels, None for everybody who asks. `orders` and the `keys` of
+    their accounts: where orders have owners. Units: `least_heartbeat_s` in seconds.
     """
 
     def __init__(
         self, board: Board, wall: WallClock, random_bytes: Callable[[int], bytes], *,
         credentials: tuple[str, str] | None = None, least_heartbeat_s: int = 10,
+        orders: OrderMethods | None = None, keys: Mapping[str, Key] | None = None,
     ) -> None:  # fmt: skip
         self.behind: list[tuple[str, Any]] = []
         self._board, self._wall, self._random = board, wall, random_bytes
         self._credentials, self._least_s = credentials, least_heartbeat_s
+        self._orders, self._keys = orders, keys or {}
 
     def call(self, client: Client, request: Request, now: int) -> Any:
         """Do what is asked and give the result. Raises: RefusedError."""
         name = request.method
+        if self._orders is not None and self._orders.knows(name):
+            if not client.account:
+                raise RefusedError(13009)
+            return self._orders.call(client.account, name, now)
         if name in ("private/subscribe", "private/unsubscribe", "private/unsubscribe_all"):
             if not client.authorised:
                 raise RefusedError(13009)
@@ -97,6 +106,8 @@ class Methods:
         if not judge(client, params):
             raise RefusedError(13004)
         client.authorised, client.refresh_token = True, f"{_TOKEN}.{self._random(16).hex()}"
+        if grant != "refresh_token":
+            client.account = params["client_id"] if params["client_id"] in self._keys else ""
         return {
             "access_token": f"{_TOKEN}.{self._random(16).hex()}", "expires_in": TOKEN_S, "token_type": "bearer",
             "refresh_token": client.refresh_token, "scope": "connection mainaccount",
@@ -105,16 +116,23 @@ class Methods:
 
     def _knows_secret(self, client: Client, params: dict[str, Any]) -> bool:
         given = _text(params, "client_id"), _text(params, "client_secret")
-        return self._credentials is None or _same(given, self._credentials)
+        known = self._known(given[0])
+        return known is None or _same(given, known)
 
     def _knows_signature(self, client: Client, params: dict[str, Any]) -> bool:
         given = _text(params, "client_id"), _text(params, "signature")
-        if self._credentials is None:
+        known = self._known(given[0])
+        if known is None:
             return True
         signed = "\n".join(str(params.get(name, "")) for name in ("timestamp", "nonce", "data"))
-        secret = self._credentials[1].encode()
+        secret = known[1].encode()
         right = hmac.new(secret, signed.encode(*_ANY), hashlib.sha256).hexdigest()
-        return _same(given, (self._credentials[0], right))
+        return _same(given, (known[0], right))
+
+    def _known(self, client_id: str) -> tuple[str, str] | None:
+        """Give the id and the secret that a client must have; None: anybody may come, but for those who have a key."""
+        key = self._keys.get(client_id)
+        return self._credentials if key is None else (key.client_id, key.secret)
 
     def _knows_token(self, client: Client, params: dict[str, Any]) -> bool:
         return bool(client.refresh_token) and _same((_text(params, "refresh_token"), ""), (client.refresh_token, ""))

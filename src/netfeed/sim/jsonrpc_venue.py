@@ -29,8 +29,10 @@ from netfeed.sim.faults import RATE
 from netfeed.sim.jsonrpc_board import Board
 from netfeed.sim.jsonrpc_client import POOLS, Client, Credits, Pool
 from netfeed.sim.jsonrpc_methods import Methods
+from netfeed.sim.jsonrpc_orders import OrderMethods
 from netfeed.sim.jsonrpc_text import TOO_MANY_REQUESTS, RefusedError
 from netfeed.sim.jsonrpc_topics import Notice
+from netfeed.sim.order_venue import OrderVenue
 from netfeed.sim.outbox import Outbox
 from netfeed.sim.starbase_floor import StarbaseFloor
 from netfeed.sim.stream_faults import ONCE, StreamWindows, WallClock
@@ -102,6 +104,8 @@ class JsonRpcVenue:
         self._methods = Methods(
             self.board, self._wall, random_bytes, credentials=settings.credentials,
             least_heartbeat_s=settings.least_heartbeat_s,
+            orders=OrderMethods(self.venue.board) if isinstance(self.venue, OrderVenue) else None,
+            keys=self.venue.keys if isinstance(self.venue, OrderVenue) else None,
         )  # fmt: skip
         self._credits = Credits(settings.pools)
         self._outbox = Outbox(settings.max_queued)

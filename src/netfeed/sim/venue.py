@@ -19,7 +19,7 @@ Leaves out: faults of the lines (`link`), which stand between this machine and t
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from netfeed.book.digest import digest
 from netfeed.errors import MisuseError
@@ -93,6 +93,11 @@ def starbase_venue(settings: Settings | None = None) -> "Venue":
     """Make a Starbase venue."""
     settings = settings or Settings()
     floor = StarbaseFloor(settings.seed, count=settings.instruments, mean_gap_ns=_S // settings.rate)
+    return Venue("starbase", settings, floor, **starbase_parts(settings, floor))
+
+
+def starbase_parts(settings: Settings, floor: StarbaseFloor) -> dict[str, Any]:
+    """Make what a Starbase venue has around its floor: lines, snapshots, retransmit servers."""
     outbox = Outbox(settings.max_queued)
     beat_ns = settings.heartbeat_ns or 5 * _S
     a, b = settings.payloads
@@ -106,7 +111,7 @@ def starbase_venue(settings: Settings | None = None) -> "Venue":
     )  # fmt: skip
     cycle = SnapshotCycle(floor, copies, cycle_ns=settings.cycle_ns, lag_ns=settings.lag_ns, seed=settings.seed + 1)
     server = StarbaseRetransmitter(lines, outbox, settings.channel_id)
-    return Venue("starbase", settings, floor, lines, server, outbox, copies=copies, cycle=cycle)
+    return {"lines": lines, "server": server, "outbox": outbox, "copies": copies, "cycle": cycle}
 
 
 def itch_venue(settings: Settings | None = None) -> "Venue":
@@ -289,6 +294,11 @@ class Venue:
     def is_up(self) -> bool:
         """Say whether the venue is open, or has ended its session and still answers."""
         return self._open_ns == NEVER
+
+    @property
+    def publishes(self) -> bool:
+        """Say whether `publish` is taken: the venue is open, and its session has not ended."""
+        return self.is_up and not self._ended
 
     @property
     def idle(self) -> bool:
