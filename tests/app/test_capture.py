@@ -97,6 +97,21 @@ def test_a_pcap_file_with_holes_has_a_file_beside_it_that_says_so(tmp_path: Path
     assert told["interfaces"] == [{"interface": "eth0", "received": 5, "dropped": 3}]
 
 
+def test_what_is_beside_a_pcap_file_speaks_of_that_file_and_of_none_before_it(tmp_path: Path) -> None:
+    source = FrameQueue(frames=frames(2))
+    source.drops = 3
+    captured([source], plan(tmp_path / "x.pcap"))
+    captured([FrameQueue(frames=frames(2))], plan(tmp_path / "x.pcap"))
+    assert [one.name for one in tmp_path.iterdir()] == ["x.pcap"]
+
+
+def test_what_is_beside_a_pcap_file_goes_with_it(tmp_path: Path) -> None:
+    source = FrameQueue(frames=frames(500))
+    source.drops = 3
+    summary = captured([source], plan(tmp_path / "x.pcap", size=3000, keep=2))
+    assert sorted(str(one) for one in tmp_path.iterdir()) == summary["files"]
+
+
 @pytest.mark.parametrize("ending", ["pcap", "pcapng", "pcapng.zst"])
 def test_files_end_between_two_frames_and_none_is_longer_than_was_asked(tmp_path: Path, ending: str) -> None:
     wanted = frames(500)
@@ -225,6 +240,10 @@ def test_a_disk_that_is_full_leaves_a_whole_file_that_says_what_is_missing(
     if ending == "pcapng":
         assert len(found) > 10
         assert drops(path) == [200 - len(found)]
+    if ending.startswith("pcap."):
+        told = json.loads((tmp_path / f"x.{ending}.drops.json").read_text())
+        assert told["interfaces"] == [{"interface": "eth0", "received": 200, "dropped": 200 - len(found)}]
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
