@@ -202,6 +202,32 @@ def test_an_interface_that_is_down_is_told_once_and_again_when_it_is_up(tmp_path
     assert told == ["eth0 is down: nothing comes until it is up", "eth0 is up"]
 
 
+class Unread(FrameQueue):
+    """Its frames come when whoever reads the file goes."""
+
+    def __init__(self, reader: int) -> None:
+        super().__init__(frames=frames(9))
+        self._reader = reader
+
+    def write_into(self, *given, **named):
+        if self._reader >= 0:
+            os.close(self._reader)
+            self._reader = -1
+        return super().write_into(*given, **named)
+
+
+@pytest.mark.parametrize(("dropped", "code"), [(0, 0), (2, 3)])
+def test_whoever_reads_a_pipe_may_go_but_what_the_kernel_dropped_is_lost_all_the_same(
+    tmp_path: Path, dropped: int, code: int
+) -> None:
+    os.mkfifo(tmp_path / "x.pcapng")
+    source = Unread(os.open(tmp_path / "x.pcapng", os.O_RDONLY | os.O_NONBLOCK))
+    source.drops = dropped
+    summary = captured([source], plan(tmp_path / "x.pcapng"), count=None)
+    assert (summary["ended"], summary["unwritten"], summary["captured"]) == ("whoever read it has gone", 9, 0)
+    assert exit_code(summary, 0) == code
+
+
 # --- a disk that is full
 
 

@@ -64,7 +64,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-c", "--count", type=args.positive, metavar="N", help="end after so many frames")
     parser.add_argument("--duration", type=args.duration, metavar="TIME", help="end after so long, as in 10s")
     parser.add_argument(
-        "-C", "--rotate-size", type=args.buffer, metavar="SIZE", help="no file is longer, before packing"
+        "-C", "--rotate-size", type=args.length, metavar="SIZE", help="no file is longer, before packing"
     )
     parser.add_argument(
         "-G",
@@ -75,14 +75,14 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-W", "--files", type=args.positive, metavar="N", help="keep so many files, the newest")
     parser.add_argument(
-        "--queue", type=args.buffer, default=64 * 2**20, metavar="SIZE", help="of what waits to be packed (64MiB)"
+        "--queue", type=args.length, default=64 * 2**20, metavar="SIZE", help="of what waits to be packed (64MiB)"
     )
 
 
 def _add_ring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-s", "--snap", type=args.positive, metavar="BYTES", help="keep so many bytes of each frame")
     parser.add_argument(
-        "-B", "--buffer", type=args.buffer, metavar="SIZE", help="the kernel's ring, for each interface (32MiB)"
+        "-B", "--buffer", type=args.length, metavar="SIZE", help="the kernel's ring, for each interface (32MiB)"
     )
     parser.add_argument("-p", "--no-promiscuous", action="store_true", help="only what is sent to this host")
     parser.add_argument("--ignore-outgoing", action="store_true", help="not what this host sends")
@@ -102,7 +102,7 @@ def _add_ring(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the verb."""
-    from netfeed.app.capture.account import exit_code, summary_text
+    from netfeed.app.capture.account import UNREAD, exit_code, summary_text
     from netfeed.app.capture.capture import Capture, Limits
     from netfeed.app.capture.opening import described, joined, opened
     from netfeed.app.signals import Signals
@@ -121,12 +121,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
         summary = capture.run()
     view.end()
-    if arguments.write == "-" and capture.error is not None and isinstance(capture.error.__context__, BrokenPipeError):
-        raise capture.error  # whoever read us has gone, which is their right
     if arguments.json:
         print(json.dumps(summary))
     if summary["ended"].startswith("failed"):
         session.note(summary["ended"].removeprefix("failed: "))
+    elif summary["ended"] == UNREAD:
+        view.note(f"{arguments.write}: {UNREAD}")
     for line in () if arguments.quiet or arguments.json else summary_text(summary):
         print(line, file=sys.stderr)
     return exit_code(summary, stop.exit_code if stop() else session.OK)
