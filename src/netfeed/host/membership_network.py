@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from netfeed.host.members import Change, Members, Membership
+from netfeed.host.members import Change, Members, Membership, Room
 from netfeed.host.membership_events import (
     Event,
     Kind,
@@ -53,10 +53,10 @@ class _Leaving:
 class Network:
     """One network: a protocol on a VLAN, or without a tag."""
 
-    def __init__(self, protocol: Protocol, vlan: int, begun_ns: int) -> None:
+    def __init__(self, protocol: Protocol, vlan: int, begun_ns: int, room: Room) -> None:
         self.protocol, self.vlan, self.begun_ns = protocol, vlan, begun_ns
         self.name = protocol if vlan == NO_VLAN else f"{protocol} on VLAN {vlan}"
-        self.queriers, self.members = Queriers(), Members()
+        self.queriers, self.members = Queriers(), Members(room)
         self.queries = self.reports = self.leaves = 0
         self.version: int | None = None
         self.expired: dict[tuple[Address, Address], Membership] = {}
