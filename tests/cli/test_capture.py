@@ -312,7 +312,7 @@ def test_an_interface_that_is_removed_leaves_a_whole_file_and_the_reason(link: L
         link.send(PAYLOADS)
         remove(link.host, "h0")
         assert running.wait() == 1
-    assert "the interface h0 was removed" in running.said
+    assert running.said.count("the interface h0 was removed") == 1
     assert len(rows(path)) == 300
 
 
@@ -353,6 +353,7 @@ def test_as_many_groups_as_a_feed_may_have_are_captured_by_one_filter(link: Link
         link.send([b"the first one"], "233.252.0.1", 26400)
         assert running.wait() == 0
     assert [frame[42:] for _, frame in rows(path)] == [b"the last one", b"the first one"]
+    assert len(running.said) < 1000
 
 
 @pytest.mark.root

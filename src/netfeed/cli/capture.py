@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from netfeed.cli import arguments as args
@@ -32,6 +33,9 @@ FILE.drops.json.
 exit codes: 0 ok, 1 failure (disk full, interface removed), 2 usage, 3 frames were lost (also when interrupted),
 77 not permitted (needs CAP_NET_RAW), 130/143 interrupted. SIGUSR1: the counters so far, as JSON on stderr
 """
+
+_WORDS = 400
+"""How much of a filter is said: that of a feed with hundreds of groups fills a screen."""
 
 
 def add(verbs: Any) -> None:
@@ -123,7 +127,8 @@ def run(arguments: argparse.Namespace) -> int:
     view.end()
     if arguments.json:
         print(json.dumps(summary))
-    if summary["ended"].startswith("failed"):
+    told = not arguments.quiet and all(one["gone"] for one in summary["interfaces"])
+    if summary["ended"].startswith("failed") and not told:
         session.note(summary["ended"].removeprefix("failed: "))
     elif summary["ended"] == UNREAD:
         view.note(f"{arguments.write}: {UNREAD}")
@@ -150,7 +155,8 @@ class _View:
     def begin(self, sources: Any, what: "Needs") -> None:
         """Say what is captured."""
         for source, one in zip(sources, what.wanted, strict=True):
-            self.note(f"capturing on {source.interface}, stamps: {source.stamps}, filter: {one.expression or 'none'}")
+            words = textwrap.shorten(one.expression or "none", _WORDS, placeholder=" ...")
+            self.note(f"capturing on {source.interface}, stamps: {source.stamps}, filter: {words}")
 
     def tell(self, report: dict[str, Any]) -> None:
         """Say how it goes."""

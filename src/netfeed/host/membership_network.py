@@ -72,7 +72,8 @@ class Network:
     @property
     def deadline(self) -> int:
         """Give the time of the next thing to tell."""
-        leaving = min((one.at_ns for one in self._leaving.values()), default=NEVER - AFTER_LEAVE_NS) + AFTER_LEAVE_NS
+        first = next(iter(self._leaving.values()), None)
+        leaving = first.at_ns + AFTER_LEAVE_NS if first else NEVER
         return min(self.queriers.deadline, leaving, self._check_ns, self._patience_ns)
 
     def hear(self, heard: Heard, now: int) -> list[Event]:
@@ -153,13 +154,14 @@ class Network:
         return events
 
     def _leaves(self, host: Address, group: Address, now: int) -> None:
+        self._leaving.pop(group, None)  # so that they stand in the order of their times
         if len(self._leaving) < MAX_LEAVES:
             self._leaving[group] = _Leaving(host, now)
 
     def _after_leaves(self, now: int) -> list[Event]:
-        due = [(group, one) for group, one in self._leaving.items() if now >= one.at_ns + AFTER_LEAVE_NS]
         events = []
-        for group, one in due:
+        while (first := next(iter(self._leaving.items()), None)) and now >= first[1].at_ns + AFTER_LEAVE_NS:
+            group, one = first
             del self._leaving[group]
             text = f"after {one.host} left {group} " + self._followed(group, one)
             events.append(self._event(
