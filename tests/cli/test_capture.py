@@ -41,6 +41,8 @@ GROUP, PORT = "233.252.0.91", 26491
         (["-i", "lo", "-i", "any", "-w", "x.pcap"], "does not tell interfaces apart"),
         (["-i", "lo", "-i", "lo", "-w", "x.pcapng"], "stands twice"),
         (["-i", "lo", "-w", "-", "-C", "1M"], "one stream"),
+        (["-i", "any", "-w", "x.pcap", "233.252.0.1:1", "--join"], "joined, and AF_XDP reads, on one interface"),
+        (["-i", "any", "-w", "x.pcap", "--reader", "xdp"], "joined, and AF_XDP reads, on one interface"),
         (["-i", "lo", "-w", "x.pcap", "-B", "5GiB"], "less than 4 GiB in all"),
         (["-i", "lo", "-w", "-", "--json"], "one stream"),
         (["-i", "lo", "-w", "x.pcap", "-W", "3"], "-W needs -C or -G"),

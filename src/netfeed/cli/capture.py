@@ -202,6 +202,8 @@ def _needs(arguments: argparse.Namespace) -> "Needs":
         return found
     if not arguments.interface:
         raise ConfigurationError("which interface? Name it with -i, all of them with -i any, a feed's with --feed")
+    if "any" in arguments.interface and (arguments.join or arguments.reader == "xdp"):
+        raise ConfigurationError("-i any: groups are joined, and AF_XDP reads, on one interface: name it")
     if len(set(arguments.interface)) < len(arguments.interface):
         raise ConfigurationError("-i: an interface stands twice")
     each = [wanted(name, arguments.filter) for name in arguments.interface]
