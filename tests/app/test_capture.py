@@ -97,6 +97,21 @@ def test_a_pcap_file_with_holes_has_a_file_beside_it_that_says_so(tmp_path: Path
     assert told["interfaces"] == [{"interface": "eth0", "received": 5, "dropped": 3}]
 
 
+def test_what_is_beside_a_pcap_file_speaks_of_that_file_and_of_none_before_it(tmp_path: Path) -> None:
+    source = FrameQueue(frames=frames(2))
+    source.drops = 3
+    captured([source], plan(tmp_path / "x.pcap"))
+    captured([FrameQueue(frames=frames(2))], plan(tmp_path / "x.pcap"))
+    assert [one.name for one in tmp_path.iterdir()] == ["x.pcap"]
+
+
+def test_what_is_beside_a_pcap_file_goes_with_it(tmp_path: Path) -> None:
+    source = FrameQueue(frames=frames(500))
+    source.drops = 3
+    summary = captured([source], plan(tmp_path / "x.pcap", size=3000, keep=2))
+    assert sorted(str(one) for one in tmp_path.iterdir()) == summary["files"]
+
+
 @pytest.mark.parametrize("ending", ["pcap", "pcapng", "pcapng.zst"])
 def test_files_end_between_two_frames_and_none_is_longer_than_was_asked(tmp_path: Path, ending: str) -> None:
     wanted = frames(500)
@@ -187,6 +202,32 @@ def test_an_interface_that_is_down_is_told_once_and_again_when_it_is_up(tmp_path
     assert told == ["eth0 is down: nothing comes until it is up", "eth0 is up"]
 
 
+class Unread(FrameQueue):
+    """Its frames come when whoever reads the file goes."""
+
+    def __init__(self, reader: int) -> None:
+        super().__init__(frames=frames(9))
+        self._reader = reader
+
+    def write_into(self, *given, **named):
+        if self._reader >= 0:
+            os.close(self._reader)
+            self._reader = -1
+        return super().write_into(*given, **named)
+
+
+@pytest.mark.parametrize(("dropped", "code"), [(0, 0), (2, 3)])
+def test_whoever_reads_a_pipe_may_go_but_what_the_kernel_dropped_is_lost_all_the_same(
+    tmp_path: Path, dropped: int, code: int
+) -> None:
+    os.mkfifo(tmp_path / "x.pcapng")
+    source = Unread(os.open(tmp_path / "x.pcapng", os.O_RDONLY | os.O_NONBLOCK))
+    source.drops = dropped
+    summary = captured([source], plan(tmp_path / "x.pcapng"), count=None)
+    assert (summary["ended"], summary["unwritten"], summary["captured"]) == ("whoever read it has gone", 9, 0)
+    assert exit_code(summary, 0) == code
+
+
 # --- a disk that is full
 
 
@@ -225,6 +266,10 @@ def test_a_disk_that_is_full_leaves_a_whole_file_that_says_what_is_missing(
     if ending == "pcapng":
         assert len(found) > 10
         assert drops(path) == [200 - len(found)]
+    if ending.startswith("pcap."):
+        told = json.loads((tmp_path / f"x.{ending}.drops.json").read_text())
+        assert told["interfaces"] == [{"interface": "eth0", "received": 200, "dropped": 200 - len(found)}]
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -47,6 +47,20 @@ def test_what_came_to_an_end_is_in_its_file(tmp_path: Path) -> None:
     assert evidence.failures == []
 
 
+def test_why_there_is_no_file_is_told_where_it_cannot_be_written(tmp_path: Path) -> None:
+    evidence = Evidence({"venue": [FrameQueue("feed")]}, tmp_path / "nowhere")
+    assert evidence.close() == []
+    assert ["No such file or directory" in one for one in evidence.failures] == [True]
+
+
+def test_why_a_file_ends_early_is_told(tmp_path: Path) -> None:
+    source = FrameQueue("feed", [frame(5)])
+    source.gone = "the interface was removed"
+    evidence = Evidence({"venue": [source]}, tmp_path)
+    evidence.close()
+    assert evidence.failures == ["venue.pcapng failed: feed: the interface was removed"]
+
+
 def test_a_drill_that_cannot_be_played_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: object) -> None:
         raise DrillError("the venue did not come up")

@@ -358,6 +358,25 @@ def test_what_others_can_make_grow_is_bounded(monkeypatch: pytest.MonkeyPatch) -
     assert "overflow" in one.notes()
 
 
+def test_what_others_can_make_grow_is_bounded_over_all_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "MAX_REMEMBERED", 1000)
+    one = Network()
+    start = int(IPv4Address("239.0.0.0"))
+    sources = [IPv4Address(start + at) for at in range(20)]
+    for at in range(400):
+        host, group = IPv4Address(int(A) + at % 100), IPv4Address(start + at)
+        one.say(1, host, report(IS_IN, *sources, group=group), vlan=at % 4)
+    networks = [each.members for each in one.memberships.networks.values()]
+    held = [there for each in networks for group in each.groups.values() for there in group.values()]
+    assert 0 < len(held) < 60
+    assert sum(map(len, (there.sources for there in held))) + len(held) <= 1000
+    assert "overflow" in one.notes()
+    for there in held:
+        one.say(2, there.host, report(TO_IN, group=there.group), vlan=(int(there.group) - start) % 4)
+    assert [each.count for each in networks] == [0] * len(networks)
+    assert one.say(3, A, report(IS_IN, *sources, group=IPv4Address(start)))
+
+
 @given(
     st.lists(st.tuples(st.integers(0, len(FRAMES) - 1), st.integers(0, 300), st.integers(0, 5)), max_size=20),
 )

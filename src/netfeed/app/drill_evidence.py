@@ -18,6 +18,7 @@ from netfeed.app.capture.files import Plan
 from netfeed.app.capture.format import format_of
 from netfeed.transport.network import IFF_UP
 from netfeed.transport.raw.source import FrameSource
+from netfeed.transport.sink import SinkError
 from netfeed.wire.pcapng import Interface
 
 BLOCK_BYTES: Final = 128 * 1024
@@ -58,7 +59,13 @@ class Evidence:
         interfaces = [Interface(getattr(one, "linktype", 1), _SNAP, name=one.interface) for one in sources]
         plan = Plan(str(path), format_of(str(path)), interfaces)
         limits = Limits(rest_ns=10_000_000, grace_ns=_GRACE_NS)
-        summary = Capture(sources, plan, limits, asked=self._end, flags=lambda name: IFF_UP).run()
+        try:
+            summary = Capture(sources, plan, limits, asked=self._end, flags=lambda name: IFF_UP).run()
+        except SinkError as error:
+            self.failures.append(str(error))
+            return
+        if summary["ended"].startswith("failed"):
+            self.failures.append(f"{path.name} {summary['ended']}")
         if summary["received"] != summary["captured"]:
             self.failures.append(f"{path.name} lacks {summary['received'] - summary['captured']} frames")
 

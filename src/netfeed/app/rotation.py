@@ -17,12 +17,17 @@ PACKED: Final = (".gz", ".zst")
 
 
 class Rotation:
-    """The names of the files of one output. Units: `size` in bytes, `every_ns` in ns."""
+    """The names of the files of one output. `beside` ends the name of what stands beside a file, and goes with it.
+
+    Units: `size` in bytes, `every_ns` in ns.
+    """
 
     def __init__(
-        self, path: str, *, size: int | None = None, every_ns: int | None = None, files: int | None = None
-    ) -> None:
+        self, path: str, *, size: int | None = None, every_ns: int | None = None, files: int | None = None,
+        beside: str = "",
+    ) -> None:  # fmt: skip
         self._path, self._size, self.every_ns, self._keep = path, size, every_ns, files
+        self._beside = beside
         self._count = 0
         self._before = ""
         self._complete: deque[str] = deque()
@@ -46,8 +51,12 @@ class Rotation:
             self._complete.remove(name)
         self._complete.append(name)
         while self._keep is not None and len(self._complete) > self._keep:
+            self._remove(self._complete.popleft())
+
+    def _remove(self, name: str) -> None:
+        for one in dict.fromkeys((name, name + self._beside)):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._complete.popleft())
+                os.unlink(one)
 
     @property
     def files(self) -> list[str]:

@@ -181,9 +181,14 @@ def ttl(text: str) -> int:
 
 
 def buffer(text: str) -> int:
-    """Read the size of a buffer. Units: bytes."""
+    """Read the size of a socket's buffer, which the kernel counts with 31 bits. Units: bytes."""
+    return min(length(text), 2**31 - 1)
+
+
+def length(text: str) -> int:
+    """Read a size of any length. Units: bytes."""
     try:
-        return min(parse_size(text), 2**31 - 1)
+        return parse_size(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from netfeed.cli import arguments as args
@@ -32,6 +33,9 @@ FILE.drops.json.
 exit codes: 0 ok, 1 failure (disk full, interface removed), 2 usage, 3 frames were lost (also when interrupted),
 77 not permitted (needs CAP_NET_RAW), 130/143 interrupted. SIGUSR1: the counters so far, as JSON on stderr
 """
+
+_WORDS = 400
+"""How much of a filter is said: that of a feed with hundreds of groups fills a screen."""
 
 
 def add(verbs: Any) -> None:
@@ -64,7 +68,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-c", "--count", type=args.positive, metavar="N", help="end after so many frames")
     parser.add_argument("--duration", type=args.duration, metavar="TIME", help="end after so long, as in 10s")
     parser.add_argument(
-        "-C", "--rotate-size", type=args.buffer, metavar="SIZE", help="no file is longer, before packing"
+        "-C", "--rotate-size", type=args.length, metavar="SIZE", help="no file is longer, before packing"
     )
     parser.add_argument(
         "-G",
@@ -75,14 +79,14 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-W", "--files", type=args.positive, metavar="N", help="keep so many files, the newest")
     parser.add_argument(
-        "--queue", type=args.buffer, default=64 * 2**20, metavar="SIZE", help="of what waits to be packed (64MiB)"
+        "--queue", type=args.length, default=64 * 2**20, metavar="SIZE", help="of what waits to be packed (64MiB)"
     )
 
 
 def _add_ring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-s", "--snap", type=args.positive, metavar="BYTES", help="keep so many bytes of each frame")
     parser.add_argument(
-        "-B", "--buffer", type=args.buffer, metavar="SIZE", help="the kernel's ring, for each interface (32MiB)"
+        "-B", "--buffer", type=args.length, metavar="SIZE", help="the kernel's ring, for each interface (32MiB)"
     )
     parser.add_argument("-p", "--no-promiscuous", action="store_true", help="only what is sent to this host")
     parser.add_argument("--ignore-outgoing", action="store_true", help="not what this host sends")
@@ -102,7 +106,7 @@ def _add_ring(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the verb."""
-    from netfeed.app.capture.account import exit_code, summary_text
+    from netfeed.app.capture.account import UNREAD, exit_code, summary_text
     from netfeed.app.capture.capture import Capture, Limits
     from netfeed.app.capture.opening import described, joined, opened
     from netfeed.app.signals import Signals
@@ -121,12 +125,13 @@ def run(arguments: argparse.Namespace) -> int:
         )
         summary = capture.run()
     view.end()
-    if arguments.write == "-" and capture.error is not None and isinstance(capture.error.__context__, BrokenPipeError):
-        raise capture.error  # whoever read us has gone, which is their right
     if arguments.json:
         print(json.dumps(summary))
-    if summary["ended"].startswith("failed"):
+    told = not arguments.quiet and all(one["gone"] for one in summary["interfaces"])
+    if summary["ended"].startswith("failed") and not told:
         session.note(summary["ended"].removeprefix("failed: "))
+    elif summary["ended"] == UNREAD:
+        view.note(f"{arguments.write}: {UNREAD}")
     for line in () if arguments.quiet or arguments.json else summary_text(summary):
         print(line, file=sys.stderr)
     return exit_code(summary, stop.exit_code if stop() else session.OK)
@@ -150,7 +155,8 @@ class _View:
     def begin(self, sources: Any, what: "Needs") -> None:
         """Say what is captured."""
         for source, one in zip(sources, what.wanted, strict=True):
-            self.note(f"capturing on {source.interface}, stamps: {source.stamps}, filter: {one.expression or 'none'}")
+            words = textwrap.shorten(one.expression or "none", _WORDS, placeholder=" ...")
+            self.note(f"capturing on {source.interface}, stamps: {source.stamps}, filter: {words}")
 
     def tell(self, report: dict[str, Any]) -> None:
         """Say how it goes."""
@@ -196,6 +202,8 @@ def _needs(arguments: argparse.Namespace) -> "Needs":
         return found
     if not arguments.interface:
         raise ConfigurationError("which interface? Name it with -i, all of them with -i any, a feed's with --feed")
+    if "any" in arguments.interface and (arguments.join or arguments.reader == "xdp"):
+        raise ConfigurationError("-i any: groups are joined, and AF_XDP reads, on one interface: name it")
     if len(set(arguments.interface)) < len(arguments.interface):
         raise ConfigurationError("-i: an interface stands twice")
     each = [wanted(name, arguments.filter) for name in arguments.interface]

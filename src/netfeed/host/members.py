@@ -4,7 +4,8 @@ A membership excludes sources (none: every source is wanted) or includes some (n
 Where IGMPv2 or MLDv1 is spoken a host says nothing when it hears another say the same: a group has then members that
 nobody hears of, and all of them live as long as one reports.
 
-Bounded: MAX_MEMBERSHIPS in all, MAX_SOURCES each; what is more is counted in `overflow`.
+Bounded: MAX_MEMBERSHIPS in all, MAX_SOURCES each, and of all networks together what `Room` has place for; what is more
+is counted in `overflow`.
 """
 
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from netfeed.wire.membership_words import Address, GroupRecord, RecordType
 MAX_MEMBERSHIPS: Final = 16_384
 MAX_GROUPS: Final = 8_192
 MAX_SOURCES: Final = 256
+MAX_REMEMBERED: Final = 131_072
+"""Memberships, sources, groups and hosts of all networks: some 40 MB."""
 
 
 class Change(Enum):
@@ -56,10 +59,18 @@ class Membership:
         return f"from all but {named}{more}" if named else "from all sources"
 
 
+@dataclass(slots=True)
+class Room:
+    """How much more may be remembered; networks share it, because anybody can make them up."""
+
+    left: int = MAX_REMEMBERED
+
+
 class Members:
     """The memberships of one network."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: Room) -> None:
+        self._room = room
         self.groups: dict[Address, dict[Address, Membership]] = {}
         """Every group that was ever wanted, with those who want it now."""
         self.versions: dict[Address, int] = {}
@@ -80,8 +91,7 @@ class Members:
                 return None
             one = Membership(host, record.group, version, now, now, exclude=False)
         _apply(one, record)
-        self.overflow += max(0, len(one.sources) - MAX_SOURCES)
-        one.sources = set(sorted(one.sources, key=int)[:MAX_SOURCES])
+        self._hold(one, len(before[1]) if before else 0)
         self.filtered |= bool(one.sources)
         one.version, one.last_ns, one.reports = version, now, one.reports + 1
         if not one.exclude and not one.sources:
@@ -93,15 +103,20 @@ class Members:
     def leave(self, host: Address, group: Address) -> tuple[Change, Membership] | None:
         """End a membership; None when there was none."""
         one = self.groups.get(group, {}).pop(host, None)
-        self.count -= one is not None
-        return (Change.LEFT, one) if one else None
+        if one is None:
+            return None
+        self.count -= 1
+        self._room.left += 1 + len(one.sources)
+        return Change.LEFT, one
 
     def speaks(self, host: Address, version: int) -> int | None:
         """Note the version that a host speaks; give the one it spoke before, where that was another one."""
         before = self.versions.get(host)
-        if before is None and len(self.versions) >= MAX_MEMBERSHIPS:
-            self.overflow += 1
-            return None
+        if before is None:
+            if len(self.versions) >= MAX_MEMBERSHIPS or self._room.left <= 0:
+                self.overflow += 1
+                return None
+            self._room.left -= 1
         self.versions[host] = version
         return before if before != version else None
 
@@ -115,11 +130,25 @@ class Members:
             self.leave(one.host, one.group)
         return ended
 
+    def _hold(self, one: Membership, held: int) -> None:
+        """Keep as many sources as there is room for, and one in any case: none would be another filter.
+
+        `held`: how many it had.
+        """
+        fit = max(1, min(MAX_SOURCES, held + self._room.left))
+        if len(one.sources) > fit:
+            self.overflow += len(one.sources) - fit
+            one.sources = set(sorted(one.sources, key=int)[:fit])
+        self._room.left -= len(one.sources) - held
+
     def _add(self, one: Membership) -> bool:
         known = one.group in self.groups
-        if self.count >= MAX_MEMBERSHIPS or (not known and len(self.groups) >= MAX_GROUPS):
+        full = self.count >= MAX_MEMBERSHIPS or self._room.left <= 0
+        if full or (not known and len(self.groups) >= MAX_GROUPS):
             self.overflow += 1
+            self._room.left += len(one.sources)
             return False
+        self._room.left -= 1 + (not known)
         self.groups.setdefault(one.group, {})[one.host] = one
         self.count += 1
         return True

@@ -11,6 +11,8 @@ Source: RFC 3376, RFC 3810, RFC 4541 (switches that snoop).
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from netfeed.host import members
+from netfeed.host.members import Room
 from netfeed.host.membership_events import Event
 from netfeed.host.membership_network import Network
 from netfeed.machine import NEVER
@@ -47,6 +49,7 @@ class Memberships:
         self.patience_ns = patience_ns
         self.complete = complete
         self.networks: dict[tuple[Protocol, int], Network] = {}
+        self._room = Room(members.MAX_REMEMBERED)
         self.begun_ns: int | None = None
         self.now_ns = 0
         self.messages = self.overflow = 0
@@ -85,6 +88,6 @@ class Memberships:
     def _network(self, protocol: Protocol, vlan: int, now: int) -> Network | None:
         one = self.networks.get((protocol, vlan))
         if one is None and len(self.networks) < MAX_NETWORKS:
-            one = self.networks[protocol, vlan] = Network(protocol, vlan, now)
+            one = self.networks[protocol, vlan] = Network(protocol, vlan, now, self._room)
             one.be_patient_until(now + self.patience_ns)
         return one

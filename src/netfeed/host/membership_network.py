@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from netfeed.host.members import Change, Members, Membership
+from netfeed.host.members import Change, Members, Membership, Room
 from netfeed.host.membership_events import (
     Event,
     Kind,
@@ -53,10 +53,10 @@ class _Leaving:
 class Network:
     """One network: a protocol on a VLAN, or without a tag."""
 
-    def __init__(self, protocol: Protocol, vlan: int, begun_ns: int) -> None:
+    def __init__(self, protocol: Protocol, vlan: int, begun_ns: int, room: Room) -> None:
         self.protocol, self.vlan, self.begun_ns = protocol, vlan, begun_ns
         self.name = protocol if vlan == NO_VLAN else f"{protocol} on VLAN {vlan}"
-        self.queriers, self.members = Queriers(), Members()
+        self.queriers, self.members = Queriers(), Members(room)
         self.queries = self.reports = self.leaves = 0
         self.version: int | None = None
         self.expired: dict[tuple[Address, Address], Membership] = {}
@@ -72,7 +72,8 @@ class Network:
     @property
     def deadline(self) -> int:
         """Give the time of the next thing to tell."""
-        leaving = min((one.at_ns for one in self._leaving.values()), default=NEVER - AFTER_LEAVE_NS) + AFTER_LEAVE_NS
+        first = next(iter(self._leaving.values()), None)
+        leaving = first.at_ns + AFTER_LEAVE_NS if first else NEVER
         return min(self.queriers.deadline, leaving, self._check_ns, self._patience_ns)
 
     def hear(self, heard: Heard, now: int) -> list[Event]:
@@ -153,13 +154,14 @@ class Network:
         return events
 
     def _leaves(self, host: Address, group: Address, now: int) -> None:
+        self._leaving.pop(group, None)  # so that they stand in the order of their times
         if len(self._leaving) < MAX_LEAVES:
             self._leaving[group] = _Leaving(host, now)
 
     def _after_leaves(self, now: int) -> list[Event]:
-        due = [(group, one) for group, one in self._leaving.items() if now >= one.at_ns + AFTER_LEAVE_NS]
         events = []
-        for group, one in due:
+        while (first := next(iter(self._leaving.items()), None)) and now >= first[1].at_ns + AFTER_LEAVE_NS:
+            group, one = first
             del self._leaving[group]
             text = f"after {one.host} left {group} " + self._followed(group, one)
             events.append(self._event(

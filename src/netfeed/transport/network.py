@@ -92,6 +92,13 @@ def interface_flags(name: str) -> int:
     return 0
 
 
+def present_name(index: int, otherwise: str) -> str:
+    """Give the name that an interface has now, which may be another than before; `otherwise` where there is none."""
+    with contextlib.suppress(OSError):
+        return socket.if_indextoname(index)
+    return otherwise
+
+
 def stamps_in_hardware(name: str) -> bool:
     """Say whether the card of an interface stamps all packets that it receives: SIOCGHWTSTAMP, linux/net_tstamp.h."""
     settings = ctypes.create_string_buffer(struct.calcsize("=iii"))

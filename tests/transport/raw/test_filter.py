@@ -153,3 +153,10 @@ def test_a_frame_that_ends_before_what_is_looked_at_is_dropped() -> None:
         kept = [size for size in range(len(frame)) if matches(program, frame[:size])]
         header = 54 if frame[12] == 0x86 else 34
         assert kept == list(range(header + 4, len(frame)))
+
+
+@pytest.mark.skipif(libpcap.library() is None, reason="libpcap is not installed")
+def test_an_expression_that_libpcap_would_never_be_ready_with_is_read_here_or_refused() -> None:
+    for words, said in (("port", "instructions"), ("greater", "up to 36,000 characters")):
+        with pytest.raises(ConfigurationError, match=said):
+            compile_filter(" or ".join(f"(udp and {words} {at})" for at in range(1, 2000)))

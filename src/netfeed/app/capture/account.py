@@ -18,6 +18,8 @@ from netfeed.units import count_text, duration_text
 
 FAILED: Final = 1
 LOST: Final = 3
+UNREAD: Final = "whoever read it has gone"
+"""Why a capture into a pipe ended, which is their right: what they did not read was not lost by us."""
 
 Json = dict[str, Any]
 
@@ -73,7 +75,8 @@ def exit_code(summary: Json, otherwise: int) -> int:
     gone = any(one["gone"] for one in summary["interfaces"])
     if gone or summary["ended"].startswith("failed"):
         return FAILED
-    return LOST if lost(summary) else otherwise
+    unread = summary["unwritten"] if summary["ended"] == UNREAD else 0
+    return LOST if lost(summary) > unread else otherwise
 
 
 def interval_text(report: Json) -> str:

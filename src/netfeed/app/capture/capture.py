@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from select import POLLIN, poll
 from typing import Final, Protocol
 
-from netfeed.app.capture.account import Json, account, interval
+from netfeed.app.capture.account import UNREAD, Json, account, interval
 from netfeed.app.capture.files import Files, Plan
 from netfeed.app.capture.tap import Tap
 from netfeed.machine import NEVER
@@ -65,7 +65,6 @@ class Capture:
     ) -> None:  # fmt: skip
         self.taps = [Tap(source, number, plan.kind.form, flags) for number, source in enumerate(sources)]
         self.reason = ""
-        self.error: SinkError | None = None
         self._plan, self._limits, self._asked = plan, limits, asked
         self._tell, self._note, self._dump = tell, note, dump
         self._room = bytearray(ROOM_BYTES)
@@ -78,8 +77,6 @@ class Capture:
 
     def run(self) -> Json:
         """Capture until the count, the duration, a signal, or an end that nobody wanted; give the account.
-
-        `error` is why files could not be written, should that be the end.
 
         Raises: SinkError when not even the first file can be begun.
         """
@@ -97,15 +94,13 @@ class Capture:
             while not self.reason:
                 self._turn()
         except SinkError as error:
-            self.error = error
-            self._fail(str(error))
+            self._cannot_write(error)
         finally:
             finished = self._files.close()
         if not finished:
             self._fail("the thread that writes is stuck: the last file is not complete")
-        self.error = self.error or self._files.failed
-        if self.error is not None and not self.reason.startswith("failed"):
-            self._fail(str(self.error))
+        if self._files.failed is not None and not self.reason.startswith("failed"):
+            self._cannot_write(self._files.failed)
         return self.account()
 
     def account(self) -> Json:
@@ -157,7 +152,7 @@ class Capture:
         self._turn_over()
         self._ask(now)
         if self._files.failed is not None:
-            self._fail(str(self._files.failed))
+            self._cannot_write(self._files.failed)
         self._watch()
 
     def _watch(self) -> None:
@@ -215,6 +210,12 @@ class Capture:
                 self._note(text)
         if all(tap.is_over for tap in self.taps):
             self._fail("; ".join(f"{tap.source.interface}: {tap.source.gone}" for tap in self.taps))
+
+    def _cannot_write(self, error: SinkError) -> None:
+        if isinstance(error.__context__, BrokenPipeError):
+            self.reason = UNREAD
+        else:
+            self._fail(str(error))
 
     def _fail(self, why: str) -> None:
         self.reason = f"failed: {why}"

@@ -6,13 +6,13 @@ packed file is cut at the end of what can be unpacked.
 """
 
 import contextlib
-import json
 from collections.abc import Sequence
 from typing import Final
 
-from netfeed.app.capture.format import Format, drops_file, foot, foot_bytes, head, whole
+from netfeed.app.capture.format import Format, foot, foot_bytes, head, whole
+from netfeed.app.capture.sidecar import Sidecar
 from netfeed.transport.raw.source import Form
-from netfeed.transport.sink import DirectSink, Sink, SinkError
+from netfeed.transport.sink import DirectSink, SinkError
 from netfeed.wire.pcapng import Interface
 
 PACK_BYTES: Final = 2**20
@@ -34,12 +34,14 @@ class CaptureFile:
         self._pending = bytearray()
         self._pending_frames = [0] * len(interfaces)
         self._sink = DirectSink(name)
+        self._sidecar: Sidecar | None = None
         start = head(kind.form, interfaces)
         self.size = len(start)
         try:
+            self._sidecar = Sidecar(name) if kind.form is Form.PCAP else None
             self._sink.write(start if kind.pack is None else kind.pack(start))
         except SinkError:
-            self._sink.discard()
+            self.discard()
             raise
 
     def put(self, records: memoryview, frames: int, interface: int, last_ns: int) -> None:
@@ -82,14 +84,19 @@ class CaptureFile:
             self._fail(error, before)
         try:
             self._sink.close()
-            if self._kind.form is Form.PCAP and any(lost):
-                self._tell(lost)
+            if self._sidecar is not None:
+                self._sidecar.tell(self._missing(lost) if any(lost) else [])
         except SinkError as error:
             self.failed = self.failed or error
+        finally:
+            if self._sidecar is not None:
+                self._sidecar.discard()
 
     def discard(self) -> None:
         """Leave no file."""
         self._sink.discard()
+        if self._sidecar is not None:
+            self._sidecar.discard()
 
     def _write(self, records: memoryview, frames: int, interface: int) -> None:
         before = self._sink.written
@@ -108,11 +115,8 @@ class CaptureFile:
         with contextlib.suppress(OSError):
             self._sink.cut(whole_bytes)
 
-    def _tell(self, lost: Sequence[int]) -> None:
-        """Say beside a pcap file what is missing in it."""
-        rows = [
+    def _missing(self, lost: Sequence[int]) -> list[dict[str, str | int]]:
+        return [
             {"interface": interface.name, "received": frames + drops, "dropped": drops}
             for interface, frames, drops in zip(self._interfaces, self.frames, lost, strict=True)
         ]
-        with Sink(drops_file(self.name)) as sink:
-            sink.write(json.dumps({"file": self.name, "interfaces": rows}).encode() + b"\n")

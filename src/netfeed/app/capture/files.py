@@ -15,6 +15,7 @@ from typing import Final
 
 from netfeed.app.capture.file import CaptureFile
 from netfeed.app.capture.format import Format, foot_bytes, record_bytes, whole
+from netfeed.app.capture.sidecar import DROPS
 from netfeed.app.queue import Queue
 from netfeed.app.rotation import Rotation
 from netfeed.machine import NEVER
@@ -48,7 +49,7 @@ class Files:
         self.queue_drops = [0] * len(plan.interfaces)
         self.unwritten = 0
         self._plan = plan
-        self._rotation = Rotation(plan.path, size=plan.size, every_ns=plan.every_ns, files=plan.keep)
+        self._rotation = Rotation(plan.path, size=plan.size, every_ns=plan.every_ns, files=plan.keep, beside=DROPS)
         self._drops = drops
         self._told = [0] * len(plan.interfaces)
         self._error: SinkError | None = None

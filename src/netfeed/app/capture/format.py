@@ -1,7 +1,7 @@
 """What a capture file is: pcap or pcapng by its name, packed or not, and where its records end.
 
 pcapng says at its end, for each interface, how many frames were received and how many of them were dropped. pcap has no
-place for that: where frames were dropped, a file beside it tells (`drops_file`).
+place for that: where frames were dropped, a file beside it tells (`sidecar`).
 """
 
 import gzip
@@ -97,8 +97,3 @@ def record_bytes(records: memoryview, form: Form) -> int:
     """Say how long the first record is. Units: bytes."""
     layout, extra = _LENGTHS[form]
     return int(extra + layout.unpack_from(records)[0])
-
-
-def drops_file(name: str) -> str:
-    """Name the file that tells what a pcap file lacks."""
-    return f"{name}.drops.json"

@@ -1,11 +1,13 @@
 """One source of a capture: what it brought, whether it is ahead of the others, and what became of its interface."""
 
+import contextlib
+import socket
 from collections.abc import Callable
 from typing import Final
 
 from netfeed.app.capture.files import Files
 from netfeed.machine import NEVER
-from netfeed.transport.network import ANY, IFF_UP
+from netfeed.transport.network import ANY, IFF_UP, present_name
 from netfeed.transport.raw.source import ALL, Form, FrameSource, Why
 
 TURNS: Final = 8
@@ -27,6 +29,7 @@ class Tap:
         self._number, self._form = number, form
         self._gone = False
         self._flags = flags
+        self._name, self._index = source.interface, _index(source.interface)
         self._down = not self._is_up()
 
     @property
@@ -63,23 +66,30 @@ class Tap:
 
     def changes(self) -> list[str]:
         """Tell what became of the interface since this was asked last."""
-        source, told = self.source, []
+        source, told = self.source, list[str]()
         if source.gone is not None and not self._gone:
             self._gone = True
             return [f"{source.interface}: {source.gone}"]
+        before, self._name = self._name, present_name(self._index, self._name)
+        if before != self._name:
+            told.append(f"{before} is called {self._name} now, and captured as before")
         down = not self._gone and not self._is_up()
         if down != self._down:
             self._down = down
-            told = [
-                f"{source.interface} is down: nothing comes until it is up" if down else f"{source.interface} is up"
-            ]
+            told.append(f"{self._name} is down: nothing comes until it is up" if down else f"{self._name} is up")
         return told
 
     def _is_up(self) -> bool:
-        return self.source.interface == ANY.name or bool(self._flags(self.source.interface) & IFF_UP)
+        return self._name == ANY.name or bool(self._flags(self._name) & IFF_UP)
 
     def _count(self, frames: int, size: int, first_ns: int | None, last_ns: int | None) -> None:
         self.frames += frames
         self.bytes += size
         self.first_ns = first_ns if self.first_ns is None else self.first_ns
         self.last_ns = last_ns
+
+
+def _index(name: str) -> int:
+    with contextlib.suppress(OSError):
+        return socket.if_nametoindex(name)
+    return 0

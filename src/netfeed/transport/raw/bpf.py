@@ -91,7 +91,9 @@ def check(program: Program) -> None:
     Raises: ConfigurationError.
     """
     if not 0 < len(program) <= MAX_INSTRUCTIONS:
-        raise ConfigurationError(f"a filter has 1 to {MAX_INSTRUCTIONS} instructions, not {len(program)}")
+        raise ConfigurationError(
+            f"a filter has 1 to {MAX_INSTRUCTIONS} instructions, not {len(program)}: ask for less in one"
+        )
     for at, one in enumerate(program):
         why = _fault(one, len(program) - at - 1)
         if why:

@@ -2,6 +2,7 @@
 
 `compile_filter` takes what tcpdump takes where libpcap is installed, and without it the part that `grammar` reads.
 Expressions with `vlan` are always read here: libpcap looks for the tag in the frame, and the kernel has taken it off.
+So are very long ones, for which libpcap takes hours.
 """
 
 import re
@@ -37,6 +38,8 @@ def compile_filter(expression: str, *, cooked: bool = False) -> Program:
         return _own(expression, cooked, "needs libpcap (Debian: libpcap0.8, Fedora: libpcap)")
     if cooked:
         return _own(expression, cooked, "is read for one interface with Ethernet frames")
+    if len(expression) > libpcap.MAX_LENGTH:
+        return _own(expression, cooked, f"is read up to {libpcap.MAX_LENGTH:,} characters")
     if _TAG.search(expression):
         return _own(expression, cooked, "is read where there is no vlan in it")
     return libpcap.compile_with(pcap, expression)

@@ -4,6 +4,7 @@ Source: pcap_open_dead(3), pcap_compile(3).
 """
 
 import ctypes
+import textwrap
 from functools import lru_cache
 from typing import Final
 
@@ -17,6 +18,12 @@ _NO_NETMASK: Final = 0xFFFFFFFF
 
 class _Instruction(ctypes.Structure):
     _fields_ = (("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte), ("k", ctypes.c_uint32))
+
+
+MAX_LENGTH: Final = 36_000
+"""How long an expression may be: some 500 groups and ports. With other words libpcap takes the cube of the length, half
+an hour did not suffice for 3 times as much, and no signal ends it. Units: characters.
+"""
 
 
 class _Program(ctypes.Structure):
@@ -52,7 +59,7 @@ def compile_with(pcap: ctypes.CDLL, expression: str) -> Program:
     try:
         if pcap.pcap_compile(handle, ctypes.byref(program), expression.encode(), 1, _NO_NETMASK):
             why = pcap.pcap_geterr(handle).decode(errors="replace")
-            raise ConfigurationError(f"the filter {expression!r} cannot be read: {why}")
+            raise ConfigurationError(f"the filter {textwrap.shorten(expression, 400)!r} cannot be read: {why}")
         made = tuple(Instruction(one.code, one.jt, one.jf, one.k) for one in program.instructions[: program.length])
         pcap.pcap_freecode(ctypes.byref(program))
         return made
