@@ -20,7 +20,8 @@ PLAIN    := $(filter-out $(COMPILED),$(wildcard tests/feed/test_*.py tests/wire/
     $(filter-out $(wildcard tests/sim/test_*world*.py),$(wildcard tests/sim/test_*.py)) \
     $(filter-out tests/latency/test_histogram.py,$(wildcard tests/latency/test_*.py)) \
     $(addprefix tests/transport/raw/test_,assemble.py bpf.py filter.py xdp_program.py) \
-    tests/app/host tests/cli/test_tune.py tests/cli/test_latency_reports.py \
+    $(filter-out $(wildcard tests/engine/test_*black*.py tests/engine/test_*option*.py),$(wildcard tests/engine/test_*.py)) \
+    tests/app/host tests/cli/test_tune.py tests/cli/test_latency_reports.py tests/cli/test_igmp.py \
     tests/host tests/tools tests/test_house.py tests/test_machine_laws.py
 # tests/core holds each twin against its core by itself; what is documented is run once.
 TWINS    := $(addprefix --ignore=,$(PLAIN) tests/core tests/fuzz tests/proto tests/test_docs.py)

@@ -153,6 +153,7 @@ def test_what_one_of_two_lines_loses_is_missing_nowhere(name: str) -> None:
         one.turn_until(lambda: one.links[0].is_ready and len(venue.do(venue.carrying)) == 2)
         venue.do(lambda: venue.lose(words.names[0]))
         one.turn_until_moved(venue)
+        one.turn_until_equal(venue)  # the other line has brought it: only then is a line taken away
         venue.do(venue.drop)
         one.turn_until(lambda: one.told().disconnected == 1)
         one.turn_until_moved(venue)
