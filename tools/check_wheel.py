@@ -20,10 +20,13 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).resolve().parents[1]
 NAMES_AN_EXTRA = re.compile(r"netfeed\[(\w+)\]")
 
-# Runs inside the clean environment: import each module in a process of its own, forked before netfeed is loaded.
+# Runs inside the clean environment: import each module in a process of its own, forked before netfeed is loaded. What
+# netfeed depends on in any case is loaded before: else most of the time would go into loading it anew for each module.
 # One line on standard output for each that fails: the module, a tab, the error.
 IMPORT_EACH = """
 import os, sys
+import asyncio, ssl
+import h11, msgspec, numpy, prometheus_client, rich.console, rich.live, rich.table, wsproto, zstandard
 for name in sys.argv[1:]:
     child = os.fork()
     if child == 0:
