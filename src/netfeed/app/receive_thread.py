@@ -230,7 +230,8 @@ class ThreadReceiver:
             "how": "thread", "running": told.running, "turns": told.turns, "longest_turn_ns": told.longest_turn_ns,
             "changes": told.published, "changes_lost": self.lost, "taken": sum(one.taken for one in told.sockets),
             "diverted": sum(one.diverted for one in told.sockets), "queue_bytes": told.queue_bytes,
-            "queue_most": told.queue_most, "queue_overflow": overflow, "journal_overflow": told.journal_overflow,
+            "queue_most": told.queue_most, "queue_overflow": overflow, "put_aside": len(self._aside),
+            "journal_overflow": told.journal_overflow,
             **(self.traces.account() if self.traces is not None else {}),
         }  # fmt: skip
 
