@@ -4,15 +4,27 @@ One report goes to all of them in one call, so that no two of them ever differ. 
 journal makes one again from its records.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
-from netfeed.book.execution import Down, Filled, Flag, Freed, List, Listed, Report, Request, Tripped
+from netfeed.book.execution import (
+    Down,
+    Filled,
+    Flag,
+    Freed,
+    List,
+    Listed,
+    MassQuote,
+    Quoted,
+    Report,
+    Request,
+    Tripped,
+)
 from netfeed.book.level import Side
 from netfeed.engine.contract import Contract
 from netfeed.engine.exposure import Exposure
 from netfeed.engine.mmp import Group, Protection
 from netfeed.engine.order import Order
-from netfeed.engine.order_events import Event, Executed, Pull, pulls_first
+from netfeed.engine.order_events import Event, Executed, Odd, Pull, pulls_first
 from netfeed.engine.orders import ANSWER_NS, KEPT_OVER, Orders
 from netfeed.engine.position import Positions
 from netfeed.engine.reconcile import SETTLE_NS, Reconciled, Reconciler
@@ -20,6 +32,9 @@ from netfeed.machine import NEVER
 
 NO_GROUP = 0
 """The protection group of orders with the MMP flag that no mass quote made."""
+
+Watcher = Callable[[Collection[int] | None], None]
+"""Is told of a change of the account: of these instruments, None: of any."""
 
 
 class Account:
@@ -46,27 +61,40 @@ class Account:
         """A list of the venue said the same as we do, and no session was lost since. What is different in one
         instrument later stops that one alone (`orders.in_doubt`)."""
         self._reconciler = Reconciler(self.orders, self.positions, settle_ns=settle_ns)
+        self._watcher: Watcher = _nobody
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell this one of every change from here on, before whoever caused it goes on: for `risk` alone."""
+        self._watcher = watcher
 
     # --- what we do
 
     def decide(self, request: Request, now: int) -> list[Event]:
         """Take down what will be asked: for `risk` alone. Raises: MisuseError."""
-        return self.orders.decide(request, now)
+        events = self.orders.decide(request, now)
+        self._watcher(about(request))
+        return events
 
     def sent(self, request: Request, session: int, now: int) -> list[Event]:
         """Take note that a request is handed to a session. Raises: MisuseError when it was before."""
         events = self.orders.sent(request, session, now)
         if isinstance(request, List):
             self._reconciler.asked(now)
+        self._watcher(about(request))
         return events
 
     def unsent(self, request: Request, now: int) -> list[Event]:
         """Take note that no session would take a request: all is as before. Raises: MisuseError."""
-        return self.orders.unsent(request, now)
+        events = self.orders.unsent(request, now)
+        self._watcher(about(request))
+        return events
 
     def wake(self, now: int) -> list[Event]:
         """Give up waiting for what is overdue."""
-        return self.orders.wake(now)
+        events = self.orders.wake(now)
+        if events:
+            self._watcher(None)
+        return events
 
     @property
     def deadline(self) -> int:
@@ -77,6 +105,12 @@ class Account:
 
     def apply(self, report: Report, now: int, *, until: int = NEVER) -> list[Event]:
         """Take a report. `until`: when a Tripped group may quote again, on our clock. Units: monotonic ns."""
+        events = self._apply(report, now, until)
+        odd = isinstance(report, Filled) or any(isinstance(event, Odd | Pull) for event in events)
+        self._watcher(None if odd else about(report))
+        return events
+
+    def _apply(self, report: Report, now: int, until: int) -> list[Event]:
         if isinstance(report, Listed):
             self.reconciled = self._reconciler.take(report, now)
             self.agrees = self.agrees or self.reconciled.agreed
@@ -127,7 +161,9 @@ class Account:
     def restarted(self, now: int) -> list[Event]:
         """Doubt every order that is not over: nobody knows what became of it while we were away."""
         self.agrees = False
-        return self.orders.doubt_all(now)
+        events = self.orders.doubt_all(now)
+        self._watcher(None)
+        return events
 
     def snapshot(self) -> tuple[object, ...]:
         """Give all that is known, to compare."""
@@ -136,6 +172,21 @@ class Account:
     def _position_changed(self, instrument: int) -> None:
         self.exposure.set_position(instrument, self.positions[instrument].quantity)
         self._reconciler.moved(instrument)
+        self._watcher(None)
+
+
+def about(word: Request | Report) -> Collection[int] | None:
+    """Give the instruments that a request or a report is about; None where it may be about any."""
+    if isinstance(word, MassQuote):
+        return [quote.instrument for quote in word.quotes]
+    if isinstance(word, Quoted):
+        return [instrument for instrument, _, _ in word.sides]
+    instrument = getattr(word, "instrument", None)
+    return None if instrument is None else (instrument,)
+
+
+def _nobody(_: Collection[int] | None) -> None:
+    """Watch nothing."""
 
 
 def _group_of(fill: Filled, order: Order | None) -> int | None:
