@@ -34,29 +34,33 @@ class Queued(Protocol):
 class Place:
     """The place of one order. Units: of the instrument's quantity."""
 
-    __slots__ = ("_better", "_marks", "_price", "_side", "ahead", "is_deep")
+    __slots__ = ("_better", "_marks", "_price", "_side", "ahead")
 
     def __init__(self, depth: Depth, side: Side, price: int) -> None:
         self._side, self._price = side, price
         self._better, here = self._look(depth)
         self._marks = _queue(depth.book, side, price)
         self.ahead = sum(self._marks.values()) if self._marks is not None else _at(depth.book, side, price, here)
-        self.is_deep = self._better is None
 
     @property
     def before(self) -> int | None:
         """Give all that would be filled before it; None where too many levels are before it."""
         return None if self._better is None else self.ahead + sum(self._better.values())
 
-    def moved(self, depth: Depth, trades: Sequence[Traded]) -> int:
-        """Look again; give how much that was before us has gone, beyond what was traded at better prices."""
+    def moved(self, depth: Depth, trades: Sequence[Traded]) -> int | None:
+        """Look again; give how much that was before us has gone, beyond what was traded at better prices.
+
+        None: it was too deep to know.
+        """
         better, here = self._look(depth)
-        was, old = self._better or {}, self.ahead
-        gone = sum(max(0, quantity - (better or {}).get(price, 0)) for price, quantity in was.items())
+        was, old = self._better, self.ahead
+        gone = sum(max(0, quantity - (better or {}).get(price, 0)) for price, quantity in (was or {}).items())
         outran = sum(one.quantity for one in trades if behind(self._side, self._price, one.price))
         at_price = sum(one.quantity for one in trades if one.price == self._price)
-        self._better, self.is_deep = better, better is None
+        self._better = better
         self.ahead = self._ahead(depth, here, at_price)
+        if was is None:
+            return None
         return max(0, gone - outran) + max(0, old - self.ahead)
 
     def _ahead(self, depth: Depth, here: int | None, at_price: int) -> int:

@@ -148,16 +148,20 @@ class FillTrading:
                 reports.append(self._maker(own, size, at_ns, "fills_by_trades"))
         return reports
 
-    def _share(self, own: Own, reached: int, gone: int) -> int:
+    def _share(self, own: Own, reached: int, gone: int | None) -> int:
         """Give how much of what was traded is an order's; count what it might have been."""
         assert own.place is not None
+        before = own.place.before
         if reached <= 0:
             return 0
-        if own.place.before != 0:
-            self.count["trades_out_of_turn" if own.place.before is not None else "trades_too_deep"] += reached > gone
-            return 0
-        self.count["trades_for_others"] += gone > 0
-        return min(own.left, max(0, reached - gone))
+        if gone is None or before is None:
+            self.count["trades_too_deep"] += 1
+        elif before:
+            self.count["trades_out_of_turn"] += reached > gone
+        else:
+            self.count["trades_for_others"] += gone > 0
+            return min(own.left, max(0, reached - gone))
+        return 0
 
     def _by_market(self, instrument: int, side: Side, at_ns: int) -> list[Report]:
         reports: list[Report] = []
