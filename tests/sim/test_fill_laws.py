@@ -40,6 +40,7 @@ from netfeed.sim.fill_tape import Traded, read
 from tests.sim.fill_room import Room
 
 PRICES = st.integers(95, 105)
+KINDS = (*4 * ("rest",), *4 * ("trade",), "cut", "cut", "doubt", "mend", "mend")
 SIZES = st.integers(1, 20)
 
 
@@ -100,7 +101,7 @@ class World:
         self.room.model.market(read(rows, {0: 7}), {7}, self.now)
 
     def move(self, books: OrderBooks, seen: Seen) -> None:
-        kind = self.draw(st.sampled_from(("rest", "rest", "trade", "trade", "cut", "doubt", "mend")))
+        kind = self.draw(st.sampled_from(KINDS))
         side = self.draw(st.sampled_from(Side))
         if kind == "rest":
             self.next_order += 1
