@@ -32,6 +32,8 @@ from netfeed.units import decimal_text, duration_text
 
 _NEAR: Final = 0.01
 """Strikes this near to the forward, as a share of it, are bright: they are at the money."""
+_GOOD: Final = ("", "GOOD", "taken")
+"""Verdicts of a fit that need no eye."""
 _HEDGE: Final = 40
 """Room for an instrument that hedges."""
 
@@ -120,7 +122,7 @@ def _title(picture: EnginePicture, curve: ExpiryPicture | None, expiry: int | No
         return line
     line.append("  F ", FAINT).append(number_text(curve.forward, 1))
     age = "" if curve.fitted_ns is None else f" {duration_text(max(0, picture.now - curve.fitted_ns))}"
-    line.append("  fit ", FAINT).append(f"{curve.verdict}{age}", "" if curve.verdict in ("", "GOOD") else "yellow")
+    line.append("  fit ", FAINT).append(f"{curve.verdict}{age}", "" if curve.verdict in _GOOD else "yellow")
     line.append(" ").append_text(greek_text(curve))
     if hidden:
         line.append(f"  {hidden} more", FAINT)
