@@ -31,7 +31,8 @@ def test_a_frame_fits_the_terminal_and_has_all_that_is_asked_of_it(width: int, h
     assert max(map(len, lines)) <= width
     for word in (
         "QUOTING", "P&L +0.012095 BTC", "strike", "IV", "ours", "fair", "90000", "vega", "950 of 1,000", "gate-a up",
-        "gate-b DOWN", "line A", "line B", "gaps 2", "wire>book", "tick>order", "INSIDE", "closed by line", "uncertain 0",
+        "gate-b DOWN", "line A", "line B", "gaps 2", "wire>book", "tick>order", "INSIDE", "closed by line",
+        "uncertain 0",
     ):  # fmt: skip
         assert word in drawn, word
 
