@@ -306,10 +306,10 @@ class Talk:
         self.send(message, **fields)
         return []
 
-    def put(self, frame: bytes) -> None:
-        """Queue a frame of the journal; where the peer does not read, the next wake ends the session."""
+    def put(self, frame: bytes, messages: int = 1) -> None:
+        """Queue a frame of the journal, or several; where the peer does not read, the next wake ends the session."""
         if self.has_room:
-            self._put(frame)
+            self._put(frame, messages)
         else:
             self.doom("the peer does not read")
 
@@ -317,11 +317,11 @@ class Talk:
         """End the session at the next wake, which is due at once."""
         self._doom = self._doom or reason
 
-    def _put(self, frame: bytes) -> None:
+    def _put(self, frame: bytes, messages: int = 1) -> None:
         self._queue.append(frame)
         self._queued += len(frame)
         self._last_sent = self.now
-        self.counts["messages_out"] += 1
+        self.counts["messages_out"] += messages
         self.counts["bytes_out"] += len(frame)
 
     def transmit(self) -> list[bytes]:
