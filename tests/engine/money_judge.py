@@ -57,6 +57,7 @@ class Fault:
     until: int
     number: int
     why: str
+    clear: bool = True
     last: int = 0
 
 
@@ -68,8 +69,8 @@ class Counts:
     asked: int = 0
     fills: int = 0
     faults: int = 0
-    pulled_ns: list[int] = field(default_factory=list)
-    closest: dict[str, Fraction] = field(default_factory=dict)
+    pulled_ns: list[tuple[bool, int]] = field(default_factory=list)
+    closest: dict[str, float] = field(default_factory=dict)
 
 
 class Judge(Log):
@@ -83,6 +84,13 @@ class Judge(Log):
         self.now = 0
         self._venue, self._contracts, self._limits = venue, contracts, limits
         self._trading = venue.exchange.trading
+        self._options = {
+            number: (of.expiry_ns, _scaled(of.multiplier * 10.0**of.quantity_exponent))
+            for number, of in contracts.items()
+            if of.is_option and of.expiry_ns is not None
+        }
+        given = {name: getattr(limits, name) for name in ("expiry", *GREEKS)}
+        self._most = {name: _scaled(limit) for name, limit in given.items() if limit is not None}
         self._passed: dict[tuple[Ask, int], list[Passed]] = {}
         self._numbers: dict[int, int] = {}
         self._orders: dict[int, tuple[Side, set[int]]] = {}
@@ -130,10 +138,13 @@ class Judge(Log):
         """Take note that the switch was thrown; None: that it was armed again."""
         self._killed = now
 
-    def fault(self, begin: int, seen: int, until: int, why: str) -> None:
-        """Take note of a feed fault: what had passed until it was seen must be gone in time."""
+    def fault(self, begin: int, seen: int, until: int, why: str, *, clear: bool) -> None:
+        """Take note of a feed fault: what had passed until it was seen must be gone in time.
+
+        `clear`: nothing was wrong with the way to the venue.
+        """
         self.counts.faults += 1
-        self._faults.append(Fault(begin, seen, until, self._number, why))
+        self._faults.append(Fault(begin, seen, until, self._number, why, clear))
 
     # --- what arrives
 
@@ -229,28 +240,27 @@ class Judge(Log):
                 self._within(f"position of {number}", max(held[number] + bids[number], asks[number] - held[number]), limit)
         if self._limits.expiry is not None:
             self._expiries(held, bids, asks)
-        for (which, way), anchor in self._anchors.items():
-            limit = getattr(self._limits, GREEKS[which])
+        for which, way in self._anchors:
+            anchor = self._anchors[which, way]
+            limit = self._most.get(GREEKS[which])
             if limit is not None and anchor.adds:
                 far = sum(
                     _far(held[one] * unit, bids[one] * unit, -asks[one] * unit, way)
                     for one, unit in ((one, units[which]) for one, units in anchor.units.items())
                 )
-                self._within(GREEKS[which], far, _scaled(limit))
+                self._within(GREEKS[which], far, limit)
 
     def _expiries(self, held: Mapping[int, int], bids: Mapping[int, int], asks: Mapping[int, int]) -> None:
-        sums: dict[int, Fraction] = {}
-        for number, of in self._contracts.items():
-            if of.is_option and of.expiry_ns is not None:
-                most = max(abs(held[number] + bids[number]), abs(held[number] - asks[number]))
-                size = Fraction(10) ** of.quantity_exponent * Fraction(repr(of.multiplier))
-                sums[of.expiry_ns] = sums.get(of.expiry_ns, Fraction(0)) + most * size
+        sums: dict[int, int] = {}
+        for number, (expiry_ns, size) in self._options.items():
+            most = max(abs(held[number] + bids[number]), abs(held[number] - asks[number]))
+            sums[expiry_ns] = sums.get(expiry_ns, 0) + most * size
         for total in sums.values():
-            self._within("expiry", total, Fraction(repr(self._limits.expiry)))
+            self._within("expiry", total, self._most["expiry"])
 
-    def _within(self, what: str, value: Fraction | int, limit: Fraction | int) -> None:
-        share = Fraction(value) / Fraction(limit)
-        if share > self.counts.closest.get(what, -1):
+    def _within(self, what: str, value: int, limit: int) -> None:
+        share = value / limit
+        if share > self.counts.closest.get(what, -1.0):
             self.counts.closest[what] = share
         if value > limit:
             self._complain(f"{what} may come to {value}, {limit} is allowed")
@@ -271,7 +281,7 @@ class Judge(Log):
             if left:
                 self._complain(f"{len(left)} orders are there {now - fault.begin} ns after {fault.why}: {left[0]}")
             elif fault.last:
-                self.counts.pulled_ns.append(fault.last - fault.begin)
+                self.counts.pulled_ns.append((fault.clear, fault.last - fault.begin))
 
     def _complain(self, what: str) -> None:
         if len(self.wrong) < 10:

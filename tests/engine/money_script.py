@@ -8,9 +8,9 @@ from netfeed.sim.faults import RATE, Faults
 from netfeed.sim.order_faults import OrderFaults
 
 MS: Final = 1_000_000
-BEGIN_NS: Final = 80 * MS
+BEGIN_NS: Final = 60 * MS
 """Until then everything works: there must be something to lose."""
-END_NS: Final = 900 * MS
+END_NS: Final = 600 * MS
 """From then on everything works again, and the books are settled."""
 
 

@@ -22,7 +22,7 @@ from typing import Any, Final
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from netfeed.book.execution import Filled, New, Report, Tripped, Up
+from netfeed.book.execution import New, Report, Tripped
 from netfeed.book.level import Side
 from netfeed.engine.account import Account
 from netfeed.engine.client_ids import ClientIds
@@ -60,7 +60,12 @@ CALM_NS: Final = 4_000 * MS
 WAY_NS: Final = MS
 """The longest that a request takes to arrive while nothing is wrong with the way."""
 ORDER_NS: Final = 250 * MS
+SETTLED_NS: Final = 400 * MS
+"""So long after a trouble of the way something of it may be left: an order in doubt, a connection that is not noticed."""
 """The longest that it takes to be gone while something is: a stall, a storm, a cut that the venue has not noticed yet."""
+ON_THE_WAY: Final = frozenset({
+    "cut", "die", "forget", "die_in_between", "dead_for_long", "storm", "stall", "crash", "kill",
+})  # fmt: skip
 LIMITS: Final = Limits(
     order_size={None: 10, PERPETUAL: 2_000, FUTURE: 2_000}, position={None: 20, PERPETUAL: 4_000, FUTURE: 4_000},
     expiry=3.0, delta=1.6, gamma=0.00006, vega=24_000.0, open_orders=10, rate=400, burst=24, stale_ns=400 * MS,
@@ -109,8 +114,9 @@ class World:
         self.tally: Counter[str] = Counter()
         self._agenda = list(self.script.happenings)
         self._later: list[tuple[int, Any]] = [(BORN_NS, self._born), (END_NS, self._end)]
-        self._killed_at: int | None = None
-        self._missed: dict[object, Filled] = {}
+        self._heard = True
+        self._clock_was: int | None = None
+        self._venue_due = 0
 
     # --- the process
 
@@ -190,6 +196,7 @@ class World:
         if isinstance(report, Tripped) and report.until_ns is not None:
             until = report.until_ns - self.wall
         self.engine.hear(session, report, self.now, until=until)
+        self._heard = True
 
     # --- what befalls it
 
@@ -320,7 +327,8 @@ class World:
         return engine.account.agrees and not engine.account.orders.suspects and all(path.is_up for path in self.paths)
 
     def _deadline(self) -> int:
-        times = [self.venue.deadline, self.wires.deadline, self.judge.deadline]
+        self._venue_due = self.venue.deadline
+        times = [self._venue_due, self.wires.deadline, self.judge.deadline]
         times += [path.deadline for path in self.paths]
         times += [when for when, _ in self._later] + [one.at for one in self._agenda[:1]]
         if self.books is not None:
@@ -336,7 +344,7 @@ class World:
         for one in [one for one in self._later if one[0] <= now]:
             self._later.remove(one)
             one[1]()
-        if venue.deadline <= now:
+        if self._venue_due <= now:
             venue.wake(now)
         for path in self.paths:
             if path.deadline <= now or path.is_orphan:
@@ -360,7 +368,11 @@ class World:
             self.judge.wrong.append(f"{self.now / MS:.3f} ms: a loss of {since / MS:.3f} ms was not seen")
         if touched:
             engine.touch(touched, sequence)
-        engine.step(self.now, self.wall + self.now, self.clock_off)
+        if touched or self._heard or self.clock_off != self._clock_was:
+            self._heard, self._clock_was = False, self.clock_off
+            engine.step(self.now, self.wall + self.now, self.clock_off)
+        elif engine.deadline <= self.now:
+            engine.wake(self.now, self.wall + self.now, self.clock_off)
 
     def _fault(self, books: Books, since: int) -> None:
         begin = min(since, self.now)
@@ -371,7 +383,16 @@ class World:
         wrong = self.now - begin > DETECT_NS
         if wrong:
             self.judge.wrong.append(f"{self.now / MS:.3f} ms: a loss of {begin / MS:.3f} ms was seen late")
-        self.judge.fault(begin, self.now, self.now + ORDER_NS, "a feed fault")
+        clear = self._is_clear()
+        until = self.now + (WAY_NS if clear else ORDER_NS)
+        self.judge.fault(begin, self.now, until, "a feed fault", clear=clear)
+
+    def _is_clear(self) -> bool:
+        """Say whether nothing is or was wrong with the way to the venue, so that a cancel arrives and is done."""
+        since, until = self.now - SETTLED_NS, self.now + WAY_NS
+        wrong = any(one.what in ON_THE_WAY and one.at < until and one.until > since for one in self.script.happenings)
+        refuses = self.script.orders.refuse and not self.ended
+        return not wrong and not refuses and all(path.is_up for path in self.paths)
 
     # --- the end
 
@@ -428,20 +449,22 @@ def main() -> int:
     given = parser.parse_args()
     first, end = map(int, given.seeds.split(":")) if given.seed is None else (given.seed, given.seed + 1)
     tally: Counter[str] = Counter()
-    failed, pulled, closest, took = 0, [], {}, time.process_time()
+    failed, pulled, closest, took = 0, {True: [], False: []}, {}, time.process_time()
     for seed in range(first, end):
         world = World(seed, said=print if given.trace else None).run()
         tally += world.tally + Counter(steps=world.judge.counts.steps, asked=world.judge.counts.asked, faults=world.judge.counts.faults, own_fills=world.judge.counts.fills)
-        pulled += world.judge.counts.pulled_ns
+        for clear, took_ns in world.judge.counts.pulled_ns:
+            pulled[clear].append(took_ns)
         for what, share in world.judge.counts.closest.items():
             closest[what] = max(closest.get(what, 0.0), float(share))
         if world.judge.wrong:
             failed += 1
             print(f"seed {seed}:", *world.judge.wrong[:4], sep="\n    ")
     took = time.process_time() - took
-    pulled.sort()
-    if pulled:
-        print("quotes out after a feed fault, ms: p50", pulled[len(pulled) // 2] / MS, "p99", pulled[len(pulled) * 99 // 100] / MS, "max", pulled[-1] / MS)
+    for clear, words in ((True, "the way clear"), (False, "the way troubled")):
+        times = sorted(pulled[clear]) or [0]
+        shares = [f"{times[len(times) * share // 100] / MS:.1f}" for share in (50, 99)]
+        print(f"quotes out after a feed fault, {words}: {len(times)}, p50 {shares[0]}, p99 {shares[1]}, max {times[-1] / MS:.1f} ms")
     print("limits used:", closest)
     print(f"{end - first} worlds, {failed} wrong, {took / (end - first) * 1000:.1f} ms each", dict(tally))
     return 1 if failed else 0
