@@ -15,6 +15,7 @@ import argparse
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -25,14 +26,20 @@ if __name__ == "__main__":
 from netfeed.book.execution import New, Report, Tripped
 from netfeed.book.level import Side
 from netfeed.engine.account import Account
+from netfeed.engine.board import Board
 from netfeed.engine.client_ids import ClientIds
 from netfeed.engine.contract import Contract
-from netfeed.engine.gate import GateSettings
+from netfeed.engine.desk import Desk
+from netfeed.engine.engine import Engine, EngineSettings
+from netfeed.engine.gate import Gate, GateSettings
 from netfeed.engine.hedge import Hedge, Hedger, HedgerSettings
 from netfeed.engine.hedge_band import Fixed
 from netfeed.engine.journal import Began, Decided, Heard, Record, encode, last_run, read, replay
 from netfeed.engine.limits import Limits
 from netfeed.engine.quoter import Quoter, QuoterSettings, Tier
+from netfeed.engine.risk import Risk
+from netfeed.engine.router import Router
+from netfeed.engine.targets import Abilities, Differ
 from netfeed.machine import NEVER
 from netfeed.sim.exchange_check import check
 from netfeed.sim.exchange_log import audit
@@ -45,7 +52,6 @@ from netfeed.sim.starbase_chain import NANO, Instrument
 from netfeed.sim.starbase_gateway import Key, listed
 from netfeed.sim.terms import MONEY, Fees, terms_of
 from netfeed.sim.venue import Settings
-from tests.engine.hand_engine import HandEngine
 from tests.engine.money_feed import DETECT_NS, HEARTBEAT_NS, Awaited, Books, Wires
 from tests.engine.money_judge import Judge
 from tests.engine.money_paths import MS, Distance, Lister, Path as OrderPath
@@ -54,6 +60,8 @@ from tests.engine.money_script import END_NS, Script, script
 
 INSTRUMENTS: Final = 4
 PERPETUAL, FUTURE, CALL, PUT = 1001, 1008, 1015, 1022
+FUTURES, OPTIONS = (PERPETUAL, FUTURE), (CALL, PUT)
+VENUE: Final = "starbase"
 BORN_NS: Final = 20 * MS
 CALM_NS: Final = 4_000 * MS
 """How long a world may take to settle when all works again."""
@@ -71,6 +79,9 @@ LIMITS: Final = Limits(
     expiry=3.0, delta=1.6, gamma=0.00006, vega=24_000.0, open_orders=10, rate=400, burst=24, stale_ns=400 * MS,
     clock_offset_ns=5 * MS, collar_ppm=100_000, collar_ticks=40,
 )  # fmt: skip
+LOOK_NS: Final = 50 * MS
+GATE: Final = GateSettings(settle_ns=20 * MS, max_forward_age_ns=500 * MS, min_expiry_ns=0)
+SETTINGS: Final = EngineSettings(look_ns=LOOK_NS, list_ns=250 * MS, again_ns=40 * MS, patience_ns=150 * MS)
 DEPOSIT: Final = 1_000 * MONEY
 
 
@@ -80,12 +91,15 @@ def contract(of: Instrument) -> Contract:
     return Contract(
         of.id, of.name, terms.payoff, "BTC", True, -9, of.quantity_exponent, of.tick, of.lot,
         strike=None if of.strike is None else of.strike / NANO, expiry_ns=of.expiry_ns,
-        steps=((of.threshold, of.large_tick),) if of.large_tick else (),
+        steps=((of.threshold, of.large_tick),) if of.large_tick else (), venue=VENUE,
     )  # fmt: skip
 
 
 class World:
     """One world. `said` is told what happens, where somebody listens."""
+
+    limits = LIMITS
+    size = 4
 
     def __init__(self, seed: int, *, said: Any = None) -> None:
         self.seed, self.script, self.now = seed, script(seed), 0
@@ -105,7 +119,7 @@ class World:
         self.judge = Judge(self.venue, self.contracts, LIMITS, slack=slack)
         self.wires = Wires(self.venue, seed)
         self.books: Books | None = Books(0, whole=True, jitter=self.random.random)
-        self.engine: HandEngine | None = None
+        self.engine: Engine | None = None
         self.paths: list[Any] = []
         self.journal = bytearray()
         self.handed = 0
@@ -126,7 +140,7 @@ class World:
         if tail.why and not tail.is_torn:
             self.judge.wrong.append(f"the journal is broken: {tail.why}")
         del self.journal[tail.offset :]
-        account = replay(records, Account(self.contracts, answer_ns=200 * MS, settle_ns=100 * MS))
+        account = replay(records, self._account_of_nothing())
         run = last_run(records) + 1
         self._count = len(records)
         sides = {
@@ -142,9 +156,11 @@ class World:
         self.handed = len(self.journal)
         self._make_paths(run, sides)
         self.engine = self._make_engine(account, run)
-        for number in self.contracts:
-            self.engine.board.set_book(number, Awaited(self.books, number))
         self.tell(f"run {run} begins with {len(records)} records")
+
+    def _account_of_nothing(self) -> Account:
+        sessions = dict.fromkeys((1, 2, 3), VENUE)
+        return Account(self.contracts, answer_ns=200 * MS, settle_ns=100 * MS, sessions=sessions)
 
     def _make_paths(self, run: int, sides: dict[int, Side]) -> None:
         terms = self.venue.exchange.trading.ledger.terms
@@ -160,20 +176,29 @@ class World:
         lister.most_ns, lister.refuses = self.script.list_ns, 0.0 if self.ended else self.script.list_refuses
         self.paths.append(lister)
 
-    def _make_engine(self, account: Account, run: int) -> HandEngine:
-        options = [CALL, PUT]
-        quoter = Quoter(options, QuoterSettings(
-            (Tier(1.0, 4), Tier(2.0, 6)), half_ticks=1.0, half_volatility=0.002, max_position=16, skew_delta=10.0,
-            requote_ticks=2, mass_quote=self.script.mass_quotes, fill_pause_ns=5 * MS,
+    def _make_engine(self, account: Account, run: int) -> Engine:
+        board, ids = Board(self.contracts.values()), ClientIds(run)
+        for number in self.contracts:
+            board.set_book(number, self._book(number))
+        quoter = Quoter(OPTIONS, QuoterSettings(
+            (Tier(1.0, self.size), Tier(2.0, self.size + 2)), half_ticks=1.0, half_volatility=0.002, max_position=16,
+            skew_delta=10.0, requote_ticks=2, mass_quote=self.script.mass_quotes, fill_pause_ns=5 * MS,
         ))  # fmt: skip
-        hedger = Hedger("BTC", [Hedge(PERPETUAL, 3_000, 500), Hedge(FUTURE, 3_000, 300)], Fixed(0.05), HedgerSettings())
-        gate = GateSettings(settle_ns=20 * MS, max_forward_age_ns=500 * MS, min_expiry_ns=0)
-        strategies = [(quoter, options, dict.fromkeys(options, PERPETUAL), self.script.mass_quotes)]
-        strategies.append((hedger, [PERPETUAL, FUTURE], {}, False))
-        return HandEngine(
-            self.contracts, account, LIMITS, self.paths, strategies, FlatPricer(self.contracts, PERPETUAL),
-            self._record, ClientIds(run), gate,
-        )
+        hedges = [Hedge(PERPETUAL, 3_000, 500), Hedge(FUTURE, 3_000, 300)]
+        hedger = Hedger("BTC", hedges, Fixed(0.05), HedgerSettings())
+        differ = Differ(Abilities(mass_quotes=self.script.mass_quotes), ids.take, lambda _: 1)
+        quoting = Desk(quoter, OPTIONS, Gate(GATE, dict.fromkeys(OPTIONS, PERPETUAL)), differ, look_ns=LOOK_NS)
+        bare = Gate(replace(GATE, needs_worth=False))
+        hedging = Desk(hedger, FUTURES, bare, Differ(Abilities(mass_quotes=False), ids.take), look_ns=LOOK_NS)
+        pricer: Any = FlatPricer(self.contracts, PERPETUAL)
+        return Engine(
+            account, board, Risk(account, self.limits), Router(account, self.paths), pricer, ids, desks=[quoting],
+            hedging=[hedging], record=self._record, settings=SETTINGS,
+        )  # fmt: skip
+
+    def _book(self, instrument: int) -> Awaited:
+        assert self.books is not None
+        return Awaited(self.books, instrument)
 
     def _record(self, record: Record) -> None:
         """Write a record down; what is handed over survives a crash, what came after it may."""
@@ -358,7 +383,7 @@ class World:
         if self.judge.deadline <= now:
             self.judge.wake(now)
 
-    def _read(self, books: Books, engine: HandEngine) -> None:
+    def _read(self, books: Books, engine: Engine) -> None:
         """Let the engine see what has changed, and do what it does; see that no fault went unseen."""
         since = self.wires.missing_since(books.delivery.as_of + 1)
         touched, sequence, bad = books.changed(tuple(self.contracts))
