@@ -6,7 +6,7 @@ What it does reaches the accounts by the switchboard; what accounts do waits the
 Invariant: the same seed and the same requests give the same steps.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from netfeed.sim.crowd import Crowd
@@ -17,7 +17,7 @@ from netfeed.sim.exchange_rules import band
 from netfeed.sim.exchange_trading import BAND, Outcome
 from netfeed.sim.floor import Transaction
 from netfeed.sim.margin import Rates
-from netfeed.sim.starbase_chain import INDEXES, chain, definition, index_definition
+from netfeed.sim.starbase_chain import INDEXES, Instrument, chain, definition, index_definition
 from netfeed.sim.starbase_floor import StarbaseFloor
 from netfeed.sim.starbase_flow import Flow
 from netfeed.sim.starbase_market import Market, Told
@@ -62,9 +62,10 @@ class ExchangeFloor(StarbaseFloor):
         band: int = BAND,
         rates: Rates | None = None,
         log: Log | None = None,
+        listing: Sequence[Instrument] | None = None,
     ) -> None:
         super().__init__(seed, count=count, mean_gap_ns=mean_gap_ns)
-        self.flow = ExchangeFlow(Draws(seed), chain(at_ns)[:count])
+        self.flow = ExchangeFlow(Draws(seed), list(listing or chain(at_ns))[:count])
         self.flow.band = band
         self._markets = {market.instrument.id: market for market in self.flow.markets}
         self.exchange = Exchange(self.flow.markets, bump_ns=bump_ns, band=band, rates=rates, log=log)
