@@ -3,6 +3,7 @@
     send(request, now)            a request leaves us; it arrives after its delay
     market(tape, touched, now)    a packet of the record has moved the books
     wake(now) -> reports          what has reached us by now
+    fills() -> fills              what was filled since the last call, as the venue knows it: no report has come yet
     deadline                      when a request arrives, or a report does
 
 A request that arrives at the time of a packet finds the books behind that packet: the driver wakes before a packet for
@@ -16,7 +17,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from netfeed.book.execution import Report, Request, Up
+from netfeed.book.execution import Filled, Report, Request, Up
 from netfeed.engine.contract import Contract
 from netfeed.engine.strategy import Book
 from netfeed.errors import MisuseError
@@ -60,6 +61,7 @@ class FillModel:
         self._chances = Chance(seed), Chance(seed ^ _APART)
         self._requests: deque[tuple[int, Request]] = deque()
         self._reports: deque[tuple[int, Report]] = deque()
+        self._fresh: list[Filled] = []
         self._arrives = self._returns = -NEVER
         self._session = session
 
@@ -101,6 +103,11 @@ class FillModel:
             told.append(self._reports.popleft()[1])
         return told
 
+    def fills(self) -> list[Filled]:
+        """Give the fills since the last call, at once: for whoever counts money, not for whoever decides."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
     def statistics(self) -> FillStatistics:
         """Return a snapshot of the counters."""
         count = self._trading.count
@@ -110,6 +117,7 @@ class FillModel:
         return FillStatistics(asked, refused, fills, unclear, len(self._trading.orders), len(self._requests))
 
     def _tell(self, reports: list[Report], at: int) -> None:
+        self._fresh += (report for report in reports if isinstance(report, Filled))
         for report in reports:
             self._returns = max(self._returns, at + self._delays[1].draw(self._chances[1]))
             self._reports.append((self._returns, report))
