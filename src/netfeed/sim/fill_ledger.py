@@ -1,6 +1,6 @@
 """What the fills of a replay have brought, by instrument and by source, in integers of 10**-18 of a currency.
 
-    spread       what quotes were filled better than the mid at that moment
+    spread       what quotes were filled better than the mid that held before the packet that filled them
     hedging      what hedges were filled better than it; mostly they cost
     fees         what the venue took
     inventory    all else: what the market did with what was held

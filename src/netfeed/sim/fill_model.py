@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netfeed.book.execution import Filled, Report, Request, Up
+from netfeed.book.level import Order, Side
 from netfeed.engine.contract import Contract
 from netfeed.engine.strategy import Book
 from netfeed.errors import MisuseError
@@ -107,6 +108,20 @@ class FillModel:
         """Give the fills since the last call, at once: for whoever counts money, not for whoever decides."""
         fresh, self._fresh = self._fresh, []
         return fresh
+
+    def queue(self, instrument: int, side: Side, price: int) -> list[Order]:
+        """List our orders at one price among all that is before each, as a book of single orders lists them.
+
+        It is what a venue's own feed would show of our place; of the others only how much they are.
+        """
+        rows: list[Order] = []
+        before = 0
+        for own in self._trading.orders.in_turn(instrument, side):
+            if own.price == price and own.place is not None:
+                rows.append(Order(0, side, price, own.place.ahead - before, len(rows)))
+                rows.append(Order(own.order_id, side, price, own.left, len(rows)))
+                before = own.place.ahead
+        return rows
 
     def statistics(self) -> FillStatistics:
         """Return a snapshot of the counters."""

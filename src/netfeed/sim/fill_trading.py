@@ -167,7 +167,10 @@ class FillTrading:
 
     def _by_market(self, instrument: int, side: Side, at_ns: int) -> list[Report]:
         reports: list[Report] = []
+        opposite = self.depth(instrument).best(Side.ASK if side is Side.BID else Side.BID)
         for own in self.orders.in_turn(instrument, side):
+            if opposite is None or behind(side, own.price, opposite.price):
+                break
             offered = self.offered(own)
             if not offered:
                 break  # no order behind it reaches further

@@ -131,9 +131,9 @@ class EngineReplay:
         """Show the model and the engine what the books have become."""
         self._books.find()
         tape = self._tape()
-        self._ledger.look(self._touched)
         self._model.market(tape, None, now)
-        self._bring()
+        self._bring()  # against the mids before this packet: what it did to them is inventory
+        self._ledger.look(self._touched)
         if self._touched:
             self._engine.touch(self._touched, tape.sequence)
             self._touched = set()
