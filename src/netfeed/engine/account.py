@@ -127,7 +127,29 @@ class Account:
     def restarted(self, now: int) -> list[Event]:
         """Doubt every order that is not over: nobody knows what became of it while we were away."""
         self.agrees = False
+        self._reconciler.restarted()
         return self.orders.doubt_all(now)
+
+    def know(self, contracts: Mapping[int, Contract]) -> None:
+        """Know of more contracts; those that are not listed any more stay known."""
+        self.contracts = {**self.contracts, **contracts}
+        self.exposure.know(self.contracts)
+        self.positions.know(contracts)
+
+    def resume(self, fresh: "Account", now: int) -> None:
+        """Go on under the contracts and settings of an empty account: since the journal they may be others.
+
+        A freeze that ends by itself ends as if it began now: what
+        was the time of another start of the machine says nothing.
+        """
+        self.know(fresh.contracts)
+        self.orders.resume(fresh.orders)
+        self._reconciler.settle_ns = fresh._reconciler.settle_ns
+        for number, group in fresh.groups.items():
+            known = self.groups.setdefault(number, group)
+            known.protection = group.protection
+            if known.until != NEVER:
+                known.until = min(known.until, now + group.protection.frozen_ns)
 
     def snapshot(self) -> tuple[object, ...]:
         """Give all that is known, to compare."""

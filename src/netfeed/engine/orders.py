@@ -79,6 +79,10 @@ class Orders:
         self.suspects: dict[int, Anomaly] = {}
         self.anomalies: Counter[Anomaly] = Counter()
 
+    def resume(self, fresh: "Orders") -> None:
+        """Go on under the settings of others."""
+        self._register.resume(fresh._register)
+
     # --- looking
 
     def get(self, client_id: int, instrument: int | None = None, side: Side | None = None) -> Order | None:

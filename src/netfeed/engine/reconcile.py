@@ -78,9 +78,14 @@ class Reconciler:
     """Compare, list by list."""
 
     def __init__(self, orders: Orders, positions: Positions, *, settle_ns: int = SETTLE_NS) -> None:
-        self._orders, self._positions, self._settle_ns = orders, positions, settle_ns
+        self._orders, self._positions, self.settle_ns = orders, positions, settle_ns
         self._question: _Question | None = None
         self._unlisted: dict[Key, int] = {}
+
+    def restarted(self) -> None:
+        """Forget what was asked and missed before: its times may be those of another start of the machine."""
+        self._question = None
+        self._unlisted.clear()
 
     def asked(self, now: int) -> None:
         """Take note that a list is asked for: the answer is judged by what holds now."""
@@ -146,7 +151,7 @@ class Reconciler:
             self._unlisted.pop(order.key, None)
         elif then is State.UNCERTAIN:
             first = self._unlisted.setdefault(order.key, question.at)
-            if question.at - first >= self._settle_ns:
+            if question.at - first >= self.settle_ns:
                 del self._unlisted[order.key]
                 events += self._orders.unlisted(order, now)
             else:
