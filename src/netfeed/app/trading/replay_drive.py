@@ -11,14 +11,13 @@ So nothing is ever known before its time, and one capture, one configuration and
 After the last packet nothing is decided any more: what is under way arrives, and is heard.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Final, Protocol
 
 from netfeed.app.changes import Rows
 from netfeed.app.replay import Replay
 from netfeed.app.trading.replay_books import ReplayBooks
 from netfeed.book.execution import Report
-from netfeed.engine.contract import Contract
 from netfeed.errors import MisuseError
 from netfeed.machine import NEVER
 from netfeed.sim.fill_ledger import FillLedger
@@ -51,14 +50,14 @@ class EngineReplay:
     """One run. `replay` is driven from outside (`Replay.run`); this listens to it."""
 
     def __init__(
-        self, replay: Replay, contracts: Mapping[int, Contract], books: ReplayBooks, engine: Deciding,
-        route: FillRoute, model: FillModel, ledger: FillLedger,
+        self, replay: Replay, books: ReplayBooks, engine: Deciding, route: FillRoute, model: FillModel,
+        ledger: FillLedger,
     ) -> None:  # fmt: skip
+        self.on_begin: list[Callable[[int], None]] = []
         self.steps = 0
         self.packets = 0
         self._replay, self._books, self._engine = replay, books, engine
         self._route, self._model, self._ledger = route, model, ledger
-        self._contracts = contracts
         self._rows: list[Rows] = []
         self._touched: set[int] = set()
         self._begun = False
@@ -97,6 +96,8 @@ class EngineReplay:
 
     def _begin(self, now: int) -> None:
         self._begun = True
+        for call in self.on_begin:
+            call(now)
         self._model.begin(now)
         self._books.find()
         self._touched = set(self._books.instruments.values())
