@@ -184,7 +184,9 @@ class Path:
             if isinstance(event, Report):
                 asked = self._asked.pop(getattr(event, "client_id", -1), None)
                 if asked is not None:
-                    self.latency_ns = now - asked if self.latency_ns is None else (7 * self.latency_ns + now - asked) // 8
+                    self.latency_ns = (
+                        now - asked if self.latency_ns is None else (7 * self.latency_ns + now - asked) // 8
+                    )
                 reason = getattr(event, "reason", "")
                 self._reset = self._reset or "log on with a reset" in reason
                 self._hear(self.number, event)

@@ -110,7 +110,10 @@ class World:
             heartbeat_ns=HEARTBEAT_NS,
         )  # fmt: skip
         self.venue: OrderVenue = order_venue(settings, [Key("mm", "secret")], bump_ns=self.script.bump_ns)
-        groups = {0: Protected(100 * MS, 60 * MS, quantity=3 * NANO), 1: Protected(100 * MS, 60 * MS, quantity=2 * NANO)}
+        groups = {
+            0: Protected(100 * MS, 60 * MS, quantity=3 * NANO),
+            1: Protected(100 * MS, 60 * MS, quantity=2 * NANO),
+        }
         self.venue.exchange.join("mm", Permit(fees=Fees(), groups=groups), DEPOSIT)
         self.wall = settings.wall_ns
         markets = self.venue.exchange.trading.markets
@@ -444,7 +447,9 @@ class World:
         ledger = exchange.trading.ledger.accounts["mm"]
         basis = sum(h.basis for n, h in ledger.holdings.items() if exchange.trading.ledger.terms[n].margined)
         flow = ledger.cash["BTC"] - DEPOSIT + ledger.fees.get("BTC", 0) - basis
-        bound = sum(10**6 // 2 + one.quantity for one in self.judge.fills if not self.contracts[one.instrument].is_option)
+        bound = sum(
+            10**6 // 2 + one.quantity for one in self.judge.fills if not self.contracts[one.instrument].is_option
+        )
         if abs(flow - cash * 10**6) > bound:
             wrong.append(f"our cash is {cash}e-18, the venue's {flow}e-24")
         wrong += check(exchange.trading) + audit(self.judge.steps)
@@ -477,7 +482,12 @@ def main() -> int:
     failed, pulled, closest, took = 0, {True: [], False: []}, {}, time.process_time()
     for seed in range(first, end):
         world = World(seed, said=print if given.trace else None).run()
-        tally += world.tally + Counter(steps=world.judge.counts.steps, asked=world.judge.counts.asked, faults=world.judge.counts.faults, own_fills=world.judge.counts.fills)
+        tally += world.tally + Counter(
+            steps=world.judge.counts.steps,
+            asked=world.judge.counts.asked,
+            faults=world.judge.counts.faults,
+            own_fills=world.judge.counts.fills,
+        )
         for clear, took_ns in world.judge.counts.pulled_ns:
             pulled[clear].append(took_ns)
         for what, share in world.judge.counts.closest.items():
@@ -489,7 +499,9 @@ def main() -> int:
     for clear, words in ((True, "the way clear"), (False, "the way troubled")):
         times = sorted(pulled[clear]) or [0]
         shares = [f"{times[len(times) * share // 100] / MS:.1f}" for share in (50, 99)]
-        print(f"quotes out after a feed fault, {words}: {len(times)}, p50 {shares[0]}, p99 {shares[1]}, max {times[-1] / MS:.1f} ms")
+        print(
+            f"quotes out after a feed fault, {words}: {len(times)}, p50 {shares[0]}, p99 {shares[1]}, max {times[-1] / MS:.1f} ms"
+        )
     print("limits used:", closest)
     print(f"{end - first} worlds, {failed} wrong, {took / (end - first) * 1000:.1f} ms each", dict(tally))
     return 1 if failed else 0

@@ -65,7 +65,7 @@ class Account:
         self.sessions = dict(sessions or {})
         self._agreed: set[str] = set()
         self._reconciler = Reconciler(self.orders, self.positions, settle_ns=settle_ns, venue_of=self.venue_of)
-        self._watcher: Watcher = _nobody
+        self._watcher: Watcher | None = None
 
     # --- whether it is the truth
 
@@ -91,12 +91,20 @@ class Account:
         """Tell this one of every change from here on, before whoever caused it goes on: for `risk` alone."""
         self._watcher = watcher
 
+    def __getstate__(self) -> dict[str, object]:
+        """Give what is kept of an account: whoever watches it does not go with it."""
+        return self.__dict__ | {"_watcher": None}
+
+    def _changed(self, instruments: Collection[int] | None) -> None:
+        if self._watcher is not None:
+            self._watcher(instruments)
+
     # --- what we do
 
     def decide(self, request: Request, now: int) -> list[Event]:
         """Take down what will be asked: for `risk` alone. Raises: MisuseError."""
         events = self.orders.decide(request, now)
-        self._watcher(about(request))
+        self._changed(about(request))
         return events
 
     def sent(self, request: Request, session: int, now: int) -> list[Event]:
@@ -104,20 +112,20 @@ class Account:
         events = self.orders.sent(request, session, now)
         if isinstance(request, List):
             self._reconciler.asked(now, self.sessions.get(session, ""))
-        self._watcher(about(request))
+        self._changed(about(request))
         return events
 
     def unsent(self, request: Request, now: int) -> list[Event]:
         """Take note that no session would take a request: all is as before. Raises: MisuseError."""
         events = self.orders.unsent(request, now)
-        self._watcher(about(request))
+        self._changed(about(request))
         return events
 
     def wake(self, now: int) -> list[Event]:
         """Give up waiting for what is overdue."""
         events = self.orders.wake(now)
         if events:
-            self._watcher(None)
+            self._changed(None)
         return events
 
     @property
@@ -131,7 +139,7 @@ class Account:
         """Take a report. `until`: when a Tripped group may quote again, on our clock. Units: monotonic ns."""
         events = self._apply(report, now, until)
         odd = isinstance(report, Filled) or any(isinstance(event, Odd | Pull) for event in events)
-        self._watcher(None if odd else about(report))
+        self._changed(None if odd else about(report))
         return events
 
     def _apply(self, report: Report, now: int, until: int) -> list[Event]:
@@ -189,7 +197,7 @@ class Account:
         self._agreed.clear()
         self._reconciler.restarted()
         events = self.orders.doubt_all(now)
-        self._watcher(None)
+        self._changed(None)
         return events
 
     def know(self, contracts: Mapping[int, Contract]) -> None:
@@ -197,7 +205,7 @@ class Account:
         self.contracts = {**self.contracts, **contracts}
         self.exposure.know(self.contracts)
         self.positions.know(contracts)
-        self._watcher(None)
+        self._changed(None)
 
     def resume(self, fresh: "Account", now: int) -> None:
         """Go on under the contracts and settings of an empty account: since the journal they may be others.
@@ -213,7 +221,7 @@ class Account:
             known.protection = group.protection
             if known.until != NEVER:
                 known.until = min(known.until, now + group.protection.frozen_ns)
-        self._watcher(None)
+        self._changed(None)
 
     def snapshot(self) -> tuple[object, ...]:
         """Give all that is known, to compare."""
@@ -222,7 +230,7 @@ class Account:
     def _position_changed(self, instrument: int) -> None:
         self.exposure.set_position(instrument, self.positions[instrument].quantity)
         self._reconciler.moved(instrument)
-        self._watcher(None)
+        self._changed(None)
 
 
 def about(word: Request | Report) -> Collection[int] | None:
@@ -234,9 +242,6 @@ def about(word: Request | Report) -> Collection[int] | None:
     instrument = getattr(word, "instrument", None)
     return None if instrument is None else (instrument,)
 
-
-def _nobody(_: Collection[int] | None) -> None:
-    """Watch nothing."""
 
 
 def _group_of(fill: Filled, order: Order | None) -> int | None:
