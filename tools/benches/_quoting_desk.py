@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from benches._quoted_chain import CONTRACTS, FLAGS, GROUP, LISTED, OPTIONS, PERPETUAL, WALL_NS, fairs
+from netfeed.app.trading.quote_shots import QuoteShots
 from netfeed.book.execution import List, Listed, MassQuote, Quoted, Report
 from netfeed.book.handle import OrderBook
 from netfeed.book.level import Side
@@ -24,7 +25,7 @@ from netfeed.engine.greeks import unit_delta
 from netfeed.engine.hot_quotes import HotQuotes
 from netfeed.engine.limits import Limits
 from netfeed.engine.order import State
-from netfeed.engine.quote_door import QuoteDoor
+from netfeed.engine.quote_door import QuoteDoor, Went
 from netfeed.engine.quoter import Quoter, QuoterSettings, Tier
 from netfeed.engine.risk import Risk
 from netfeed.engine.risk_checks import Seen
@@ -41,6 +42,7 @@ LIMITS = Limits(
     open_orders=1_000, rate=1_000_000, burst=10_000, stale_ns=10**9, loss={"USD": 1e9}, clock_offset_ns=10**6,
 )  # fmt: skip
 SETTINGS = QuoterSettings((Tier(1.0, 10),), half_ticks=2.0, requote_ticks=1)
+TURN, CALLS, PLAIN, PURE = "turn", "calls", "plain", "pure"
 PHASES = {State.NEW: Phase.SENT, State.PENDING: Phase.SENT, State.LIVE: Phase.RESTS, State.PARTIAL: Phase.RESTS}
 ANSWER_S = 5.0
 
@@ -48,8 +50,8 @@ ANSWER_S = 5.0
 class QuotingDesk:
     """Books in, quotes out. `decided_ns` and `sent_ns`: of the last quotes. Units: ns since 1970."""
 
-    def __init__(self, books: Any, numbers: dict[int, int], sink: socket.socket, *, hot: bool) -> None:
-        self._sink, self._is_hot = sink, hot
+    def __init__(self, books: Any, numbers: dict[int, int], sink: socket.socket, way: str) -> None:
+        self._sink, self._is_hot = sink, way != PLAIN
         self.board = Board(CONTRACTS)
         for contract in CONTRACTS:
             self.board.set_book(contract.index, OrderBook(books, numbers[contract.index]))
@@ -70,10 +72,12 @@ class QuotingDesk:
         self.quotes = QuoteDoor(self.account, 1, self.mandates, self.take_id, self._send_rows)
         self._bases, self._lead = fairs(monotonic_ns()), 0.0
         self._perpetual = self.board.book(PERPETUAL)
-        self.decided_ns = self.sent_ns = self.messages = self.left = 0
+        if way == PURE:
+            self._be_plain()
+        self.decided_ns = self.sent_ns = self.left = 0
         self._log_on()
 
-    def be_plain(self) -> None:
+    def _be_plain(self) -> None:
         """Have the plain twins of the hot step."""
         self.mandates._step = quote_step.QuoteStep(self.mandates.slots, self.mandates._limits)
         terms = [LISTED.ours(one) for one in OPTIONS]
@@ -97,38 +101,61 @@ class QuotingDesk:
                 one, unit_delta(CONTRACTS[one], self._bases[one]), self._bases[one].gamma, self._bases[one].vega
             )
 
+    def shots(self, turn_class: Any, batch: Any, path: Any, books: Any, numbers: dict[int, int]) -> Any:
+        """Give a turn that quotes by itself."""
+        step, limits = self.mandates.arrays()
+        slots = {numbers[one]: slot for slot, one in enumerate(OPTIONS)}
+        self.turn = turn_class(
+            batch, path, books, step, limits, self._rows.frames, book=numbers[PERPETUAL], scale=1e-9, slots=slots
+        )
+        self._shots = QuoteShots(self.turn, self._sink.fileno(), self.client, self._rows, self.quotes, self.mandates)
+        return self.turn
+
     # --- a packet has changed books
+
+    def aim(self) -> None:
+        """Let the turn that follows quote."""
+        if not self._shots.aim(monotonic_ns()):
+            raise ValueError("nothing may be quoted")
+
+    def fired(self) -> bool:
+        """Take down what a turn has quoted; say whether it was anything."""
+        self.decided_ns, self.sent_ns = self.turn.decided_ns, self.turn.sent_ns
+        self._lead = self.turn.lead
+        return self._took(self._shots.took(monotonic_ns()))
 
     def react(self) -> bool:
         """Quote anew; say whether anything went."""
         bid, ask = self._perpetual.bid, self._perpetual.ask
         if bid is None or ask is None or self._perpetual.state is not BookState.LIVE:
             raise ValueError("the perpetual has no market")
-        self._lead = (bid.price + ask.price) * 5e-10
-        before = self.messages
+        self._lead = 0.5 * (bid.price * 1e-9 + ask.price * 1e-9)
         if self._is_hot:
-            went = self.quotes.move(self._lead, monotonic_ns())
-            self.left += len(went.left)
-            self._known()
-            self._show([] if went.request is None else [one.instrument for one in went.request.quotes])
-        else:
-            self.full()
-        return self.messages > before
+            return self._took(self.quotes.move(self._lead, monotonic_ns()))
+        return self.full()
 
-    def full(self) -> None:
-        """Go the plain way: worths, gates, quoter, differ, risk, door."""
+    def _took(self, went: Went) -> bool:
+        self.left += len(went.left)
         self._known()
-        for request in self._desk.step(self.board, {PERPETUAL, *OPTIONS}):
+        self._show([] if went.request is None else [one.instrument for one in went.request.quotes])
+        return went.request is not None
+
+    def full(self, lead: float | None = None) -> bool:
+        """Go the plain way: worths, gates, quoter, differ, risk, door; say whether anything went."""
+        self._lead = lead or self._lead
+        self._known()
+        requests = self._desk.step(self.board, {PERPETUAL, *OPTIONS})
+        for request in requests:
             if isinstance(request, MassQuote):
                 self._see(quote.instrument for quote in request.quotes)
             verdict = self.risk.pass_(request, self.board.now)
             if verdict.cleared is None or verdict.refusals:
                 raise ValueError(f"risk refuses: {verdict.refusals}")
             self._door.send(verdict.cleared, self.board.now)
-            self.messages += 1
         self.decided_ns = time_ns()
         self._flush()
         self._show(OPTIONS)
+        return bool(requests)
 
     def _known(self) -> None:
         now = monotonic_ns()
@@ -146,7 +173,6 @@ class QuotingDesk:
 
     def _send_rows(self, rows: Any, number: int, client_id: int, group: int) -> None:
         self.client.send_rows(self._rows, rows, number, client_id, group, monotonic_ns())
-        self.messages += 1
         self.decided_ns = time_ns()
         self._flush()
 

@@ -1,10 +1,12 @@
 """From the kernel's stamp of a packet to the return of `send` of the quotes that it moves: nanoseconds, by stage.
 
-    netfeed, :p99, :max            the hot step: mandates, a move by delta and gamma, rows, bytes
+    netfeed, :p99, :max            the hot step in one turn without the interpreter: receive, path, books, a move by
+                                   delta and gamma within mandates, bytes, send
     netfeed:feed, :decision, :send its stages, each with :p99 and :max: to the published change of the book, to the
                                    bytes of the order, to the return of `send`
+    netfeed:calls...               the same in calls: receive, path, books, the door's own move, the session
     netfeed:plain...               the plain path: worths, gates, quoter, differ, risk, door, session; stages as above
-    pure...                        the hot step's plain twins
+    pure...                        the plain twins of the turn and all that is in it
     floor:echo, :p99, :max         a bare loop in C: recvmmsg, then send of as many bytes; no work at all
     floor:echo:receive, :send      its stages
 
@@ -28,23 +30,27 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path as File
-from time import monotonic, time_ns
+from time import monotonic, monotonic_ns, time_ns
 from typing import Any
 
 import numpy as np
 
 from benches import Row
-from benches._quoted_chain import CHANNEL, CONTRACTS, OPTIONS, packets
-from benches._quoting_desk import QuotingDesk
+from benches._quoted_chain import CHANNEL, CONTRACTS, FORWARD, OPTIONS, packets
+from benches._quoting_desk import CALLS, PLAIN, PURE, TURN, QuotingDesk
 from benches.itch_book import library
 from benches.udp_drain import SO_TIMESTAMPNS
 from benches.wire_to_book import priority
+from netfeed.feed import path as plain_path
+from netfeed.transport import batch as quoting_batch
+from netfeed.transport import quoting
+from netfeed.venues.starbase import StarbaseBooks as PlainBooks
 
 NAME = "tick_to_order"
 UNIT = "ns"
 
 PACKETS, QUICK_PACKETS, WARM = 600, 40, 20
-GAP_NS = 300_000
+GAP_NS, SPIN_NS = 300_000, 100_000
 PATIENCE_S = 20.0
 GROUP_ADDRESS = "239.192.77.1"
 STAGES = ("feed", "decision", "send")
@@ -62,10 +68,10 @@ def rows(file: File | None, quick: bool) -> list[Row]:
         print("left out: everything, for there is no sender", file=sys.stderr)
         return []
     sink, number = Sink(), QUICK_PACKETS if quick else PACKETS
-    hot = Run(bare, sink, number, hot=True)
+    hot = Run(bare, sink, number, TURN)
     found = told("netfeed", hot, STAGES)
-    found += told("netfeed:plain", Run(bare, sink, number, hot=False), STAGES)
-    found += told("pure", Run(bare, sink, number, hot=True, twin=True), STAGES)
+    for name, way in (("netfeed:calls", CALLS), ("netfeed:plain", PLAIN), ("pure", PURE)):
+        found += told(name, Run(bare, sink, number, way), STAGES)
     return found + told("floor:echo", Echo(bare, sink, number, hot), ("receive", "send"))
 
 
@@ -125,15 +131,13 @@ class Sink:
 class Run:
     """One way to answer packets with quotes, run from the start each time."""
 
-    def __init__(
-        self, bare: ctypes.CDLL, sink: Sink, number: int, *, hot: bool = False, twin: bool = False
-    ) -> None:  # fmt: skip
+    def __init__(self, bare: ctypes.CDLL, sink: Sink, number: int, way: str) -> None:
         self._send = bare.send_asked
         self._send.restype = ctypes.c_uint64
         self._send.argtypes = [
             ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64,
         ]  # fmt: skip
-        self._sink, self._number, self._hot, self._twin = sink, number, hot, twin
+        self._sink, self._number, self._way = sink, number, way
         self._packets = list(packets(number + WARM))
         self._times: Times = np.zeros((0, 4), np.int64)
         self.bytes = 0
@@ -186,7 +190,7 @@ class Run:
 
     def _run(self) -> Times:
         with self._sockets() as (inner, outer), self._sink.connected() as sink:
-            followed = Followed(inner, outer, sink, hot=self._hot, twin=self._twin)
+            followed = Followed(inner, outer, sink, self._way)
             first = len(self._packets) - self._number - WARM
             followed.begin(self._packets[:first])
             with self._sent(outer, self._packets[first:]) as ask:
@@ -201,24 +205,26 @@ class Run:
 class Followed:
     """A feed, its books, and a desk behind them."""
 
-    def __init__(
-        self, inner: socket.socket, outer: socket.socket, sink: socket.socket, *, hot: bool, twin: bool
-    ) -> None:
+    def __init__(self, inner: socket.socket, outer: socket.socket, sink: socket.socket, way: str) -> None:
         import netfeed.book  # noqa: F401  (hands the core its words)
         from netfeed._core.path import Path
         from netfeed._core.starbase import StarbaseBooks
         from netfeed.transport.mmsg import Batch
+        from netfeed.transport.turn import QuoteTurn
 
-        self._inner, self._outer, self._sink = inner, outer, sink
-        self._batch, self._path, self._books = Batch(32), Path(), StarbaseBooks()
+        pure = way == PURE
+        self._inner, self._outer, self._way = inner, outer, way
+        self._batch = quoting_batch.Batch(32) if pure else Batch(32)
+        self._path = plain_path.Path() if pure else Path()
+        self._books = PlainBooks() if pure else StarbaseBooks()
         numbers = {one.index: self._books.define(1_000 + one.index) for one in CONTRACTS}
         lane = self._path.add_channel(self._books)
         address, port = inner.getsockname()
         self._path.add_flow(bytes(10) + b"\xff\xff" + socket.inet_aton(address), port, lane)
         self._path.arm(lane, CHANNEL.to_bytes(4, "little"), 1)
-        self._desk = QuotingDesk(self._books.books, numbers, sink, hot=hot)
-        if twin:
-            self._desk.be_plain()
+        self._desk = QuotingDesk(self._books.books, numbers, sink, way)
+        kind = quoting.QuoteTurn if pure else QuoteTurn
+        self._turn = self._desk.shots(kind, self._batch, self._path, self._books, numbers)
 
     @property
     def left(self) -> int:
@@ -231,41 +237,50 @@ class Followed:
             self._outer.send(packet)
             while not self._take():
                 pass
-        self._desk._lead = 100_000.0
-        self._desk.full()
+        self._desk.full(FORWARD)
         self._desk.answered()
 
     def follow(self, number: int, ask: int) -> Times:
         """Ask for so many packets, one after the other, and answer each."""
-        times = np.zeros((number, 4), np.int64)
-        desk, batch, end = self._desk, self._batch, monotonic() + PATIENCE_S
+        times, desk, end = np.zeros((number, 4), np.int64), self._desk, monotonic() + PATIENCE_S
+        shoots = self._way in (TURN, PURE)
         for at in range(number):
+            if shoots:
+                desk.aim()
             os.eventfd_write(ask, 1)
-            while not self._take():
+            while not (self._shoot() if shoots else self._take()):
                 if monotonic() > end:
                     raise ValueError(f"{at} packets of {number} came")
-            published = time_ns()
-            if not desk.react():
+            published = self._turn.published_ns if shoots else time_ns()
+            if not (desk.fired() if shoots else desk.react()):
                 raise ValueError(f"nothing was quoted after packet {at}")
-            times[at] = batch.packets["ts_ns"][0], published, desk.decided_ns, desk.sent_ns
+            times[at] = self._batch.packets["ts_ns"][0], published, desk.decided_ns, desk.sent_ns
             desk.answered()
         return times
+
+    def _shoot(self) -> int:
+        count = self._turn.receive(self._inner.fileno(), monotonic_ns() + SPIN_NS)
+        return self._checked(count, self._turn.taken, len(self._turn.changes)) if count else 0
 
     def _take(self) -> int:
         """Receive what waits, and let the books have it."""
         count = self._batch.receive(self._inner.fileno())
-        if count:
-            at, _ = self._path.take(self._batch.data, self._batch.packets[:count], 0)
-            if at != 1 or count != 1 or not len(self._books.books.take()):
-                raise ValueError(f"{count} packets waited, {at} were taken")
-        return int(count)
+        if not count:
+            return 0
+        at, _ = self._path.take(self._batch.data, self._batch.packets[:count], 0)
+        return self._checked(count, at, len(self._books.books.take()))
+
+    def _checked(self, count: int, taken: int, changes: int) -> int:
+        if (count, taken) != (1, 1) or not changes:
+            raise ValueError(f"{count} packets waited, {taken} were taken, {changes} changes came of it")
+        return count
 
 
 class Echo(Run):
     """A bare loop that answers the same packets with as many bytes."""
 
     def __init__(self, bare: ctypes.CDLL, sink: Sink, number: int, like: Run) -> None:
-        super().__init__(bare, sink, number)
+        super().__init__(bare, sink, number, "echo")
         self._like, self._echo = like, bare.echo
         self._echo.restype = ctypes.c_uint64
         self._echo.argtypes = [

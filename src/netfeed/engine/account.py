@@ -243,7 +243,6 @@ def about(word: Request | Report) -> Collection[int] | None:
     return None if instrument is None else (instrument,)
 
 
-
 def _group_of(fill: Filled, order: Order | None) -> int | None:
     """Give the group that an execution counts for, None when for none: only makers of protected orders do."""
     if fill.maker is False:

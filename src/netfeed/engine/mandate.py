@@ -105,13 +105,22 @@ class Mandates:
 
     # --- of the door
 
+    def room(self, now: int) -> int:
+        """Say how many quotes may go now, 0 where none may."""
+        if not self._may():
+            return 0
+        return MAX_QUOTES if self._pace is None else max(0, min(self._pace.room(now), MAX_QUOTES))
+
     def step(self, lead: float, now: int) -> int:
         """Move the underlying; give how many quotes changed, which stand first in `rows`. Each mandate serves once."""
         if not self._may():
             self._step.left[:] = 0
             return 0
-        room = MAX_QUOTES if self._pace is None else min(self._pace.room(now), MAX_QUOTES)
-        return self._step.step(lead, now, room)
+        return self._step.step(lead, now, self.room(now))
+
+    def arrays(self) -> tuple[QuoteStep, Array]:
+        """Give the step and the limits that it is bound to, to whoever moves quotes between two calls of the door."""
+        return self._step, self._limits
 
     @property
     def rows(self) -> Array:
@@ -130,7 +139,10 @@ class Mandates:
 
     def left(self) -> list[int]:
         """Give the instruments that the last step left to the plain path, and take back what was held for them."""
-        left = [self.instruments[slot] for slot in self._step.left.nonzero()[0]] if self._step.left.any() else []
+        if not self._step.left.any():
+            return []
+        left = [self.instruments[slot] for slot in self._step.left.nonzero()[0]]
+        self._step.left[:] = 0
         self.void(left)
         return left
 

@@ -136,6 +136,25 @@ class Client:
         self.past.note_all(asked, first)
         self._talk.put(data, len(asked))
 
+    def next_rows(self, now: int) -> tuple[int, int, int] | None:
+        """Say what a mass quote that somebody else writes and sends at once must bear, None where none may go.
+
+        The number of its first message, the last of the venue's that was looked at, and what makes ns since 1970 of
+        `now`. It holds until the next call of anything.
+        """
+        if self._talk.state is not State.ACTIVE or self._talk.is_pending:
+            return None
+        self._talk.tick(now)
+        return self.past.journal.next_out, self.past.journal.next_in - 1, self._talk.epoch_ns
+
+    def rows_went(self, quotes: QuoteRows, rows: Array, count: int, client_id: int, size: int, rest: bytes) -> None:
+        """Take note that somebody has sent a mass quote as `next_rows` said; `rest` is what must still go out."""
+        asked, journal = quotes.asked(rows, count, client_id), self.past.journal
+        first = journal.next_out
+        journal.next_out = first + len(asked)
+        self.past.note_all(asked, first)
+        self._talk.went(size, len(asked), rest)
+
     def logout(self, now: int, reason: str = "") -> None:
         """Ask the venue to end the session; what is on its way is still told. Raises: MisuseError unless logged on."""
         self._talk.command(frozenset({State.ACTIVE, State.RECOVERING}), "log out", now)
