@@ -76,3 +76,29 @@ def test_rows_go_out_only_when_the_session_is_up() -> None:
 def test_rows_of_nothing_or_of_what_is_not_listed_are_refused(instruments: tuple[int, ...]) -> None:
     with pytest.raises(MisuseError):
         QuoteRows(LISTED, instruments)
+
+
+@given(quotes, st.integers(0, 100))
+def test_what_somebody_else_has_sent_is_remembered_as_if_the_session_had(given_quotes: list[Any], left: int) -> None:
+    one, other = up(), up()
+    rows = np.array([row(*each) for each in given_quotes], ROW)
+    written = QuoteRows(LISTED, INSTRUMENTS, self_match_id=9, quote_flags=FLAGS)
+    other.send_rows(written, rows, len(rows), 5, 3, 7)
+    data = b"".join(other.transmit())
+    bears = one.next_rows(7)
+    assert bears is not None
+    assert written.frames.write(rows, len(rows), 5, 3, bears[0], bears[1], 7 + bears[2]) == data
+    rest = data[len(data) - left :] if left else b""
+    one.rows_went(written, rows, len(rows), 5, len(data), rest)
+    assert one.past.asked == other.past.asked
+    assert (one.past.journal.sequences, one.statistics()) == (other.past.journal.sequences, other.statistics())
+    assert (one.next_rows(7) is None) is bool(left)
+    assert b"".join(one.transmit()) == rest
+
+
+def test_nobody_else_may_send_before_the_session_is_up_or_while_something_waits() -> None:
+    assert Client(1, LISTED, 0).next_rows(0) is None
+    client = up()
+    assert client.next_rows(0) is not None
+    client.send_rows(QuoteRows(LISTED, INSTRUMENTS), np.array([(0, 5, 1, 6, 1)], ROW), 1, 5, 3, 7)
+    assert client.next_rows(0) is None
