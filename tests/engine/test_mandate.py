@@ -82,7 +82,7 @@ class Pass:
         return self.differ.requests(self.stage.board, self.quoter.decide(self.stage.board, QUOTED))
 
     def prepare(self, lead: float = 100_000.0) -> int:
-        return self.hot.prepare(self.stage.board, FAIRS, lead, QUOTED)
+        return self.hot.prepare(self.stage.board, FAIRS, lead, QUOTED, QUOTED)
 
     def forward(self, lead: float) -> None:
         """Move all worths the plain way."""
@@ -253,7 +253,7 @@ def test_quotes_that_are_under_way_or_not_what_is_wanted_get_no_mandate() -> Non
     one.stage.board.set_working(CALL, [replace(order, quantity=5) for order in orders])
     assert one.prepare() == 1
     one.stage.board.set_working(CALL, orders)
-    assert one.hot.prepare(one.stage.board, FAIRS, 100_000.0, (LINEAR,)) == 1
+    assert one.hot.prepare(one.stage.board, FAIRS, 100_000.0, QUOTED, (LINEAR,)) == 1
     assert not one.mandates.has(CALL, one.stage.board.now)
 
 

@@ -209,7 +209,7 @@ class QuotingDesk:
         """Do what follows a full pass: see the market, ask for mandates."""
         self._see(OPTIONS)
         opened = [one for one in OPTIONS if self._gate.look(self.board, one) is Reason.NONE]
-        return self._hot.prepare(self.board, self._bases, self._lead, opened)
+        return self._hot.prepare(self.board, self._bases, self._lead, OPTIONS, opened)
 
     def _show(self, instruments: Collection[int]) -> None:
         for one in instruments:

@@ -215,8 +215,8 @@ class Followed:
         pure = way == PURE
         self._inner, self._outer, self._way = inner, outer, way
         self._batch = quoting_batch.Batch(32) if pure else Batch(32)
-        self._path = plain_path.Path() if pure else Path()
-        self._books = PlainBooks() if pure else StarbaseBooks()
+        self._path: Any = plain_path.Path() if pure else Path()
+        self._books: Any = PlainBooks() if pure else StarbaseBooks()
         numbers = {one.index: self._books.define(1_000 + one.index) for one in CONTRACTS}
         lane = self._path.add_channel(self._books)
         address, port = inner.getsockname()

@@ -111,12 +111,12 @@ class Mandates:
             return 0
         return MAX_QUOTES if self._pace is None else max(0, min(self._pace.room(now), MAX_QUOTES))
 
-    def step(self, lead: float, now: int) -> int:
-        """Move the underlying; give how many quotes changed, which stand first in `rows`. Each mandate serves once."""
-        if not self._may():
-            self._step.left[:] = 0
-            return 0
-        return self._step.step(lead, now, self.room(now))
+    def step(self, lead: float, now: int, most: int) -> int:
+        """Move the underlying; give how many quotes changed, which stand first in `rows`. Each mandate serves once.
+
+        `most` is no more than `room` said.
+        """
+        return self._step.step(lead, now, min(most, self.room(now)))
 
     def arrays(self) -> tuple[QuoteStep, Array]:
         """Give the step and the limits that it is bound to, to whoever moves quotes between two calls of the door."""

@@ -42,19 +42,22 @@ class Aim(NamedTuple):
 
 
 class QuoteDoor:
-    """The door to the session of this number, for quotes that are covered by these mandates. `ids` as of `Differ`.
+    """The door to the session of this number, for quotes that are covered by these mandates.
+
+    `ids` as of `Differ`; `room` says how many messages the session takes now, without it any number.
 
     `move` does it all. Who has a faster way to step and to send takes it between `aim` and `went`, gives way to nobody
     in between, and aims anew after each; `fell` says that the session would not have it.
     """
 
     def __init__(
-        self, account: Account, session: int, mandates: Mandates, ids: Callable[[], int], send: SendRows
-    ) -> None:
+        self, account: Account, session: int, mandates: Mandates, ids: Callable[[], int], send: SendRows,
+        room: Callable[[int], int] | None = None,
+    ) -> None:  # fmt: skip
         if type(mandates) is not Mandates:
             raise MisuseError(f"only what risk has mandated goes through the door, not {type(mandates).__name__}")
         self._account, self._session, self._mandates, self._ids, self._send = account, session, mandates, ids, send
-        self._client_id = -1
+        self._client_id, self._room = -1, room
         self.sent = self.unsent = 0
 
     def move(self, lead: float, now: int) -> Went:
@@ -63,7 +66,7 @@ class QuoteDoor:
         What the session would not take did not happen, and is left to the plain path.
         """
         aim = self.aim(now)
-        count = 0 if aim is None else self._mandates.step(lead, now)
+        count = 0 if aim is None else self._mandates.step(lead, now, aim.most)
         if aim is None or not count:
             return Went(None, (), self._mandates.left() if aim else [])
         try:
@@ -75,6 +78,8 @@ class QuoteDoor:
     def aim(self, now: int) -> Aim | None:
         """Say what may be sent now; None where nothing may."""
         most = self._mandates.room(now)
+        if self._room is not None:
+            most = min(most, self._room(now))
         if not most:
             return None
         if self._objects():
