@@ -42,16 +42,16 @@ from benches.itch_book import library
 from benches.udp_drain import SO_TIMESTAMPNS
 from benches.wire_to_book import priority
 from netfeed.feed import path as plain_path
-from netfeed.transport import batch as quoting_batch
+from netfeed.transport import batch as plain_batch
 from netfeed.transport import quoting
 from netfeed.venues.starbase import StarbaseBooks as PlainBooks
 
 NAME = "tick_to_order"
 UNIT = "ns"
 
-PACKETS, QUICK_PACKETS, WARM = 600, 40, 20
+PACKETS, QUICK_PACKETS, WARM = 200, 40, 20
 GAP_NS, SPIN_NS = 300_000, 100_000
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 GROUP_ADDRESS = "239.192.77.1"
 STAGES = ("feed", "decision", "send")
 Times = np.ndarray[Any, np.dtype[np.int64]]
@@ -202,29 +202,35 @@ class Run:
         return times
 
 
+def core() -> tuple[Any, Any, Any, Any]:
+    """Give a batch, a path, books, and the turn over such."""
+    import netfeed.book  # noqa: F401  (hands the core its words)
+    from netfeed._core.path import Path
+    from netfeed._core.starbase import StarbaseBooks
+    from netfeed.transport.mmsg import Batch
+    from netfeed.transport.turn import QuoteTurn
+
+    return Batch(32), Path(), StarbaseBooks(), QuoteTurn
+
+
+def twins() -> tuple[Any, Any, Any, Any]:
+    """Give the same in plain Python."""
+    return plain_batch.Batch(32), plain_path.Path(), PlainBooks(), quoting.QuoteTurn
+
+
 class Followed:
     """A feed, its books, and a desk behind them."""
 
     def __init__(self, inner: socket.socket, outer: socket.socket, sink: socket.socket, way: str) -> None:
-        import netfeed.book  # noqa: F401  (hands the core its words)
-        from netfeed._core.path import Path
-        from netfeed._core.starbase import StarbaseBooks
-        from netfeed.transport.mmsg import Batch
-        from netfeed.transport.turn import QuoteTurn
-
-        pure = way == PURE
         self._inner, self._outer, self._way = inner, outer, way
-        self._batch = quoting_batch.Batch(32) if pure else Batch(32)
-        self._path: Any = plain_path.Path() if pure else Path()
-        self._books: Any = PlainBooks() if pure else StarbaseBooks()
+        self._batch, self._path, self._books, turn = twins() if way == PURE else core()
         numbers = {one.index: self._books.define(1_000 + one.index) for one in CONTRACTS}
         lane = self._path.add_channel(self._books)
         address, port = inner.getsockname()
         self._path.add_flow(bytes(10) + b"\xff\xff" + socket.inet_aton(address), port, lane)
         self._path.arm(lane, CHANNEL.to_bytes(4, "little"), 1)
         self._desk = QuotingDesk(self._books.books, numbers, sink, way)
-        kind = quoting.QuoteTurn if pure else QuoteTurn
-        self._turn = self._desk.shots(kind, self._batch, self._path, self._books, numbers)
+        self._turn = self._desk.shots(turn, self._batch, self._path, self._books, numbers)
 
     @property
     def left(self) -> int:
