@@ -151,8 +151,12 @@ def test_a_shot_is_one(market: Market) -> None:
 def test_no_packet_is_no_turn(market: Market) -> None:
     market.mandate()
     market.arm()
-    assert market.turn.receive(market.inner.fileno(), monotonic_ns()) == 0
-    assert (market.turn.quoted, market.turn.armed) == (0, True)
+    for wait_ns in (0, 2_000_000):  # long enough for rehearsals
+        assert market.turn.receive(market.inner.fileno(), monotonic_ns() + wait_ns) == 0
+        assert (market.turn.quoted, market.turn.armed, market.sent()) == (0, True, [])
+    assert market.limits["until_ns"].tolist() == [2**62, 2**62]
+    market.inside(101, 101.4)
+    assert market.sent() == BOTH
 
 
 def test_who_does_not_move_does_not_quote(market: Market) -> None:

@@ -33,6 +33,8 @@ cdef class QuoteStep:
     cdef int64_t room
 
     cdef int64_t go(self, double lead, int64_t now, int64_t most) noexcept nogil
+    # Do the work of `go` for nothing but to have it in the caches: no mandate is used, and `rows` mean nothing after it.
+    cdef int64_t rehearse(self, double lead, int64_t now) noexcept nogil
 
 
 @cython.final

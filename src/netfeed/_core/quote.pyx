@@ -177,6 +177,15 @@ cdef class QuoteStep:
         return move(self.slots, self.limits, self.found, self.skipped, self.room, lead, now, most)
 
 
+    cdef int64_t rehearse(self, double lead, int64_t now) noexcept nogil:
+        cdef int64_t k, count = 0
+        for k in range(self.room):
+            if self.limits[k].until_ns >= now and quote(&self.slots[k], lead, now, &self.found[count]):
+                self.found[count].slot = k
+                count += 1
+        return count
+
+
 ROW = np.dtype([(name, "<i8") for name in ("slot", "bid", "bid_quantity", "ask", "ask_quantity")])
 
 

@@ -12,6 +12,9 @@ turn that has fired is not armed: whoever armed it takes down what left before h
 What the kernel did not take is in `rest`, and must go out before anything else; nothing of it at all (`sent` 0) is as
 if nothing had been asked.
 
+The compiled one rehearses a shot now and then while it waits, so that code and data are in the caches when a packet
+comes; nothing shows it but the time.
+
 Leaves out: instruments on another channel than the book that leads.
 """
 
