@@ -158,6 +158,19 @@ def test_what_a_mandate_may_add_counts_as_open_until_it_is_gone() -> None:
     assert held(one) == [20, 20, 20, 20]
 
 
+def test_a_side_without_a_price_is_in_no_mandate() -> None:
+    one = Pass(PLAIN)
+    before = held(one)
+    assert one.risk.mandate(one.mandates, Quote(CALL, None, 20, 315, 20), one.stage.board.now) is None
+    assert held(one) == [before[0], before[1] + 20, *before[2:]]
+    one.mandates.void(None)
+    assert held(one) == before
+    refusal = one.risk.mandate(one.mandates, Quote(CALL, 285, 20, 317, 20), one.stage.board.now)
+    assert refusal is not None
+    assert (refusal.rule, refusal.side) == (Rule.CONTRACT, Side.ASK)  # off tick
+    assert held(one) == before
+
+
 def test_a_mandate_ends_with_the_age_of_its_check_and_of_its_book() -> None:
     for limits, ends in ((Limits(), FRESH_NS), (Limits(stale_ns=1_000), 1_000)):
         one = Pass(PLAIN, limits)

@@ -71,15 +71,21 @@ class Mandates:
     # --- of risk
 
     def grant(self, seal: Seal, quote: Quote, bid_most: int | None, ask_least: int | None, until_ns: int) -> None:
-        """Let a quote be moved once. Raises: MisuseError unless `risk` does it."""
+        """Let a quote be moved once; whoever judged it has counted it as open.
+
+        Raises: MisuseError unless `risk` does it.
+        """
         if not is_genuine(seal):
             raise MisuseError("only `Risk.mandate` grants a mandate")
         slot = self.slot_of[quote.instrument]
-        self._hold(quote.instrument, (quote.bid_quantity, quote.ask_quantity), 1)
-        self._held[quote.instrument] = (quote.bid_quantity, quote.ask_quantity)
+        bid, ask = (
+            0 if price is None else quantity
+            for price, quantity in ((quote.bid, quote.bid_quantity), (quote.ask, quote.ask_quantity))
+        )
+        self._held[quote.instrument] = (bid, ask)
         most = NO_STEP if bid_most is None else bid_most
         least = -NO_STEP if ask_least is None else ask_least
-        self._limits[slot] = (until_ns, most, least, quote.bid_quantity, quote.ask_quantity)
+        self._limits[slot] = (until_ns, most, least, bid, ask)
         self.granted += 1
 
     def void(self, instruments: Collection[int] | None) -> None:
@@ -90,18 +96,18 @@ class Mandates:
                 slot = self.slot_of[instrument]
                 self.voided += int(self._limits[slot]["until_ns"]) != SPENT
                 self._limits[slot]["until_ns"] = SPENT
-                self._hold(instrument, held, -1)
+                self._release(instrument, held)
 
     def has(self, instrument: int, now: int) -> bool:
         """Say whether a quote could be moved now."""
         until_ns = int(self._limits[self.slot_of[instrument]]["until_ns"])
         return until_ns != SPENT and until_ns >= now
 
-    def _hold(self, instrument: int, quantities: tuple[int, int], sign: int) -> None:
+    def _release(self, instrument: int, quantities: tuple[int, int]) -> None:
         for side, quantity in zip(_BOTH, quantities, strict=True):
             if quantity:
-                self._exposure.add_open(instrument, side, sign * quantity)
-                self._count(sign)
+                self._exposure.add_open(instrument, side, -quantity)
+                self._count(-1)
 
     # --- of the door
 
