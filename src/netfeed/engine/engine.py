@@ -132,10 +132,9 @@ class Engine:
         self._answers.protections()
         self.router.flush()
 
-    def took(self, session: int, request: MassQuote, events: list[Event], now: int) -> None:
+    def took(self, session: int, request: Request, events: list[Event], now: int) -> None:
         """Take note of quotes that have left by the door of the hot step (`hot_engine`)."""
         self.out.took(session, request, now)
-        self._ours.refresh(named(request), now)
         self._after(events, now)
 
     def step(self, now: int, wall_ns: int, clock_off_ns: int | None) -> None:
