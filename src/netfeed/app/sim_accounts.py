@@ -15,6 +15,7 @@
     quantity = "5"                 # of the underlying
 
     [exchange]
+    chain = "priced"               # options worth what Black says (`sim.priced_chain`); or "plain"
     bump = "0s"                    # an order that would take waits so long
     band = "10%"                   # of the mark to either side
     informed = true                # one of the crowd knows where the index goes
@@ -35,6 +36,7 @@ from netfeed.sim.exchange_trading import Permit
 from netfeed.sim.faults import parse_rate
 from netfeed.sim.margin import Rates
 from netfeed.sim.order_venue import OrderVenue, order_venue
+from netfeed.sim.priced_chain import priced_chain
 from netfeed.sim.protection import Limits
 from netfeed.sim.starbase_chain import Instrument, chain
 from netfeed.sim.starbase_gateway import Key
@@ -97,6 +99,7 @@ class MarginConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 class ExchangeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The rules of the exchange."""
 
+    chain: Literal["priced", "plain"] = "priced"
     bump: _Text = "0s"
     band: _Text = "10%"
     informed: bool = True
@@ -108,11 +111,13 @@ def make_order_venue(
 ) -> OrderVenue:
     """Make a venue that these accounts trade on. Raises: ValueError; MisuseError; ConfigurationFileError."""
     margin = Rates(**{name: parse_rate(getattr(rules.margin, name)) for name in MarginConfig.__struct_fields__})
+    opens_ns = settings.wall_ns + settings.begin_ns
+    instruments = priced_chain(opens_ns, settings.seed) if rules.chain == "priced" else chain(opens_ns)
     venue = order_venue(
         settings, keys, bump_ns=parse_duration(rules.bump), informed=rules.informed, band=parse_rate(rules.band),
-        rates=margin, log=Log(STEPS),
+        rates=margin, log=Log(STEPS), listed=instruments,
     )  # fmt: skip
-    listed = {one.name: one for one in chain(settings.wall_ns + settings.begin_ns)}
+    listed = {one.name: one for one in instruments}
     for one in accounts:
         venue.exchange.join(one.name, permit(one, listed))
         for currency, amount in one.deposit.items():

@@ -6,7 +6,7 @@ What it does reaches the accounts by the switchboard; what accounts do waits the
 Invariant: the same seed and the same requests give the same steps.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from netfeed.sim.crowd import Crowd
@@ -17,7 +17,7 @@ from netfeed.sim.exchange_rules import band
 from netfeed.sim.exchange_trading import BAND, Outcome
 from netfeed.sim.floor import Transaction
 from netfeed.sim.margin import Rates
-from netfeed.sim.starbase_chain import INDEXES, chain, definition, index_definition
+from netfeed.sim.starbase_chain import INDEXES, Instrument, chain, definition, index_definition
 from netfeed.sim.starbase_floor import StarbaseFloor
 from netfeed.sim.starbase_flow import Flow
 from netfeed.sim.starbase_market import Market, Told
@@ -46,7 +46,8 @@ class ExchangeFlow(Flow):
 class ExchangeFloor(StarbaseFloor):
     """The floor. `board` leads to its exchange; `crowd` may be silenced with `pace` of the venue.
 
-    Units: `wall_ns` makes ns since 1970 of its driver's clock; `at_ns` since 1970 is when it opens.
+    `listed`: other instruments than those of `starbase_chain`. Units: `wall_ns` makes ns since 1970 of its driver's
+    clock.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class ExchangeFloor(StarbaseFloor):
         count: int | None = None,
         mean_gap_ns: int = 1_000_000,
         wall_ns: int = 0,
-        at_ns: int = 0,
+        listed: Sequence[Instrument] | None = None,
         bump_ns: int = 0,
         informed: bool = True,
         band: int = BAND,
@@ -64,7 +65,7 @@ class ExchangeFloor(StarbaseFloor):
         log: Log | None = None,
     ) -> None:
         super().__init__(seed, count=count, mean_gap_ns=mean_gap_ns)
-        self.flow = ExchangeFlow(Draws(seed), chain(at_ns)[:count])
+        self.flow = ExchangeFlow(Draws(seed), list(chain() if listed is None else listed)[:count])
         self.flow.band = band
         self._markets = {market.instrument.id: market for market in self.flow.markets}
         self.exchange = Exchange(self.flow.markets, bump_ns=bump_ns, band=band, rates=rates, log=log)
