@@ -83,7 +83,7 @@ class OrderMethods:
         self._next = _FIRST_OWN
         self._last: dict[str, Step] = {}
         self._edits: dict[tuple[str, int], tuple[int, Id]] = {}
-        board.follow(self._follow)
+        board.follow(self)
 
     def channel(self, name: str) -> Channel | None:
         """Read the name of a private channel; None when there is no such channel."""
@@ -115,7 +115,8 @@ class OrderMethods:
 
     # -- what happens
 
-    def _follow(self, outcome: Outcome) -> None:
+    def take(self, outcome: Outcome) -> None:
+        """Take a step of the exchange: what it did to accounts is told when there is a chance to."""
         self._last = self.accounts.follow(outcome)
         self.news += self._last.items()
         for account, _, report in outcome.deliveries:
