@@ -31,10 +31,13 @@ from netfeed.book.execution import (
     Tripped,
     Up,
 )  # fmt: skip
+from netfeed.errors import ConfigurationError
+from netfeed.sim.commands import command
 from netfeed.sim.venue_ports import STREAM
+from netfeed.sim.wired_venue import WiredVenue
 from netfeed.venues.deribit_order_words import Portfolio
 from tests.sim.exchange_room import BUY, PERPETUAL, SELL
-from tests.sim.jsonrpc_sessions import MS, Trading
+from tests.sim.jsonrpc_sessions import MS, S, Trading
 
 USD = 10**9
 FUTURE = 1008
@@ -396,3 +399,79 @@ def test_another_ones_order_is_not_found() -> None:
     for method in ("cancel", "get_order_state"):
         assert world.ask(bobs, f"private/{method}", order_id=order["order_id"])["code"] == 10004
     assert len(world.resting()) == 1
+
+
+# --- faults of the gateway
+
+
+def tell(world: Trading, text: str) -> None:
+    assert isinstance(world.venue.inner, WiredVenue)
+    command(world.venue.inner, text, world.now)
+    world.venue.flush(world.now)
+    world.pump()
+
+
+def test_an_answer_that_is_lost_is_told_by_its_channel_and_one_that_comes_twice_counts_once() -> None:
+    world = Trading()
+    port = world.log_on()
+    tell(world, "orders JSON lost 100%")
+    assert kinds(world.send(port, far(1))) == ["Accepted"]
+    tell(world, "orders JSON duplicate 100%")
+    assert [one for one in kinds(world.send(port, far(2))) if one != "Puzzling"] == ["Accepted"]
+    assert len(world.resting()) == 2
+    assert (world.inner.json.counts["lost"], world.inner.json.counts["duplicated"]) == (1, 1)  # type: ignore[union-attr]
+
+
+def test_an_answer_that_is_lost_ends_the_session_which_cannot_know_more() -> None:
+    world = Trading()
+    port = world.log_on()
+    tell(world, "orders JSON lost 100%")
+    world.send(port, far(1))
+    world.run(11 * S)
+    assert isinstance(world.told[port][-1], Down)
+
+
+def test_an_answer_is_late_and_forgotten_with_its_connection() -> None:
+    world = Trading()
+    port = world.plain()
+    tell(world, "orders JSON delay 5ms")
+    ask: dict[str, Any] = {"instrument_name": "BTC-PERPETUAL", "amount": 10, "price": 85_000}
+    assert world.ask(port, "private/buy", **ask) is None
+    assert len(world.resting()) == 1
+    world.run(6 * MS)
+    assert world.heard[port][-1]["result"]["order"]["amount"] == 10
+    assert world.ask(port, "private/buy", **ask) is None
+    world.venue.end(world.now, port)
+    assert world.inner.json is not None
+    assert world.inner.json.deadline > world.now + S
+
+
+def test_a_storm_of_rejects_refuses_orders_and_nothing_else() -> None:
+    world = Trading()
+    port = world.plain()
+    tell(world, "orders JSON refuse 100% for 5ms")
+    assert world.ask(port, "private/buy", instrument_name="BTC-PERPETUAL", amount=10, price=85_000)["code"] == 10047
+    assert world.ask(port, "private/get_open_orders") == []
+    world.run(6 * MS)
+    assert "order" in world.ask(port, "private/buy", instrument_name="BTC-PERPETUAL", amount=10, price=85_000)
+
+
+def test_it_dies_between_an_order_and_its_answer_and_comes_back() -> None:
+    world = Trading()
+    port = world.log_on(cancels=False)
+    tell(world, "orders JSON kill after 1")
+    assert kinds(world.send(port, far(1))) == ["Down"]
+    assert [one.code for one in world.hung_up] == [1006]
+    assert [one[0] for one in world.resting()] == [1]
+    assert not world.venue.open(STREAM + 1, world.now, peer="192.0.2.1")
+    tell(world, "orders JSON ok")
+    again = world.log_on(STREAM + 1)
+    assert [one.client_id for one in listed(world, again).orders] == [1]
+    tell(world, "orders JSON kill")
+    assert [one.code for one in world.hung_up] == [1006, 1006]
+
+
+def test_its_wires_are_those_of_streams() -> None:
+    world = Trading()
+    with pytest.raises(ConfigurationError, match="stream"):
+        tell(world, "orders JSON slow 5ms")

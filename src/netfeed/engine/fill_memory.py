@@ -1,7 +1,7 @@
 """Executions count once, however often they come and from wherever: another session, a list, a journal.
 
-What names one is its match, side and client id; a venue that numbers its matches on one way may write the same number as
-text on another. The last `kept` are remembered, across sessions and runs of a journal; one that comes again after so
+What names one is its match, side and client id; a venue that numbers its matches on one way may write the same number
+as text on another. The last `kept` are remembered, across sessions and runs of a journal; one that comes again after so
 many others would count twice, so the bound is far above what a venue sends again.
 """
 

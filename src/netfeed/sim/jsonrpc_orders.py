@@ -61,6 +61,11 @@ from netfeed.wire.starbase import PRICE_EXPONENT
 
 MAX_EDITS: Final = 1_000
 """Edits that wait for their answer, of all accounts."""
+TRADING: Final = frozenset(f"private/{name}" for name in (
+    "buy", "sell", "edit", "edit_by_label", "cancel", "cancel_by_label", "cancel_all", "cancel_all_by_instrument",
+    "cancel_all_by_currency", "mass_quote", "cancel_quotes",
+))  # fmt: skip
+"""What changes orders: the faults of a gateway are of these."""
 _FIRST_OWN: Final = 2**62
 """Where client ids of the venue's own begin."""
 _UNKNOWN: Final = ("trigger", "trigger_price", "advanced", "valid_until", "display_amount", "otoco_config")
