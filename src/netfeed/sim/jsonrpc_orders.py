@@ -1,15 +1,13 @@
 """What an account of a simulated exchange can do over JSON-RPC, as Deribit has it.
 
     private/  buy sell edit edit_by_label cancel cancel_by_label cancel_all cancel_all_by_instrument
-              cancel_all_by_currency mass_quote cancel_quotes get_open_orders get_open_orders_by_instrument
-              get_open_orders_by_currency get_order_state get_positions get_position get_account_summary
-              get_mmp_config reset_mmp enable_cancel_on_disconnect disable_cancel_on_disconnect
-              get_cancel_on_disconnect
+              cancel_all_by_currency mass_quote cancel_quotes get_mmp_config reset_mmp
+              enable_cancel_on_disconnect disable_cancel_on_disconnect get_cancel_on_disconnect
+              and what `jsonrpc_lists` has
 
-It is also where a client of Starbase, whose order sessions list nothing, finds out what is true. A label that is a
-number is the client id of its order, unless that was used before; any other label is taken, and its order gets a number
-of the venue's own. A quote has the client id of its mass quote as `quote_id`. Each connection is a way of its own to
-the exchange: what came by it leaves with it, where cancel on disconnect is enabled.
+A label that is a number is the client id of its order, unless that was used before; any other label is taken, and its
+order gets a number of the venue's own. A quote has the client id of its mass quote as `quote_id`. Each connection is a
+way of its own to the exchange: what came by it leaves with it, where cancel on disconnect is enabled.
 
 An edit that has to wait in the speed bump is answered when it is done: `late` holds such answers.
 
@@ -21,7 +19,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from netfeed.book.execution import (
-    NONE,
     Accepted,
     Amend,
     Amended,
@@ -29,7 +26,6 @@ from netfeed.book.execution import (
     Cancel,
     CancelAll,
     Canceled,
-    Flag,
     New,
     Quoted,
     Rejected,
@@ -42,8 +38,9 @@ from netfeed.sim.exchange_orders import Live
 from netfeed.sim.exchange_trading import Outcome
 from netfeed.sim.jsonrpc_account import Accounts, Step
 from netfeed.sim.jsonrpc_client import Client
-from netfeed.sim.jsonrpc_instruments import kind
-from netfeed.sim.jsonrpc_private import Channel, notices, parse, portfolio, position
+from netfeed.sim.jsonrpc_lists import Lists
+from netfeed.sim.jsonrpc_params import Reader, flags, is_here
+from netfeed.sim.jsonrpc_private import Channel, notices, parse
 from netfeed.sim.jsonrpc_text import Id, RefusedError
 from netfeed.sim.jsonrpc_words import (
     INVALID,
@@ -53,11 +50,9 @@ from netfeed.sim.jsonrpc_words import (
     client_id_of,
     flag,
     refused,
-    scaled,
     text,
 )  # fmt: skip
 from netfeed.sim.switchboard import Switchboard
-from netfeed.wire.starbase import PRICE_EXPONENT
 
 MAX_EDITS: Final = 1_000
 """Edits that wait for their answer, of all accounts."""
@@ -84,7 +79,8 @@ class OrderMethods:
         self.late: list[tuple[int, Id, Any]] = []
         self.accounts = Accounts(board.exchange, accounts)
         self._board, self._exchange = board, board.exchange
-        self._names = {market.instrument.name: number for number, market in self._exchange.trading.markets.items()}
+        self._reader = Reader(board.exchange, self.accounts)
+        self._lists = Lists(board.exchange, self.accounts, self._reader)
         self._next = _FIRST_OWN
         self._last: dict[str, Step] = {}
         self._edits: dict[tuple[str, int], tuple[int, Id]] = {}
@@ -106,10 +102,12 @@ class OrderMethods:
 
     def knows(self, method: str) -> bool:
         """Say whether a method is one of these."""
-        return method in _TABLE
+        return method in _TABLE or self._lists.knows(method)
 
     def call(self, client: Client, method: str, params: Params, now: int, id: Id = None) -> Any:
         """Do what an account asks and give the result. Raises: RefusedError; LaterError."""
+        if self._lists.knows(method):
+            return self._lists.call(client.account, method, params)
         return _TABLE[method](self, client, params, now, id)
 
     def gone(self, client: Client, now: int) -> None:
@@ -163,16 +161,16 @@ class OrderMethods:
         for name in _UNKNOWN:
             if params.get(name) is not None:
                 raise RefusedError(INVALID, name, "is not taken by this venue")
-        of = self._instrument(params)
-        label, price = text(params, "label", ""), self._price(params)
+        of = self._reader.instrument(params)
+        label, price = text(params, "label", ""), self._reader.price(params)
         if len(label) > MAX_LABEL:
             raise RefusedError(INVALID, "label", f"has at most {MAX_LABEL} characters")
         force = TIMES_BACK.get(text(params, "time_in_force", "good_til_cancelled"))
         if force is None:
             raise RefusedError(INVALID, "time_in_force", "must be a valid time in force")
-        quantity = self._amount(params, of)
+        quantity = self._reader.amount(params, of)
         client_id = client_id_of(label)
-        request = New(client_id or 0, of, side, price, quantity, force, _flags(params))
+        request = New(client_id or 0, of, side, price, quantity, force, flags(params))
         return self._enter(client, request, label, now, own=client_id is None)
 
     def _enter(self, client: Client, request: New, label: str, now: int, *, own: bool) -> Any:
@@ -198,11 +196,11 @@ class OrderMethods:
         return self._done(client.account, int(accepted.order_id))
 
     def _edit(self, client: Client, params: Params, now: int, id: Id) -> Any:
-        live = self._mine(client, text(params, "order_id"))
+        live = self._reader.order(client.account, params)
         return self._amend(client, live, params, now, id)
 
     def _edit_by_label(self, client: Client, params: Params, now: int, id: Id) -> Any:
-        found = self._labelled(client, text(params, "label"), params)
+        found = self._reader.labelled(client.account, params)
         if len(found) != 1:
             raise RefusedError(10004, reason=f"{len(found)} orders of this label")
         return self._amend(client, found[0], params, now, id)
@@ -210,13 +208,13 @@ class OrderMethods:
     def _amend(self, client: Client, live: Live, params: Params, now: int, id: Id) -> Any:
         if live.group is not None:
             raise RefusedError(11044, reason="a quote is replaced by a mass quote")
-        price = self._price(params)
+        price = self._reader.price(params)
         key = client.account, live.client_id
         if key in self._edits or len(self._edits) >= MAX_EDITS:
             raise RefusedError(10047, reason="an edit waits already")
         request = Amend(
             live.client_id, live.instrument, live.price if price is None else price,
-            self._amount(params, live.instrument), _flags(params),
+            self._reader.amount(params, live.instrument), flags(params),
         )  # fmt: skip
         told = self._ask(client, request, now)
         if any(isinstance(one, Amended) and one.client_id == live.client_id for one in told):
@@ -225,14 +223,14 @@ class OrderMethods:
         raise LaterError
 
     def _cancel(self, client: Client, params: Params, now: int, id: Id) -> Any:
-        live = self._mine(client, text(params, "order_id"))
+        live = self._reader.order(client.account, params)
         if live.group is not None:
             raise RefusedError(11044, reason="a quote is cancelled by cancel_quotes")
         self._ask(client, Cancel(live.client_id, live.instrument), now)
         return self._step(client.account).order(live.id)
 
     def _cancel_by_label(self, client: Client, params: Params, now: int, id: Id) -> Any:
-        found = self._labelled(client, text(params, "label"), params)
+        found = self._reader.labelled(client.account, params)
         for live in found:
             self._ask(client, Cancel(live.client_id, live.instrument), now)
         return len(found)
@@ -241,10 +239,10 @@ class OrderMethods:
         return self._count(self._ask(client, CancelAll(self._own()), now))
 
     def _cancel_by_instrument(self, client: Client, params: Params, now: int, id: Id) -> Any:
-        return self._count(self._ask(client, CancelAll(self._own(), self._instrument(params)), now))
+        return self._count(self._ask(client, CancelAll(self._own(), self._reader.instrument(params)), now))
 
     def _cancel_by_currency(self, client: Client, params: Params, now: int, id: Id) -> Any:
-        return self._cancel_all(client, params, now, id) if self._is_here(params) else 0
+        return self._cancel_all(client, params, now, id) if is_here(params) else 0
 
     # -- quotes
 
@@ -252,7 +250,7 @@ class OrderMethods:
         if not client.cancels:
             raise RefusedError(OTHER_REJECT, reason="quotes want cancel on disconnect")
         number = client_id_of(text(params, "quote_id", "")) or self._own()
-        request = quotes.mass_quote(self._exchange, client.account, params, self._names, number)
+        request = quotes.mass_quote(self._exchange, client.account, params, self._reader.names, number)
         told = self._ask(client, request, now)
         quoted = next(one for one in told if isinstance(one, Quoted))
         if not flag(params, "wait_for_response"):
@@ -267,9 +265,9 @@ class OrderMethods:
                 pass
             case "instrument" | "quote_set_id" as name:
                 named = params if name == "instrument" else {"instrument_name": params.get("quote_set_id")}
-                of = self._instrument(named)
+                of = self._reader.instrument(named)
             case "currency" | "currency_pair":
-                if not self._is_here(params):
+                if not is_here(params):
                     return 0
             case _:
                 raise RefusedError(INVALID, "cancel_type", "must be all, instrument, quote_set_id or currency")
@@ -285,35 +283,6 @@ class OrderMethods:
         outcome = self._exchange.reset(client.account, group, self._board.wall_ns + now, client.port)
         self._board.route(outcome, now)
         return "ok"
-
-    # -- what is true
-
-    def _open_orders(self, client: Client, params: Params, now: int, id: Id) -> Any:
-        of = self._instrument(params) if "instrument_name" in params else None
-        if not self._is_here(params):
-            return []
-        mine = self._exchange.trading.orders.of(client.account)
-        return [self.accounts.listed(client.account, live) for live in mine if of in (None, live.instrument)]
-
-    def _order_state(self, client: Client, params: Params, now: int, id: Id) -> Any:
-        return self.accounts.listed(client.account, self._mine(client, text(params, "order_id")))
-
-    def _positions(self, client: Client, params: Params, now: int, id: Id) -> Any:
-        if not self._is_here(params):
-            return []
-        listed, wanted = self._exchange.listed(client.account).positions, params.get("kind")
-        markets = self._exchange.trading.markets
-        held = [one.instrument for one in listed if wanted in (None, kind(markets[one.instrument].instrument))]
-        return [position(self._exchange, client.account, instrument) for instrument in held]
-
-    def _position(self, client: Client, params: Params, now: int, id: Id) -> Any:
-        return position(self._exchange, client.account, self._instrument(params))
-
-    def _summary(self, client: Client, params: Params, now: int, id: Id) -> Any:
-        currency = text(params, "currency")
-        if currency not in ("BTC", "USD"):
-            raise RefusedError(INVALID, "currency", "value must be a currency of this venue")
-        return portfolio(self._exchange, client.account, currency)
 
     # -- the connection
 
@@ -338,50 +307,8 @@ class OrderMethods:
         self._next += 1
         return self._next
 
-    def _instrument(self, params: Mapping[str, Any]) -> int:
-        found = self._names.get(text(params, "instrument_name"))
-        if found is None:
-            raise RefusedError(10020, "instrument_name", "there is no such instrument")
-        return found
-
-    def _price(self, params: Params) -> int | None:
-        match text(params, "type", "limit"):
-            case "limit":
-                return scaled(params, "price", PRICE_EXPONENT, 10026)
-            case "market":
-                return None
-        raise RefusedError(INVALID, "type", "must be limit or market")
-
-    def _amount(self, params: Params, instrument: int) -> int:
-        exponent = self._exchange.trading.markets[instrument].instrument.quantity_exponent
-        return scaled(params, "amount", exponent, 10021)
-
-    def _mine(self, client: Client, order_id: str) -> Live:
-        live = self._exchange.trading.orders.by_id.get(int(order_id)) if order_id.isdecimal() else None
-        if live is None or live.account != client.account:
-            raise RefusedError(10004, "order_id", "there is no such order that is open")
-        return live
-
-    def _labelled(self, client: Client, label: str, params: Params) -> list[Live]:
-        of = self._instrument(params) if "instrument_name" in params else None
-        mine = [live for live in self._exchange.trading.orders.of(client.account) if live.group is None]
-        named = [live for live in mine if self.accounts.label(client.account, live) == label]
-        return [live for live in named if of in (None, live.instrument)] if self._is_here(params) else []
-
-    def _is_here(self, params: Params) -> bool:
-        """Say whether a currency is one of this venue's, or none is said."""
-        return params.get("currency", "any") in ("any", "BTC", "btc")
-
     def _count(self, told: list[Report]) -> int:
         return sum(isinstance(one, Canceled) for one in told)
-
-
-def _flags(params: Params) -> Flag:
-    flags = NONE
-    if flag(params, "post_only"):
-        flags |= Flag.POST_ONLY_REJECT if flag(params, "reject_post_only") else Flag.POST_ONLY
-    flags |= Flag.REDUCE_ONLY if flag(params, "reduce_only") else NONE
-    return flags | (Flag.MMP if flag(params, "mmp") else NONE)
 
 
 _TABLE: Final[Mapping[str, Callable[[OrderMethods, Client, Params, int, Id], Any]]] = {
@@ -391,11 +318,7 @@ _TABLE: Final[Mapping[str, Callable[[OrderMethods, Client, Params, int, Id], Any
     "private/cancel_all_by_instrument": OrderMethods._cancel_by_instrument,
     "private/cancel_all_by_currency": OrderMethods._cancel_by_currency, "private/mass_quote": OrderMethods._mass_quote,
     "private/cancel_quotes": OrderMethods._cancel_quotes, "private/get_mmp_config": OrderMethods._protection,
-    "private/reset_mmp": OrderMethods._reset, "private/get_open_orders": OrderMethods._open_orders,
-    "private/get_open_orders_by_instrument": OrderMethods._open_orders,
-    "private/get_open_orders_by_currency": OrderMethods._open_orders,
-    "private/get_order_state": OrderMethods._order_state, "private/get_positions": OrderMethods._positions,
-    "private/get_position": OrderMethods._position, "private/get_account_summary": OrderMethods._summary,
+    "private/reset_mmp": OrderMethods._reset,
     "private/enable_cancel_on_disconnect": OrderMethods._enable,
     "private/disable_cancel_on_disconnect": OrderMethods._disable,
     "private/get_cancel_on_disconnect": OrderMethods._is_enabled,
