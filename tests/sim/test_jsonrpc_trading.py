@@ -341,7 +341,25 @@ def test_channels_of_orders_and_trades_tell_each_step_in_order() -> None:
         assert before["filled_amount"] <= one["filled_amount"] <= one["amount"]
         assert before["last_update_timestamp"] <= one["last_update_timestamp"]
         last[one["order_id"]] = one
+    sums: dict[str, Any] = {}
+    for one in trades:
+        sums[one["order_id"]] = sums.get(one["order_id"], 0) + one["amount"]
+    assert {name: one["filled_amount"] for name, one in last.items() if one["filled_amount"]} == sums
+    assert max(sum(one["order_id"] == name for one in trades) for name in sums) > 1
     assert world.ask(port, "private/unsubscribe_all") == "ok"
+
+
+def test_a_quote_that_is_pulled_because_the_next_one_is_refused_is_told_to_be_over() -> None:
+    world = Trading()
+    port, session = world.plain(), world.log_on()
+    assert world.ask(port, "private/subscribe", channels=["user.orders.any.any.raw"])
+    world.send(session, MassQuote(1, 1, (Quote(PERPETUAL, 85_000 * USD, 10, 95_000 * USD, 10),)))
+    world.send(session, MassQuote(2, 1, (Quote(PERPETUAL, 85_000 * USD, 15, 95_000 * USD, 20),)))
+    told = [one["params"]["data"] for one in world.heard[port]]
+    said = [(one["quote_id"], one["direction"], one["order_state"], one["amount"]) for one in told]
+    assert sorted(said) == [
+        ("1", "buy", "cancelled", 10), ("1", "buy", "open", 10), ("1", "sell", "open", 10), ("2", "sell", "open", 20),
+    ]  # fmt: skip
 
 
 def test_what_an_account_has_is_told_on_request() -> None:
