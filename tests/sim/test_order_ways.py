@@ -231,6 +231,27 @@ def test_a_client_that_is_told_no_reads_it_before_it_is_hung_up() -> None:
     assert "unknown client id" in world.told[port][-1].reason
 
 
+def test_the_exchange_is_told_to_halt_to_open_to_move_and_to_settle() -> None:
+    world = Sessions()
+    port = world.log_on("A")
+    world.tell("exchange halt BTC-PERPETUAL")
+    (rejected,) = world.send(port, far(1))
+    assert isinstance(rejected, Rejected)
+    assert rejected.cause is Cause.STATE
+    world.tell("exchange open BTC-PERPETUAL")
+    best = world.exchange.trading.markets[PERPETUAL].best(1)
+    world.send(port, New(2, PERPETUAL, BUY, best, 100))
+    world.tell("exchange index 90500")
+    assert world.exchange.trading.index == 90_500 * USD
+    before = world.exchange.trading.ledger.accounts["mm"].cash["BTC"]
+    world.tell("exchange settle")
+    assert world.exchange.trading.ledger.accounts["mm"].cash["BTC"] > before
+    assert check(world.exchange.trading) == []
+    for text in ("exchange", "exchange index -1", "exchange halt X", "exchange burn"):
+        with pytest.raises(ConfigurationError):
+            world.tell(text)
+
+
 @pytest.mark.parametrize(
     ("words", "faults"),
     [
