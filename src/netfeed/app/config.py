@@ -113,14 +113,17 @@ def split_endpoint(text: str) -> tuple[str, int]:
 def check(config: Configuration) -> list[str]:
     """Name what the types cannot say."""
     mistakes: list[str] = []
+    from netfeed.app.trading.session_places import check_sessions
+
     names = [channel.name for channel in config.channels] + [venue.name for venue in config.venues]
-    if not names:
-        mistakes.append("channels, venues: at least one of them has to be there")
+    if not names and not config.sessions:
+        mistakes.append("channels, venues, sessions: at least one of them has to be there")
     mistakes += [
         f"channels, venues: the name {name!r} stands twice" for name in sorted(set(names)) if names.count(name) > 1
     ]
     for index, venue in enumerate(config.venues):
         mistakes += [f"venues[{index}] ({venue.name}): {what}" for what in _check_venue(venue)]
+    mistakes += check_sessions(config.sessions)
     for index, channel in enumerate(config.channels):
         mistakes += [f"channels[{index}] ({channel.name}): {what}" for what in _check_channel(channel)]
     seen: dict[tuple[str, int | None], str] = {}

@@ -17,6 +17,10 @@ Url = Annotated[
     str, Meta(pattern=r"^wss?://[^/@?#\s]+(/[^@#\s]*)?$", extra={"example": "wss://www.deribit.com/ws/api/v2"})
 ]
 Web = Annotated[str, Meta(pattern=r"^https?://[^/@?#\s]+(/[^@#\s]*)?$", extra={"example": "https://api.binance.com"})]
+Gateway = Annotated[
+    str, Meta(pattern=r"^(tcp|tls|wss?)://[^/@?#\s]+(/[^@#\s]*)?$", extra={"example": "tcp://192.0.2.1:9002"})
+]
+Decimal = Annotated[str, Meta(pattern=r"^[0-9]{1,18}(\.[0-9]{1,18})?$", extra={"example": "0.0005"})]
 Network = Annotated[str, Meta(extra={"reads": "network"})]
 Count = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -138,6 +142,54 @@ class Venue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     reconnect: Reconnect = Reconnect()
 
 
+class SessionInstrument(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One instrument that orders may be sent for: its name, the venue's number, the steps of its prices and lots."""
+
+    name: Name
+    id: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    pair: Annotated[int, Meta(ge=0, lt=2**32)] = 0
+    tick: Decimal
+    lot: Decimal = "1"
+    payoff: Literal["perpetual", "future", "spot", "call", "put"] = "future"
+    underlying: str = ""
+    inverse: bool = False
+    multiplier: Annotated[float, Meta(gt=0)] = 1.0
+
+
+class SessionGroup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A protection group of Deribit's: our number of it, the venue's name, the index that it is of."""
+
+    number: Annotated[int, Meta(ge=0, lt=2**32)]
+    name: Name
+    index: Name
+
+
+class Session(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One order session: a way to a venue by one of its gateways. Its secret stands in a file or a variable, not here.
+
+    Sessions of the same `venue` see the same account. `rate` messages a second, `burst` at once; `queue` is what may
+    wait for a peer that does not read.
+    """
+
+    name: Name
+    venue: Name
+    protocol: Literal["starbase", "ouch", "deribit"]
+    endpoints: Annotated[list[Gateway], Meta(min_length=1, max_length=16)]
+    key: Annotated[str, Meta(min_length=1, max_length=256)]
+    secret_file: str | None = None
+    secret_env: str | None = None
+    cancel_on_disconnect: bool = True
+    rate: Annotated[int, Meta(ge=1, le=10**9)] | None = None
+    burst: Count = 1
+    queue: Annotated[int, Meta(ge=4096, le=2**30, extra={"reads": "size"})] = 2**20
+    self_match_id: Annotated[int, Meta(ge=0, lt=2**32)] = 0
+    firm: Annotated[str, Meta(max_length=4)] = ""
+    groups: Annotated[list[SessionGroup], Meta(max_length=64)] = []
+    instruments: Annotated[list[SessionInstrument], Meta(max_length=10_000)] = []
+    tls: VenueTls = VenueTls()
+    reconnect: Reconnect = Reconnect()
+
+
 class Receive(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How packets are taken from the kernel."""
 
@@ -227,6 +279,7 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     name: Name = "netfeed"
     channels: Annotated[list[Channel], Meta(max_length=64)] = []
     venues: Annotated[list[Venue], Meta(max_length=64)] = []
+    sessions: Annotated[list[Session], Meta(max_length=64)] = []
     receive: Receive = Receive()
     process: Process = Process()
     books: Books = Books()

@@ -22,6 +22,8 @@ ASK_NS: Final = 50_000_000
 PACKETS: Final = 64
 SLOT_BYTES: Final = 9_216
 """Room for a datagram: a jumbo frame. A longer one is counted as truncated."""
+LAST: Final = 64
+"""Turns that the end may take: a line that goes on must not keep it from coming."""
 TURNS: Final = 16
 """Batches that are taken from one socket before the others get their turn."""
 
@@ -105,6 +107,7 @@ class Listen:
                 sockets.append(_open(target, options))
             self._start(sockets)
             self._loop.run(self._begun + options.duration_ns if options.duration_ns else 2**63 - 1)
+            self._drain()
             for line in self.lines:
                 line.words.settle()
             return self._summary()
@@ -144,6 +147,15 @@ class Listen:
                 break
         if self.options.count is not None and self._packets >= self.options.count:
             self._loop.stop()
+
+    def _drain(self) -> None:
+        """Take what had come by the end and lies in the sockets: left there, it would seem to have been missed."""
+        for _ in range(LAST):
+            before = self._packets
+            for line in self.lines:
+                self._take(line, self._loop.clock())
+            if self._packets == before:
+                return
 
     def _ask(self, now: int, before: Any) -> None:
         if self.stop():

@@ -64,6 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def counted(config: "Configuration") -> str:
-    """Say how many channels and venues there are, of what there is any."""
-    counts = (("channel", len(config.channels)), ("venue", len(config.venues)))
+    """Say how many channels, venues and sessions there are, of what there is any."""
+    counts = (
+        ("channel", len(config.channels)), ("venue", len(config.venues)), ("order session", len(config.sessions)),
+    )  # fmt: skip
     return ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for what, count in counts if count)

@@ -86,6 +86,10 @@ class Exposure:
 
     # --- what changes
 
+    def know(self, contracts: Mapping[int, Contract]) -> None:
+        """Know of more contracts; what is known of the others stays."""
+        self._contracts = contracts
+
     def add_open(self, instrument: int, side: Side, quantity: int) -> None:
         """Add to (or take from) what may still be executed of a side."""
         part = self._part(instrument)

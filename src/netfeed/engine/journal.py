@@ -116,6 +116,7 @@ RECORDS: Final[dict[str, type[Record]]] = {
     kind.__name__: kind for kind in (Began, Decided, Sent, Unsent, Heard, Woke, Adopted, Absolved, Settled)
 }
 _WORDS: Final[dict[str, Any]] = {kind.__name__: kind for kind in (*get_args(Request), *get_args(Report))}
+_FAST: Final = msgspec.json.Encoder()
 _INSIDE: Final = {"Decided": "request", "Heard": "report"}
 
 
@@ -130,12 +131,15 @@ class Tail:
 
 
 def encode(record: Record, number: int) -> bytes:
-    """Write a record as a line."""
-    kind = type(record).__name__
-    fields = msgspec.to_builtins(record)
-    if kind in _INSIDE:
-        fields["of"] = type(getattr(record, _INSIDE[kind])).__name__
-    body = f"{number} {kind} {json.dumps(fields, separators=(',', ':'))}".encode()
+    """Write a record as a line; in a few microseconds: it is done before each order is sent."""
+    kind = type(record)
+    inside = getattr(record, _INSIDE[kind.__name__]) if kind.__name__ in _INSIDE else None
+    try:
+        fields = _FAST.encode(record)
+    except (UnicodeEncodeError, OverflowError):  # half of a surrogate pair, a match of more than 64 bits
+        fields = json.dumps(msgspec.to_builtins(record), separators=(",", ":")).encode()
+    of = b"" if inside is None else b',"of":"%s"' % type(inside).__name__.encode()
+    body = b"%d %s %s%s}" % (number, kind.__name__.encode(), fields[:-1], of)
     return b"%d %08x %s\n" % (VERSION, zlib.crc32(body), body)
 
 
@@ -166,8 +170,11 @@ def _record(kind: str, fields: dict[str, Any]) -> Record:
     return made
 
 
-def read(data: bytes) -> tuple[list[Record], Tail]:
-    """Read all records that count, and say how the journal ends. Nothing raises."""
+def read(data: bytes, after: int = 0) -> tuple[list[Record], Tail]:
+    """Read all records that count, and say how the journal ends. Nothing raises.
+
+    `after`: the number of the record before the first one, where a journal is in several files.
+    """
     records: list[Record] = []
     at = 0
     while at < len(data):
@@ -178,22 +185,29 @@ def read(data: bytes) -> tuple[list[Record], Tail]:
             number, record = decode(data[at:end])
         except (ValueError, KeyError, TypeError) as error:
             return records, Tail(at, len(records), str(error), end + 1 == len(data))
-        if number != len(records) + 1:
-            return records, Tail(at, len(records), f"record {number} follows {len(records)}", False)
+        if number != after + len(records) + 1:
+            return records, Tail(at, len(records), f"record {number} follows {after + len(records)}", False)
         records.append(record)
         at = end + 1
     return records, Tail(at, len(records), "", False)
 
 
-def replay(records: Iterable[Record], account: Account) -> Account:
-    """Bring an empty account to where the records end. Raises: MisuseError when they are of no account that was."""
-    waiting: dict[tuple[Ask, int], Request] = {}
+Waiting = dict[tuple[Ask, int], Request]
+"""What was decided and is not sent yet."""
+
+
+def replay(records: Iterable[Record], account: Account, waiting: Waiting | None = None) -> Account:
+    """Bring an empty account to where the records end. `waiting` goes on from records before these, and is brought up.
+
+    Raises: MisuseError when they are of no account that was.
+    """
+    undecided = {} if waiting is None else waiting
     for record in records:
-        _apply(record, account, waiting)
+        _apply(record, account, undecided)
     return account
 
 
-def _apply(record: Record, account: Account, waiting: dict[tuple[Ask, int], Request]) -> None:
+def _apply(record: Record, account: Account, waiting: Waiting) -> None:
     now = record.at
     if isinstance(record, Began):
         account.restarted(now)

@@ -36,6 +36,10 @@ class Register:
         self.uncertain: Counter[int] = Counter()
         self._owing: set[int] = set()
 
+    def resume(self, fresh: "Register") -> None:
+        """Go on under the settings of another."""
+        self._answer_ns, self._kept = fresh._answer_ns, fresh._kept
+
     # --- looking
 
     def get(self, key: Key) -> Order | None:

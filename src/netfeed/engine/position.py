@@ -87,7 +87,9 @@ class Positions:
     """
 
     def __init__(self, contracts: Mapping[int, Contract], *, quote: str = "USD") -> None:
-        self._terms = {index: Terms(contract, quote) for index, contract in contracts.items()}
+        self._quote = quote
+        self._terms: dict[int, Terms] = {}
+        self.know(contracts)
         self._holdings: dict[int, Holding] = {}
         self._nets: Counter[str] = Counter()
         self.fees_unknown = 0
@@ -103,6 +105,10 @@ class Positions:
         return iter(self._holdings)
 
     # --- what changes
+
+    def know(self, contracts: Mapping[int, Contract]) -> None:
+        """Know of more contracts."""
+        self._terms.update({index: Terms(contract, self._quote) for index, contract in contracts.items()})
 
     def fill(self, fill: Filled) -> None:
         """Take an execution, its fee too. That it is a new one is `Orders`' to know."""

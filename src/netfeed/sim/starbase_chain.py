@@ -7,7 +7,8 @@ Invariant: integers only. An option's fair price is its intrinsic value and a ti
 the distance from the money: no pricing model, but the right order of size and monotone in the strike.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from netfeed.wire import starbase
@@ -29,7 +30,7 @@ _REACH: Final = 25_000 * NANO
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One instrument; `large_tick` holds from the price `threshold` on.
+    """One instrument; `large_tick` holds from the price `threshold` on. `worth` takes the place of the fair price.
 
     Units: prices in 1e-9, `lot` in 10**`quantity_exponent`.
     """
@@ -46,6 +47,7 @@ class Instrument:
     time_value: int = 0
     large_tick: int = 0
     threshold: int = 0
+    worth: Callable[[int], int] | None = field(default=None, compare=False, repr=False)
 
     @property
     def exponents(self) -> tuple[int, int]:
@@ -62,6 +64,8 @@ class Instrument:
 
     def fair(self, index: int) -> int:
         """Give the fair price when the index is at `index`."""
+        if self.worth is not None:
+            return self.worth(index)
         if self.strike is None:
             return index + (index // 90 if self.expiry_ns else 3 * NANO)
         money = index - self.strike if not self.flags & InstrumentFlags.IS_PUT_OPTION else self.strike - index

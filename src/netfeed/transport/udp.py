@@ -227,13 +227,15 @@ class UdpSocket:
         """Ask for receive stamps; give whether the card's are among them, should it make any."""
         if stamps == "none":
             return False
+        # asked for in any case: the kernel begins to stamp a moment after the first socket of a host has asked. What
+        # comes before has no stamp of SO_TIMESTAMPING, but one of SO_TIMESTAMPNS, taken when it is read
+        self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         if stamps == "hardware":
             try:
                 self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _HARDWARE_STAMPS)
                 return True
             except OSError as error:
                 self.warnings.append(f"no hardware stamps ({error.strerror}): the kernel's are used")
-        self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         return False
 
     def _check_card(self, interface: Interface) -> None:
@@ -340,5 +342,6 @@ def _stamp(control: list[tuple[int, int, bytes]]) -> int | None:
     for level, kind, data in control:
         if level == socket.SOL_SOCKET and kind in (_SO_TIMESTAMPNS, _SO_TIMESTAMPING):
             seconds, nanoseconds = struct.unpack_from("@qq", data)
-            return int(seconds) * 10**9 + int(nanoseconds)
+            if seconds:  # zero: not taken
+                return int(seconds) * 10**9 + int(nanoseconds)
     return None

@@ -146,6 +146,7 @@ class StarbaseFeed:
         self._names: list[str] = []
         self._exponents: list[tuple[int, int]] = []
         self._handles: list[OrderBook] = []
+        self.definitions: dict[int, Any] = {}  # what the venue lists, by book: the fields of its definition
         self._snapshot: _Snapshot | None = None
         self._ripe: dict[int, tuple[_Snapshot, int, int, Since]] = {}  # complete, while a transaction is open
         self._snapshot_types: dict[str, int] = {}
@@ -310,6 +311,7 @@ class StarbaseFeed:
         if book != NO_BOOK:
             self._reach()
             self._names[book] = body.name
+            self.definitions[book] = body
             self._exponents[book] = (PRICE_EXPONENT, body.quantityExponent)
 
     def _collect(self, body: Any, side: Side) -> None:

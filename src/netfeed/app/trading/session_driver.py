@@ -1,0 +1,116 @@
+"""All order sessions of a configuration on one loop, which turns inside the loop of the run whenever it has something.
+
+    sessions = Sessions(config.sessions, {"deribit": traded}, os.environ, hear=engine.hear, tell=live.tell)
+    live.watch(sessions.fileno(), sessions.ready); live.machines.append(sessions); sessions.open()
+    sessions.links                 a Route each, numbered from 1 in the order of the configuration
+
+`hear(number, report, now)` is called from turns only, never from `send` or `flush` of a link.
+"""
+
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from netfeed.app.configuration import Session as Config
+from netfeed.app.resolve import Resolver, system_resolver
+from netfeed.app.trading.secrets import read_secret
+from netfeed.app.trading.session_link import Hear, Sent, SessionLink
+from netfeed.app.trading.speech import epoch_ns
+from netfeed.app.trading.traded import Traded
+from netfeed.app.trust import system_trust
+from netfeed.book.execution import NONE, Flag, Tripped
+from netfeed.errors import ConfigurationError, ConfigurationFileError, MisuseError
+from netfeed.feed.gateway import ATTEMPTS_BURST, ATTEMPTS_RATE
+from netfeed.machine import NEVER
+from netfeed.proto import tls
+from netfeed.proto.bucket import TokenBucket
+from netfeed.transport.loop import Loop
+
+
+class Sessions:
+    """The sessions. `traded`: what each venue's sessions trade, by the venue's name."""
+
+    def __init__(
+        self, configs: Sequence[Config], traded: Mapping[str, Sequence[Traded]], environment: Mapping[str, str], *,
+        hear: Hear, tell: Callable[[str], None] = lambda text: None, sent: Sent = lambda request, at: None,
+        quote_flags: Flag = NONE, resolver: Resolver = system_resolver,
+    ) -> None:  # fmt: skip
+        """Read secrets and certificates. Raises: ConfigurationError."""
+        self.loop = Loop()
+        budget = TokenBucket(rate=ATTEMPTS_RATE, burst=ATTEMPTS_BURST)
+        self.links: list[SessionLink] = []
+        try:
+            for number, config in enumerate(configs, 1):
+                with _named(config):
+                    secret = read_secret(file=config.secret_file, variable=config.secret_env, environment=environment)
+                    self.links.append(SessionLink(
+                        config, number, traded.get(config.venue, ()), secret, self.loop, hear=hear, tell=tell,
+                        sent=sent, context=context_of(config), budget=budget, quote_flags=quote_flags,
+                        resolver=resolver,
+                    ))  # fmt: skip
+        except ConfigurationError:
+            self.loop.close()
+            raise
+
+    @property
+    def deadline(self) -> int:
+        """Say when a turn is due though nothing comes. Units: monotonic ns."""
+        return self.loop.deadline
+
+    def fileno(self) -> int:
+        """Give the descriptor to watch."""
+        return self.loop.fileno()
+
+    def open(self) -> None:
+        """Begin to connect all of them."""
+        for link in self.links:
+            link.open()
+
+    def ready(self) -> None:
+        """Turn once, without waiting."""
+        self.loop.turn(self.loop.clock())
+
+    def wake(self, now: int) -> None:
+        """Turn, because something is due."""
+        self.ready()
+
+    def hang_up(self) -> None:
+        """Say goodbye in all sessions; what waits is still sent by the turns that follow."""
+        for link in self.links:
+            link.close()
+
+    @property
+    def is_idle(self) -> bool:
+        """Say whether nothing is open any more: after `hang_up`, the last words are out."""
+        return not any(task.ports for task in self.loop.tasks)
+
+    def close(self) -> None:
+        """Close everything at once."""
+        self.hang_up()
+        self.loop.close()
+
+
+def until_of(tripped: Tripped) -> int:
+    """Give when a group may quote again, on our clock; NEVER where somebody must reset it. Units: monotonic ns."""
+    return NEVER if tripped.until_ns is None else tripped.until_ns - epoch_ns()
+
+
+def context_of(config: Config) -> ssl.SSLContext | None:
+    """Make the context of TLS, None where no endpoint wants one. Raises: ConfigurationError."""
+    if not any(one.startswith(("tls:", "wss:")) for one in config.endpoints):
+        return None
+    said, trust = config.tls, None
+    if said.verify:
+        trust = system_trust() if said.ca is None else tls.Trust(file=said.ca)
+    identity = None if said.certificate is None else tls.Identity(said.certificate, said.key)
+    alpn = ["http/1.1"] if config.protocol == "deribit" else []
+    return tls.client_context(trust, identity=identity, alpn=alpn)
+
+
+@contextmanager
+def _named(config: Config) -> Iterator[None]:
+    """Say of which session a mistake is."""
+    try:
+        yield
+    except (ConfigurationError, MisuseError) as error:
+        raise ConfigurationFileError(f"sessions ({config.name}): {error}") from None

@@ -1,0 +1,228 @@
+"""What is spoken in an order session, connection after connection: one for each protocol, made by `speech_of`.
+
+    begin(endpoint, now)    the machine of a new connection, which logs on by itself
+    send(request, now)      a request in the venue's words, into that machine
+    leave(now)              say goodbye
+    ended(reason)           the connection is over: what the next one has to know of it
+
+What outlives a connection stays here: the numbers of both directions, the orders by the venue's names. TLS stands below
+where the endpoint says so (`tls://`, `wss://`).
+
+A first logon to Starbase begins the numbers anew, as does one after numbers that fell: what the venue said under the
+old ones is lost, and a list tells what is true. To OUCH the first one asks for the whole day, so that it can list.
+"""
+
+import os
+import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from netfeed.app.configuration import Session as Config
+from netfeed.app.trading.secrets import Secret
+from netfeed.app.trading.session_places import place_of
+from netfeed.app.trading.traded import Traded, deribit_listing, ouch_listing, starbase_listing
+from netfeed.book.execution import CancelAll, Flag, List, MassQuote, New, Report, Request
+from netfeed.feed.websocket_talk import WebSockets, tls_context
+from netfeed.machine import StreamMachine
+from netfeed.proto import ouch_orders, ouch_past, starbase_orders, starbase_past, tls, websocket
+from netfeed.proto.ouch_list import listed
+from netfeed.proto.stack import Stack
+from netfeed.venues.deribit_budget import ORDERS_BURST, ORDERS_RATE
+from netfeed.venues.deribit_order_stream import OrderStream
+from netfeed.venues.deribit_orders import MAX_BYTES, Session
+
+NONCE_BYTES: Final = 8
+_FALLEN: Final = ("reset", "sequence")
+"""Words of a reason that say that the numbers of a session do not fit any more."""
+
+
+class Speech(Protocol):
+    """One session. `begin` comes before everything else."""
+
+    def begin(self, endpoint: str, now: int) -> StreamMachine:
+        """Give the machine of a new connection. Raises: MisuseError for words that do not fit."""
+
+    def takes(self, request: Request) -> bool:
+        """Say whether the venue has a message for it."""
+
+    def send(self, request: Request, now: int) -> Sequence[Report]:
+        """Ask; give what can be answered without the venue. Raises: MisuseError, and nothing was done."""
+
+    def leave(self, now: int) -> None:
+        """Say goodbye. Raises: MisuseError where there is nobody to hear it."""
+
+    def ended(self, reason: str, *, was_up: bool) -> None:
+        """Take note of how the connection ended."""
+
+
+class StarbaseSpeech:
+    """Starbase order entry: SBE over TCP."""
+
+    def __init__(
+        self, number: int, config: Config, traded: Sequence[Traded], secret: Secret, context: ssl.SSLContext | None,
+        quote_flags: Flag,
+    ) -> None:  # fmt: skip
+        self._number, self._config, self._secret, self._context = number, config, secret, context
+        self._listed, self._quote_flags = starbase_listing(traded), quote_flags
+        self._past = starbase_past.ClientPast()
+        self._reset = True
+        self._client: starbase_orders.Client | None = None
+
+    def begin(self, endpoint: str, now: int) -> StreamMachine:
+        """Log on."""
+        self._client = client = starbase_orders.Client(
+            self._number, self._listed, now, self._past, epoch_ns=epoch_ns(), self_match_id=self._config.self_match_id,
+            quote_flags=self._quote_flags,
+        )  # fmt: skip
+        client.logon(
+            self._config.key, self._secret.reveal(), now, reset=self._reset,
+            cancel_on_disconnect=self._config.cancel_on_disconnect,
+        )  # fmt: skip
+        return over_tls(endpoint, client, self._context, now)
+
+    def takes(self, request: Request) -> bool:
+        """Say whether Starbase has a message for it: for all but lists, and orders at the market."""
+        return not isinstance(request, List) and not (isinstance(request, New) and request.price is None)
+
+    def send(self, request: Request, now: int) -> Sequence[Report]:
+        """Ask."""
+        assert self._client is not None
+        self._client.send(request, now)
+        return ()
+
+    def leave(self, now: int) -> None:
+        """Log out."""
+        assert self._client is not None
+        self._client.logout(now)
+
+    def ended(self, reason: str, *, was_up: bool) -> None:
+        """Begin the numbers anew where they fell; one that was up goes on where it was."""
+        self._reset = any(word in reason.lower() for word in _FALLEN) or (self._reset and not was_up)
+
+
+class OuchSpeech:
+    """OUCH 5.0 over SoupBinTCP. It lists what it has read, where it has read the day from its beginning."""
+
+    def __init__(
+        self, number: int, config: Config, traded: Sequence[Traded], secret: Secret, context: ssl.SSLContext | None
+    ) -> None:
+        self._number, self._config, self._secret, self._context = number, config, secret, context
+        self._listed = ouch_listing(traded)
+        self._past = ouch_past.Past()
+        self._past.next_sequence = 1
+        self._is_whole = True
+        self._client: ouch_orders.Client | None = None
+
+    def begin(self, endpoint: str, now: int) -> StreamMachine:
+        """Log in, and ask for what was said since the last message that was read."""
+        self._is_whole = self._is_whole and self._past.next_sequence > 0
+        self._client = client = ouch_orders.Client(
+            self._number, self._listed, self._past, cancels=self._config.cancel_on_disconnect, firm=self._config.firm
+        )
+        client.login(self._config.key, self._secret.reveal(), now)
+        return over_tls(endpoint, client, self._context, now)
+
+    def takes(self, request: Request) -> bool:
+        """Say whether OUCH has a message for it, or its messages have told what is asked for."""
+        if isinstance(request, List):
+            return self._is_whole
+        return not isinstance(request, MassQuote) and not (isinstance(request, New) and request.price is None)
+
+    def send(self, request: Request, now: int) -> Sequence[Report]:
+        """Ask; a list is answered by what was read."""
+        assert self._client is not None
+        if isinstance(request, List) and self._is_whole:
+            return (listed(self._number, self._past),)
+        self._client.send(request, now)
+        return ()
+
+    def leave(self, now: int) -> None:
+        """Log out."""
+        assert self._client is not None
+        self._client.logout(now)
+
+    def ended(self, reason: str, *, was_up: bool) -> None:
+        """Where the venue does not keep what is asked for, go on with what comes next; lists are over then."""
+        if not was_up and "rejected" in reason and not reason.endswith("A"):
+            self._past.session, self._past.next_sequence, self._is_whole = "", 0, False
+
+
+class DeribitSpeech:
+    """Deribit's JSON-RPC over WebSocket."""
+
+    def __init__(
+        self, number: int, config: Config, traded: Sequence[Traded], secret: Secret, context: ssl.SSLContext | None,
+        quote_flags: Flag,
+    ) -> None:  # fmt: skip
+        self._number, self._config, self._secret = number, config, secret
+        self._listed, self._quote_flags = deribit_listing(traded), quote_flags
+        self._groups = {one.number: (one.name, one.index) for one in config.groups}
+        limits = websocket.Limits(frame_bytes=MAX_BYTES, message_bytes=MAX_BYTES)
+        self._talks = WebSockets(os.urandom, context=context, limits=limits, compression=False)
+        self._session: Session | None = None
+        self._stream: OrderStream | None = None
+
+    def begin(self, endpoint: str, now: int) -> StreamMachine:
+        """Shake hands; the session logs on when that is done."""
+        rate = float(self._config.rate or ORDERS_RATE)
+        burst = ORDERS_BURST if self._config.rate is None else self._config.burst
+        self._session = session = Session(
+            self._number, self._listed, now, groups=self._groups, quote_flags=self._quote_flags, epoch_ns=epoch_ns(),
+            orders=(rate, burst),
+        )  # fmt: skip
+
+        def logon(at: int) -> None:
+            nonce = os.urandom(NONCE_BYTES).hex()
+            cancels = self._config.cancel_on_disconnect
+            session.logon(self._config.key, self._secret.sign, nonce, at, cancel_on_disconnect=cancels)
+
+        self._stream = OrderStream(self._talks(endpoint, now), session, logon)
+        return self._stream
+
+    def takes(self, request: Request) -> bool:
+        """Say whether Deribit has a message for it: for all but a CancelAll of one side; quotes want their group."""
+        if isinstance(request, MassQuote):
+            return request.group in self._groups
+        return not (isinstance(request, CancelAll) and request.side is not None)
+
+    def send(self, request: Request, now: int) -> Sequence[Report]:
+        """Ask."""
+        assert self._session is not None
+        self._session.send(request, now)
+        return ()
+
+    def leave(self, now: int) -> None:
+        """Close the WebSocket."""
+        assert self._stream is not None
+        self._stream.leave("goodbye", now)
+
+    def ended(self, reason: str, *, was_up: bool) -> None:
+        """Remember nothing: a session of Deribit's ends with its connection."""
+
+
+def speech_of(
+    number: int, config: Config, traded: Sequence[Traded], secret: Secret, context: ssl.SSLContext | None, *,
+    quote_flags: Flag,
+) -> Speech:  # fmt: skip
+    """Make what a session speaks. Raises: MisuseError for instruments that its protocol cannot name."""
+    if config.protocol == "ouch":
+        return OuchSpeech(number, config, traded, secret, context)
+    return _QUOTING[config.protocol](number, config, traded, secret, context, quote_flags)
+
+
+_QUOTING: Final[Mapping[str, Callable[..., Speech]]] = {"starbase": StarbaseSpeech, "deribit": DeribitSpeech}
+
+
+def over_tls(endpoint: str, client: Any, context: ssl.SSLContext | None, now: int) -> StreamMachine:
+    """Put TLS below a client where its endpoint says so."""
+    place = place_of(endpoint)
+    if not place.secure:
+        machine: StreamMachine = client
+        return machine
+    return Stack(tls.client(tls_context(context), place.host, now), client)
+
+
+def epoch_ns() -> int:
+    """Give what makes ns since 1970 of monotonic time, as the clock is now."""
+    return time.time_ns() - time.monotonic_ns()

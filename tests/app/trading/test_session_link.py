@@ -1,0 +1,277 @@
+"""Order sessions over real sockets, against the machines of the venue: requests out, reports in, nothing twice."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import pytest
+
+from netfeed.app.trading.session_driver import Sessions
+from netfeed.app.trading.session_places import traded_of
+from netfeed.book.execution import Accepted, Cancel, Canceled, Down, Filled, Flag, List, Listed, New, Rejected, Up
+from netfeed.book.level import Side
+from netfeed.errors import MisuseError
+from tests.app.trading.order_sockets import SECRET, Exchange, pump
+
+pytestmark = pytest.mark.net
+T = TypeVar("T")
+ENVIRONMENT = {"SECRET": SECRET}
+
+
+class Desk:
+    """Sessions to an exchange, and what they were told."""
+
+    def __init__(self, venue: Exchange, *names: str, **more: Any) -> None:
+        self.venue = venue
+        self.told: list[Any] = []
+        self.lines: list[str] = []
+        self.sent: list[tuple[int, int]] = []
+        configs = [venue.config(name, **more) for name in names]
+        self.sessions = Sessions(
+            configs, {"sim": traded_of(configs)}, ENVIRONMENT, hear=self._hear, tell=self.lines.append,
+            sent=lambda request, at: self.sent.append((request.client_id, at)),
+        )  # fmt: skip
+        self.links = self.sessions.links
+        self.sessions.open()
+
+    def _hear(self, number: int, report: Any, now: int) -> None:
+        self.told.append(report)
+
+    def pump(self, until: Callable[[], bool]) -> None:
+        pump(self.venue, self.sessions, until, why=f"{self.told} {self.lines}")
+
+    def up(self) -> "Desk":
+        self.pump(lambda: all(link.is_up for link in self.links))
+        return self
+
+    def of(self, kind: type[T]) -> list[T]:
+        return [one for one in self.told if isinstance(one, kind)]
+
+    def wait_for(self, kind: type[T], count: int = 1) -> T:
+        self.pump(lambda: len(self.of(kind)) >= count)
+        return self.of(kind)[count - 1]
+
+    def bid(self, client_id: int, steps: int = -4, quantity: int = 10, **more: Any) -> New:
+        price = self.venue.room.mark // 10**8 // 5 * 5 + 5 * steps
+        return New(client_id, 0, Side.BID, price, quantity, **more)
+
+
+@pytest.fixture
+def venue() -> Iterator[Exchange]:
+    exchange = Exchange()
+    yield exchange
+    exchange.close()
+
+
+@pytest.fixture
+def desk(venue: Exchange) -> Iterator[Callable[..., Desk]]:
+    made: list[Desk] = []
+
+    def make(*names: str, **more: Any) -> Desk:
+        made.append(Desk(venue, *names, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.sessions.close()
+
+
+def test_a_session_logs_on_and_an_order_comes_to_rest_and_leaves(venue: Exchange, desk: Callable[..., Desk]) -> None:
+    one = desk("a").up()
+    (link,) = one.links
+    assert one.told == [Up(1)]
+    assert (link.name, link.venue, link.number, link.latency_ns) == ("a", "sim", 1, None)
+    link.send(one.bid(7))
+    assert venue.room.exchange.listed("mm").orders == ()
+    link.flush()
+    assert one.wait_for(Accepted).client_id == 7
+    assert [order.client_id for order in venue.room.exchange.listed("mm").orders] == [7]
+    link.send(Cancel(7, 0))
+    link.flush()
+    one.wait_for(Canceled)
+    assert venue.room.exchange.listed("mm").orders == ()
+    assert [client_id for client_id, _ in one.sent] == [7, 7]
+    assert link.latency_ns is not None and link.answers.histogram.count == 2
+    said = link.statistics()
+    assert (said.sent, said.writes, said.waiting, said.reports) == (2, 2, 0, 3)
+    assert [(stamp.client_id, stamp.ask.name) for stamp in link.stamps] == [(7, "NEW"), (7, "CANCEL")]
+
+
+def test_what_is_queued_goes_out_in_one_write(desk: Callable[..., Desk]) -> None:
+    one = desk("a").up()
+    (link,) = one.links
+    before = link._stream.statistics().sent_bytes  # type: ignore[union-attr]
+    for client_id in range(10, 20):
+        link.send(one.bid(client_id, steps=-client_id))
+    assert link._stream.statistics().sent_bytes == before  # type: ignore[union-attr]
+    link.flush()
+    assert link.statistics().writes == 1
+    one.wait_for(Accepted, 10)
+    assert len({at for _, at in one.sent}) == 1
+
+
+def test_both_gateways_are_routes_of_their_own(venue: Exchange, desk: Callable[..., Desk]) -> None:
+    one = desk("a", "b").up()
+    for place, link in enumerate(one.links):
+        link.send(one.bid(place + 1, flags=Flag.KEEP))
+        link.flush()
+    one.wait_for(Accepted, 2)
+    venue.gateways[0].kill(one.sessions.loop.clock())
+    one.wait_for(Down)
+    assert one.of(Down)[0].session == 1
+    assert [link.is_up for link in one.links] == [False, True]
+    with pytest.raises(MisuseError, match="another session"):
+        one.links[0].send(one.bid(9))
+    assert one.links[0].refused == {"down": 1}
+
+
+@pytest.mark.parametrize("name", ["a", "json"])
+def test_a_wrong_secret_is_told_once_and_never_shown(venue: Exchange, name: str) -> None:
+    lines: list[str] = []
+    told: list[Any] = []
+    sessions = Sessions(
+        [venue.config(name)], {}, {"SECRET": "another-secret"}, hear=lambda *said: told.append(said), tell=lines.append
+    )
+    sessions.open()
+    pump(venue, sessions, lambda: sum(sessions.links[0].reconnects.values()) >= 3, why=str(lines))
+    assert told == []
+    assert len(lines) == 1
+    assert "another-secret" not in repr([lines, sessions.links[0].statistics(), vars(sessions.links[0]._speech)])
+    sessions.close()
+
+
+def test_the_connection_dies_between_order_and_answer_and_nothing_is_sent_twice(
+    venue: Exchange, desk: Callable[..., Desk]
+) -> None:
+    one = desk("a").up()
+    (link,) = one.links
+    venue.gateways[0].kill_after(1)
+    link.send(one.bid(7, flags=Flag.KEEP))
+    link.flush()
+    down = one.wait_for(Down)
+    assert (down.session, down.cancels) == (1, True)
+    assert one.of(Accepted) == []
+    assert link.statistics().unanswered == 1
+    venue.gateways[0].revive()
+    one.wait_for(Up, 2)
+    one.wait_for(Accepted)  # the venue kept what it had said, and was asked for it
+    assert [order.client_id for order in venue.room.exchange.listed("mm").orders] == [7]
+    taken = [what for what in [step.what for step in venue.room.exchange.log.steps] if isinstance(what, New)]
+    assert len(taken) == 1
+
+
+def test_what_was_queued_when_the_connection_died_is_never_sent(venue: Exchange, desk: Callable[..., Desk]) -> None:
+    one = desk("a").up()
+    (link,) = one.links
+    link.send(one.bid(7, flags=Flag.KEEP))
+    venue.gateways[0].kill(one.sessions.loop.clock())
+    one.wait_for(Down)
+    venue.gateways[0].revive()
+    one.wait_for(Up, 2)
+    link.flush()
+    link.send(one.bid(8))
+    link.flush()
+    assert one.wait_for(Accepted).client_id == 8
+    assert [order.client_id for order in venue.room.exchange.listed("mm").orders] == [8]
+
+
+def test_a_gateway_that_forgot_is_logged_on_to_anew(venue: Exchange, desk: Callable[..., Desk]) -> None:
+    one = desk("a").up()
+    for client_id in (1, 2):
+        one.links[0].send(one.bid(client_id, steps=-client_id))
+    one.links[0].flush()
+    one.wait_for(Accepted, 2)
+    venue.gateways[0].kill(one.sessions.loop.clock(), forget=True)
+    one.wait_for(Down)
+    venue.gateways[0].revive()
+    one.wait_for(Up, 2)
+    one.links[0].send(one.bid(3))
+    one.links[0].flush()
+    assert one.wait_for(Accepted, 3).client_id == 3
+
+
+def test_a_pace_and_a_full_queue_refuse_but_not_a_cancel(venue: Exchange, desk: Callable[..., Desk]) -> None:
+    one = desk("a", rate=1, burst=2).up()
+    (link,) = one.links
+    link.send(one.bid(1))
+    link.send(one.bid(2, steps=-5))
+    with pytest.raises(MisuseError, match="1 messages a second"):
+        link.send(one.bid(3))
+    link.send(Cancel(1, 0))
+    link.flush()
+    one.wait_for(Canceled)
+    assert link.refused == {"pace": 1}
+    stream: Any = link._stream
+    stream._queue += bytes(link.config.queue + 1)  # the kernel takes no more: its buffer is larger than a test
+    with pytest.raises(MisuseError, match="does not read"):
+        link.send(one.bid(4))
+    link.send(Cancel(2, 0))
+    assert link.refused == {"pace": 1, "full": 1}
+
+
+def test_a_request_that_does_not_fit_is_refused_before_anything_is_done(desk: Callable[..., Desk]) -> None:
+    one = desk("a").up()
+    (link,) = one.links
+    with pytest.raises(MisuseError, match="not one of this session"):
+        link.send(New(1, 99, Side.BID, 100, 10))
+    assert not link.takes(List(1))
+    assert link.refused == {"unfit": 1}
+    link.flush()
+    assert link.statistics().writes == 0
+
+
+# --- Deribit
+
+
+def test_over_websocket_an_order_rests_is_listed_and_leaves(venue: Exchange, desk: Callable[..., Desk]) -> None:
+    one = desk("json").up()
+    (link,) = one.links
+    link.send(one.bid(7))
+    link.flush()
+    accepted = one.wait_for(Accepted)
+    link.send(List(8))
+    link.flush()
+    listed = one.wait_for(Listed)
+    assert [(order.client_id, order.order_id) for order in listed.orders] == [(7, accepted.order_id)]
+    link.send(Cancel(7, 0))
+    link.flush()
+    one.wait_for(Canceled)
+    assert venue.room.exchange.listed("mm").orders == ()
+    assert link.answers.histogram.count == 3
+
+
+def test_over_websocket_a_connection_that_dies_behind_an_order_leaves_it_to_a_list(
+    venue: Exchange, desk: Callable[..., Desk]
+) -> None:
+    one = desk("json").up()
+    (link,) = one.links
+
+    def die(peer: Any, method: str) -> None:
+        peer.is_over = peer.is_over or method == "private/buy"
+
+    venue.after_call = die
+    link.send(one.bid(7))
+    link.flush()
+    one.wait_for(Down)
+    one.wait_for(Up, 2)
+    assert one.of(Accepted) == []
+    link.send(List(8))
+    link.flush()
+    assert [order.client_id for order in one.wait_for(Listed).orders] == [7]
+    assert venue.calls.count("private/buy") == 1
+
+
+def test_a_refusal_is_told_with_the_venues_word(venue: Exchange, desk: Callable[..., Desk]) -> None:
+    one = desk("a").up()
+    one.links[0].send(one.bid(7, quantity=10**9))
+    one.links[0].flush()
+    assert one.wait_for(Rejected).client_id == 7
+    assert one.of(Filled) == []
+
+
+def test_goodbye_is_said_and_down_told_once(venue: Exchange, desk: Callable[..., Desk]) -> None:
+    one = desk("a", "json").up()
+    one.sessions.hang_up()
+    one.sessions.hang_up()
+    assert [down.session for down in one.of(Down)] == [1, 2]
+    pump(venue, one.sessions, lambda: one.sessions.is_idle and not venue.tasks)
+    assert one.of(Down)[0].reason == "closed by us"
