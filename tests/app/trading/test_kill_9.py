@@ -1,4 +1,4 @@
-"""kill -9 at any moment: after the restart no order is lost, none is doubled, and we hold what the venue's ledger says."""
+"""kill -9 at any moment: after the restart no order is lost, none is doubled, and positions are those of the ledger."""
 
 import json
 import os
