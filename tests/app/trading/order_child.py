@@ -129,7 +129,8 @@ class Trader:
         return json.dumps({
             "position": self.account.positions[0].quantity, "orders": sorted(orders), "notes": self.begun.notes,
             "found": [] if found is None else [str(one) for one in found.findings], "run": self.begun.ids.run,
-            "uncertain": self.account.orders.uncertain, "refused": {one.value: n for one, n in self.risk.refused.items()},
+            "uncertain": self.account.orders.uncertain,
+            "refused": {one.value: count for one, count in self.risk.refused.items()},
         })  # fmt: skip
 
 
