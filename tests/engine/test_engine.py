@@ -55,7 +55,8 @@ def test_every_decision_is_written_down_before_it_is_sent_and_the_journal_makes_
     ids = [key for kind, key in decided if kind is not Cancel]
     assert ids == sorted(set(ids))
     assert any(isinstance(record, Heard) for record in world.records)
-    again = replayed(world.records, Account(world.contracts, sessions=engine.account.sessions))
+    sessions = {route.number: route.venue for route in world.routes}
+    again = replayed(world.records, Account(world.contracts, sessions=sessions))
     assert _without_marks(again) == _without_marks(engine.account)
 
 

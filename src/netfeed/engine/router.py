@@ -120,7 +120,7 @@ class Router:
             if route.number in self._sessions:
                 raise MisuseError(f"two sessions have the number {route.number}")
             self._sessions[route.number] = _Session(account, route, terms.get(route.number, SessionTerms()))
-            account.sessions[route.number] = route.venue
+            account.venues.sent_by(route.number, route.venue)
         self.chosen: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.given_up = 0
