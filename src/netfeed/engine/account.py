@@ -165,10 +165,10 @@ class Account:
     def resume(self, fresh: "Account", now: int) -> None:
         """Go on under the contracts and settings of an empty account: since the journal they may be others.
 
-        A freeze that ends by itself ends as if it began now: what
-        was the time of another start of the machine says nothing.
+        A freeze that ends by itself ends as if it began now: the time of another start of the machine says nothing.
         """
         self.know(fresh.contracts)
+        self.venues.resume(fresh.venues)
         self.orders.resume(fresh.orders)
         self._reconciler.settle_ns = fresh._reconciler.settle_ns
         for number, group in fresh.groups.items():
