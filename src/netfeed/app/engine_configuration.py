@@ -6,7 +6,7 @@ text fits instruments that count differently. Tables by instrument take names an
 
 from typing import Annotated, Any, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 Duration = Annotated[int, Meta(ge=0, extra={"reads": "duration"})]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -30,7 +30,7 @@ class Tier(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Quoter(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The quoter's numbers; a tick, a volatility and money as `engine.quoter` has them."""
 
-    tiers: Annotated[list[Tier], Meta(min_length=1, max_length=16)] = [Tier(size="1")]
+    tiers: Annotated[list[Tier], Meta(min_length=1, max_length=16)] = field(default_factory=lambda: [Tier(size="1")])
     half_ticks: Positive = 1.0
     half_share: Amount = 0.0
     half_volatility: Amount = 0.0
