@@ -1,4 +1,4 @@
-"""How everything leaves: instruments that must be pulled, and all of it while the switch is thrown or the engine leaves.
+"""How everything leaves: what must be pulled, and all of it while the switch is thrown or the engine leaves.
 
 `pull` asks for as little as takes some instruments out; `sweep` cancels everything by every session of a venue, and
 again, until the venue lists nothing (`clearing`). Both give what follows for our orders; the engine does that.
