@@ -156,7 +156,7 @@ class World:
         self,
         *,
         seed: int = 7,
-        rate: int = 400,
+        rate: int = 200,
         instruments: int = 12,
         limits: Limits | None = None,
         strategy: Callable[[Sequence[int]], Strategy] | None = None,
@@ -209,7 +209,7 @@ class World:
                      Differ(Abilities(mass_quotes=False), lambda: 0))
             ]  # fmt: skip
         loose = SurfaceSettings(max_off=1.0, max_misfit=1e9)
-        pricer = Pricer(self.contracts.values(), PricerSettings(refit_ns=200 * MS, surface=loose))
+        pricer = Pricer(self.contracts.values(), PricerSettings(refit_ns=400 * MS, surface=loose))
         return Engine(
             account, board, Risk(account, limits), Router(account, self.routes, router), pricer, ClientIds(1),
             desks=desks, hedging=hedging, record=self.records.append, settings=settings,

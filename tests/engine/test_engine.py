@@ -26,7 +26,7 @@ def test_nothing_is_quoted_before_a_list_of_the_venue_has_agreed() -> None:
 
 
 def test_a_chain_is_quoted_and_its_delta_hedged_and_both_sides_know_the_same() -> None:
-    world = World().run(1_500 * MS)
+    world = World(rate=400).run(700 * MS)
     engine = world.engine
     assert engine is not None
     assert engine.ready == ""
@@ -42,7 +42,7 @@ def test_a_chain_is_quoted_and_its_delta_hedged_and_both_sides_know_the_same() -
 
 
 def test_every_decision_is_written_down_before_it_is_sent_and_the_journal_makes_the_account_again() -> None:
-    world = World().run(800 * MS)
+    world = World(rate=400).run(400 * MS)
     engine = world.engine
     assert engine is not None
     decided: list[tuple[type, int]] = []
@@ -71,7 +71,7 @@ def test_the_kill_switch_takes_everything_out_and_it_stays_out_until_a_person_ar
     assert engine is not None
     assert world.resting()
     engine.kill("a person", "smoke", world.now)
-    world.run(5 * MS)
+    world.run(50 * MS)
     assert world.resting() == world.ours() == set()
     assert engine.clearing.is_clear
     assert engine.ready == "killed by a person: smoke"
@@ -92,7 +92,7 @@ def test_who_leaves_has_nothing_left_and_asks_for_nothing_and_is_not_killed() ->
     assert engine is not None
     assert not engine.is_out
     engine.leave("the day is over", world.now)
-    world.run(10 * MS)
+    world.run(50 * MS)
     assert engine.is_out
     assert world.resting() == set()
     orders = engine.statistics().orders
@@ -225,13 +225,14 @@ def test_what_cannot_be_written_down_is_not_sent_and_what_rests_leaves() -> None
         raise OSError("no space left on device")
 
     engine.out._record = full
-    world.run(200 * MS)
+    engine.questions.doubt("deribit", world.now)
+    world.run(1_200 * MS)
     assert world.resting() == set()
     assert engine.ready == "killed by the journal: OSError: no space left on device"
 
 
 def test_a_loss_beyond_its_limit_kills_and_takes_everything_out() -> None:
-    world = World(limits=Limits(loss={"BTC": 1e-6}), strategy=Overpays, hedged=False).run(600 * MS)
+    world = World(limits=Limits(loss={"BTC": 1e-6}), strategy=Overpays, hedged=False).run(300 * MS)
     engine = world.engine
     assert engine is not None
     assert engine.risk.switch.thrown is not None
@@ -245,7 +246,7 @@ def test_limits_hold_at_the_venue_whatever_trades() -> None:
     engine = world.engine
     assert engine is not None
     for _ in range(20):
-        world.run(60 * MS)
+        world.run(30 * MS)
         assert all(abs(held) <= 30 for one, held in world.positions().items() if one != PERPETUAL)
     assert engine.statistics().fills
 
@@ -264,7 +265,7 @@ def test_a_step_in_which_nothing_changed_does_nothing() -> None:
 
 
 def test_the_venue_is_asked_what_rests_now_and_then() -> None:
-    world = World(settings=EngineSettings(list_ns=200 * MS)).run(900 * MS)
+    world = World(settings=EngineSettings(list_ns=100 * MS)).run(450 * MS)
     asked = [one for one in world.records if isinstance(one, Decided) and isinstance(one.request, List)]
     assert 4 <= len(asked) <= 6
 
@@ -281,7 +282,7 @@ def test_two_desks_cannot_own_one_instrument() -> None:
 
 
 def test_the_same_seed_gives_the_same_records() -> None:
-    first, second, other = World(seed=3).run(500 * MS), World(seed=3).run(500 * MS), World(seed=4).run(500 * MS)
+    first, second, other = (World(seed=seed).run(250 * MS) for seed in (3, 3, 4))
     assert first.records == second.records != other.records
     kinds = {type(one.request) for one in first.records if isinstance(one, Decided)}
     assert {MassQuote, List} <= kinds
