@@ -8,9 +8,10 @@ from netfeed.book.execution import Cancel, CancelAll, Filled, Flag, List, MassQu
 from netfeed.book.level import Side
 from netfeed.engine.account import Account
 from netfeed.engine.engine import EngineSettings
+from netfeed.engine.gate import GateSettings
 from netfeed.engine.journal import Decided, Heard, Sent
 from netfeed.engine.journal import replay as replayed
-from netfeed.engine.limits import Limits
+from netfeed.engine.limits import Limits, Rule
 from netfeed.engine.strategy import Strategy, Targets, View, Want
 from netfeed.errors import MisuseError
 from tests.engine.engine_world import MS, PERPETUAL, S, World
@@ -268,6 +269,38 @@ def test_the_venue_is_asked_what_rests_now_and_then() -> None:
     world = World(settings=EngineSettings(list_ns=100 * MS)).run(450 * MS)
     asked = [one for one in world.records if isinstance(one, Decided) and isinstance(one.request, List)]
     assert 4 <= len(asked) <= 6
+
+
+def test_what_expires_is_closed_at_its_exercise_once_the_venue_holds_it_no_longer() -> None:
+    expiry = 1_774_598_400 * S
+    settings = EngineSettings(list_ns=100 * MS, again_ns=50 * MS)
+    gate = GateSettings(settle_ns=0, min_expiry_ns=100 * MS, needs_worth=False)  # nothing has a worth so shortly before
+    world = World(rate=400, wall_ns=expiry - 600 * MS, gate=gate, strategy=Overpays, hedged=False, settings=settings)
+    world.run(400 * MS)
+    engine = world.engine
+    assert engine is not None
+    assert len(world.held()) > 3
+    world.run(600 * MS)
+    assert world.resting() == world.ours() == set()
+    assert world.held() == world.positions() == {}
+    assert engine.account.agrees
+    assert engine.ready == ""
+    assert engine.statistics().counters["settled"] > 3
+    sessions = {route.number: route.venue for route in world.routes}
+    again = replayed(world.records, Account(world.contracts, sessions=sessions))
+    assert _without_marks(again) == _without_marks(engine.account)
+
+
+def test_a_hedge_goes_though_the_pace_has_no_room() -> None:
+    world = World(rate=400, limits=Limits(rate=1, burst=1)).run(500 * MS)
+    engine = world.engine
+    assert engine is not None
+    assert engine.risk.refused[Rule.RATE] > 0
+    instrument = next(index for index, one in world.contracts.items() if one.is_option)
+    before = engine.statistics().hedges
+    engine.adopt("a person", instrument, 100, 1, world.now)  # delta that nobody hedges yet
+    world.run(5 * MS)
+    assert engine.statistics().hedges > before
 
 
 def test_two_desks_cannot_own_one_instrument() -> None:

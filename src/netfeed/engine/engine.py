@@ -26,7 +26,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from netfeed.book.execution import List, Report, Request
+from netfeed.book.execution import List, Listed, Report, Request
 from netfeed.engine.account import Account
 from netfeed.engine.answers import Answers
 from netfeed.engine.board import Board
@@ -42,9 +42,10 @@ from netfeed.engine.picture import EnginePicture
 from netfeed.engine.portrait import portrait, why_not
 from netfeed.engine.pricer import Fairs, Pricer
 from netfeed.engine.questions import Questions
+from netfeed.engine.reconcile import Found
 from netfeed.engine.risk import Risk
 from netfeed.engine.router import Router, SessionStatistics
-from netfeed.engine.senses import Senses
+from netfeed.engine.senses import Senses, in_ticks
 from netfeed.engine.targets import UNNUMBERED
 from netfeed.errors import MisuseError
 from netfeed.machine import NEVER
@@ -131,6 +132,8 @@ class Engine:
         self._follow(self.account.apply(report, now, until=until), now)
         self._answers.take(session, report, now, until)
         self._answers.protections()
+        if isinstance(report, Listed):
+            self._settle_expired(now)
         self.router.flush()
 
     def step(self, now: int, wall_ns: int, clock_off_ns: int | None) -> None:
@@ -249,6 +252,23 @@ class Engine:
         self.account.settle(instrument, price)
         self._position(instrument, None)
 
+    def _settle_expired(self, now: int) -> None:
+        """Close what has expired and is gone by the venue's list: at its exercise, as far as we know its price.
+
+        What it paid to a tick is the venue's to say; until a person has compared, gains are of our own worth.
+        """
+        findings = () if self.account.reconciled is None else self.account.reconciled.findings
+        for one in findings:
+            contract = self.board.contracts.get(one.instrument)
+            if one.found is not Found.POSITION or one.theirs or contract is None or contract.expiry_ns is None:
+                continue
+            mark = self.account.positions[one.instrument].mark
+            price = in_ticks(contract, self.board.fair(one.instrument))
+            price = mark if price is None else price
+            if contract.expiry_ns <= self.board.wall_ns and price is not None:
+                self.count["settled"] += 1
+                self.settle(one.instrument, price, now)
+
     # --- what it shows
 
     @property
@@ -276,11 +296,9 @@ class Engine:
         """Count everything else by name."""
         choices = {f"chosen_{why}": count for why, count in self.router.chosen.items()}
         refusals = {f"route_{why}": count for why, count in self.router.refused.items()}
+        own = {name: self.count[name] for name in ("pulled", "foreign", "settled")}
         asked = {"lists": self.questions.asked_count, "sweeps": self.clearing.sweeps}
-        return {
-            **self.out.count, **{name: self.count[name] for name in ("pulled", "foreign")}, **asked, **choices,
-            **refusals, **self.pricer.statistics(),
-        }  # fmt: skip
+        return {**self.out.count, **own, **asked, **choices, **refusals, **self.pricer.statistics()}
 
     # --- prices
 

@@ -53,7 +53,7 @@ class Outgoing:
         if to is None:
             return []
         self._senses.look(named(hopeful))
-        verdict = self._risk.pass_(self._numbered(hopeful), now)
+        verdict = self._risk.pass_(self._numbered(hopeful), now, urgent=urgent)
         if verdict.cleared is None or verdict.request is None:
             return list(verdict.events)
         passed = verdict.request
