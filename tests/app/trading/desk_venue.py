@@ -52,7 +52,7 @@ class Trading:
         self.folder = folder
         self.venue = EmbeddedVenue(
             embedded(
-                seed=7, rate=150, instruments=12, accounts=[AccountConfig(name="mm")],
+                seed=7, cycle="300ms", rate=150, instruments=12, accounts=[AccountConfig(name="mm")],
                 exchange={"chain": "priced"}, stream={"listen": "127.0.0.1:0", "tls": False},
             )
         )  # fmt: skip

@@ -74,7 +74,7 @@ def test_what_is_held_is_known_again_by_the_next_run_of_the_journal(trading: Tra
 
 
 def test_without_a_session_that_lists_nothing_is_quoted_and_it_is_said_why(tmp_path: Path) -> None:
-    one = Trading(tmp_path, lists=False)
+    one = Trading(tmp_path, lists=False, engine=ENGINE.replace('closing = "5s"', 'closing = "100ms"'))
     told: list[str] = []
 
     def enough(run: Run) -> bool:

@@ -74,7 +74,7 @@ def test_it_runs_live(mine: Path) -> None:
         "[engine.quoter]", "[engine.settings]\nmost = 20\n#"
     )
     text = re.sub(r"(?s)#\n.*?\n\n", "\n\n", text, count=1)
-    trading = Trading(mine, engine=text)
+    trading = Trading(mine, engine=text, how="thread")
     try:
         run = trading.trade(lambda run: run.desk.engine is not None and run.desk.engine.account.orders.open_count > 4)
         assert run.desk.engine.is_out
