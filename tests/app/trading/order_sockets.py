@@ -21,6 +21,7 @@ from netfeed.proto import ouch_server, soupbintcp, tls, websocket
 from netfeed.proto.ouch_words import Stocks
 from netfeed.proto.ouch_words import Terms as OuchTerms
 from netfeed.proto.stack import Stack
+from netfeed.sim.jsonrpc_client import Client
 from netfeed.sim.jsonrpc_orders import OrderMethods
 from netfeed.sim.starbase_gateway import Key, StarbaseGateway
 from netfeed.sim.switchboard import Switchboard
@@ -134,7 +135,7 @@ class JsonRpc:
         if name in ("cancel", "cancel_by_label"):
             return self.venue.cancel(self.account, params, now)
         if name == "cancel_all" or name.startswith("get_"):
-            return self.venue.methods.call(self.account, method, now)
+            return self.venue.methods.call(Client(WS, "", account=self.account), method, params, now)
         return "ok"
 
     def _say(self, message: Any) -> None:
@@ -219,7 +220,7 @@ class Exchange:
         self.board = Switchboard(self.room.exchange, START_NS - time.monotonic_ns())
         keys = [Key("mm", SECRET), Key("bob", "secret-of-bob")]
         self.gateways = [StarbaseGateway(self.board, number, keys) for number in (0, 1)]
-        self.methods = OrderMethods(self.board)
+        self.methods = OrderMethods(self.board, ["mm", "bob"])
         self.loop = Loop()
         self.tasks: list[Task] = []
         self.calls: list[str] = []
@@ -301,7 +302,8 @@ class Exchange:
         live = next((one for one in orders if str(one.id) == wanted[0] or str(one.client_id) == wanted[1]), None)
         if live is None:
             return 0 if wanted[0] is None else {"code": 11044, "message": "not_open_order"}
-        told = self.methods._order(live) | {"order_state": "cancelled", "cancel_reason": "user_request"}
+        gone = {"order_state": "cancelled", "cancel_reason": "user_request"}
+        told = self.methods.accounts.listed(account, live) | gone
         request = Cancel(live.client_id, live.instrument)
         self.board.route(self.room.exchange.request(account, request, self.board.wall_ns + now, WS), now)
         if wanted[0] is not None:
