@@ -342,7 +342,9 @@ def differences(old: conf.Configuration, new: conf.Configuration) -> list[str]:
         a, b = getattr(old, field.name), getattr(new, field.name)
         if field.name != "channels" and a != b:
             found += (
-                [f"{field.name}.{key}" for key in _fields(a, b)] if hasattr(a, "__struct_fields__") else [field.name]
+                [f"{field.name}.{key}" for key in _fields(a, b)]
+                if hasattr(a, "__struct_fields__") and b is not None
+                else [field.name]
             )
     return sorted({key for key in found if key not in conf.RELOADED})
 
