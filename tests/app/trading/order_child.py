@@ -209,7 +209,8 @@ class EngineTrader(Trader):
         self.engine: Engine | None = Engine(
             self.account, board, Risk(self.account, Limits(open_orders=40), switch=switch),
             Router(self.account, [self.orders, Lister(self.listing)]), Pricer(contracts.values(), PricerSettings()),
-            self.begun.ids, desks=[desk], record=tally, settings=EngineSettings(list_ns=100_000_000, again_ns=SETTLE_NS),
+            self.begun.ids, desks=[desk], record=tally,
+            settings=EngineSettings(list_ns=100_000_000, again_ns=SETTLE_NS),
         )  # fmt: skip
         self.safety = Safety(self.engine, switch, self.begun, tally, f"{folder}/kill", tell=lambda text: None)
         self.sequence = 0

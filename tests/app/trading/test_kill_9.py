@@ -27,7 +27,7 @@ from tests.sim.exchange_room import PERPETUAL
 
 pytestmark = pytest.mark.net
 ROOT = Path(__file__).resolve().parents[3]
-ROUNDS = 4
+ROUNDS = 3
 
 
 class Day:
@@ -112,7 +112,7 @@ def _is_new(step: Any) -> bool:
     return step.account == "mm" and isinstance(step.what, New)
 
 
-SLOW = [(2, "plain"), (2, "engine")]
+SLOW = [(2, "engine")]
 
 
 @pytest.fixture(params=[
