@@ -20,7 +20,7 @@ def test_nothing_is_quoted_before_a_list_of_the_venue_has_agreed() -> None:
     world = World(lists=False).run(400 * MS)
     engine = world.engine
     assert engine is not None
-    assert engine.ready == "no list of the venue has agreed with our account yet"
+    assert engine.ready.startswith("no session of deribit lists what rests")
     assert world.ours() == world.resting() == set()
     assert engine.statistics().orders == 0
 
@@ -84,6 +84,21 @@ def test_the_kill_switch_takes_everything_out_and_it_stays_out_until_a_person_ar
     world.run(300 * MS)
     assert engine.ready == ""
     assert world.resting()
+
+
+def test_who_leaves_has_nothing_left_and_asks_for_nothing_and_is_not_killed() -> None:
+    world = World().run(400 * MS)
+    engine = world.engine
+    assert engine is not None
+    assert not engine.is_out
+    engine.leave("the day is over", world.now)
+    world.run(10 * MS)
+    assert engine.is_out
+    assert world.resting() == set()
+    orders = engine.statistics().orders
+    world.run(200 * MS)
+    assert (engine.statistics().orders, world.resting()) == (orders, set())
+    assert (engine.ready, engine.risk.switch.is_killed) == ("it leaves the market: the day is over", False)
 
 
 def test_what_rests_there_that_nobody_knows_is_killed_too() -> None:
