@@ -143,6 +143,8 @@ class Run:
                 self._reload()
             if signals.kill():
                 self.kill("SIGUSR2", "a signal")
+            if self.desk is not None:
+                self.desk.guard(self.live.now)
 
     def kill(self, by: str, why: str) -> None:
         """Throw the kill switch of whoever trades here."""

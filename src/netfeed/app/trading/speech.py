@@ -79,7 +79,7 @@ class StarbaseSpeech:
             self._past.sides.update(sides)
 
     def settled(self) -> None:
-        """Take note that all that came was handed on, or that something is about to go out."""
+        """Take note that all that came was handed on."""
         if self._numbers is not None:
             self._numbers.store(self._past.journal.next_out, self._past.journal.next_in)
 
@@ -103,7 +103,8 @@ class StarbaseSpeech:
         """Ask."""
         assert self._client is not None
         self._client.send(request, now)
-        self.settled()
+        if self._numbers is not None:  # perhaps in the middle of what came: a report may still wait to be handed on
+            self._numbers.reserve(self._past.journal.next_out)
         return ()
 
     def leave(self, now: int) -> None:
