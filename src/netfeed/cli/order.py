@@ -1,4 +1,4 @@
-"""`netfeed order send|cancel|cancel-all|list`: one request from a shell, through risk and by a configured session."""
+"""`netfeed order send|cancel|cancel-all|list`: one request from a shell, through risk, by a configured session."""
 
 import argparse
 import json
@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from netfeed.cli import arguments as args
+from netfeed.cli import order_kill
 
 if TYPE_CHECKING:
     from netfeed.app.trading.order_desk import OrderDesk, Outcome
@@ -23,6 +24,7 @@ _EXAMPLES: Final = """examples:
   netfeed order list --config mm.toml --session deribit
   netfeed order cancel --config mm.toml --session starbase-a 7638104968021475330
   netfeed order cancel-all --config mm.toml --session starbase-a
+  netfeed order kill --config mm.toml --why "the feed looks wrong"
 
 exit codes: 0 done, 1 the venue refused it, 2 usage, 3 risk refused it and nothing was sent, 4 configuration,
 5 UNCERTAIN: nobody knows whether it happened (netfeed order list tells), 69 the venue was not reached
@@ -33,7 +35,7 @@ _FORCES: Final = ("gtc", "day", "ioc", "fok")
 def add(verbs: Any) -> None:
     """Add the verb."""
     parser = verbs.add_parser(
-        "order", help="send, cancel and list orders from the shell", epilog=_EXAMPLES,
+        "order", help="send, cancel and list orders from the shell, kill a running engine", epilog=_EXAMPLES,
         description="One request to a venue by a session of the configuration ([[sessions]]). Everything goes through "
         "the checks of risk; orders stay when the command ends; nothing is ever sent twice.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -45,6 +47,7 @@ def add(verbs: Any) -> None:
     every = _action(actions, "cancel-all", "cancel all orders and quotes, or those of an instrument", _cancel_all)
     every.add_argument("--instrument", metavar="NAME", help="only of this instrument")
     _action(actions, "list", "list what rests and what is held", _list)
+    order_kill.add(actions)
 
 
 def _action(actions: Any, name: str, what: str, run: Any) -> Any:
