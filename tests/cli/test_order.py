@@ -184,6 +184,20 @@ def test_a_session_that_lists_nothing_wants_one_that_does(served: Served, told: 
     assert served.order("cancel-all") == 0  # needs no list
 
 
+def test_where_no_session_names_instruments_the_venue_is_asked(served: Served, told: Out) -> None:
+    text = Path(served.path).read_text()
+    Path(served.path).write_text("schema_version = 1\n" + text[text.rindex("[[sessions]]") :])
+    call = "BTC-27MAR26-90000-C"
+    words = [call, "--side", "buy", "--quantity", "0.1", "--price", "0.0205", "--json"]
+    assert served.order("send", *words, session="json") == 0
+    said = json.loads(told()[0])
+    assert [(one["instrument"], one["price"]) for one in said["reports"] if one["report"] == "Accepted"] == [
+        (call, "0.0205")
+    ]
+    assert served.order("list", session="json") == 0
+    assert f"{call}  buy 0.1 @ 0.0205" in told()[0]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [

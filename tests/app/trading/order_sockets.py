@@ -21,6 +21,7 @@ from netfeed.proto import ouch_server, soupbintcp, tls, websocket
 from netfeed.proto.ouch_words import Stocks
 from netfeed.proto.ouch_words import Terms as OuchTerms
 from netfeed.proto.stack import Stack
+from netfeed.sim.jsonrpc_instruments import describe
 from netfeed.sim.jsonrpc_orders import OrderMethods
 from netfeed.sim.starbase_gateway import Key, StarbaseGateway
 from netfeed.sim.switchboard import Switchboard
@@ -129,6 +130,8 @@ class JsonRpc:
             return {"access_token": "t"}
         if name == "subscribe":
             return params["channels"]
+        if name == "get_instruments":
+            return [describe(one.instrument) for one in self.venue.room.exchange.trading.markets.values()]
         if name in ("buy", "sell"):
             return self.venue.place(self.account, Side.BID if name == "buy" else Side.ASK, params, now)
         if name in ("cancel", "cancel_by_label"):

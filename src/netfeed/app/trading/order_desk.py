@@ -26,6 +26,8 @@ from netfeed.app.trading.session_driver import Sessions, until_of
 from netfeed.app.trading.session_link import SessionLink
 from netfeed.app.trading.session_places import instruments_of, traded_of
 from netfeed.app.trading.stock import take_in
+from netfeed.app.trading.traded import Traded
+from netfeed.app.trading.venue_contracts import UnreachableError, ask_instruments, contracts_of
 from netfeed.book.execution import (
     AllCanceled,
     Cancel,
@@ -41,12 +43,13 @@ from netfeed.book.execution import (
 )
 from netfeed.engine.account import Account
 from netfeed.engine.client_ids import MAX_RUN, ClientIds
+from netfeed.engine.contract import Contract
 from netfeed.engine.door import Door
 from netfeed.engine.limits import Limits
 from netfeed.engine.order import State
 from netfeed.engine.risk import Refusal, Risk
 from netfeed.engine.risk_checks import Seen
-from netfeed.errors import ConfigurationError, ConfigurationFileError, NetfeedError
+from netfeed.errors import ConfigurationError, ConfigurationFileError
 from netfeed.machine import NEVER
 
 _S: Final = 1_000_000_000
@@ -60,12 +63,6 @@ FIRST_ID: Final = 0
 """Of the first list: what rests is taken in after it, and client ids only grow."""
 LISTS: Final = frozenset({"deribit", "ouch"})
 _OPEN: Final = frozenset({State.NEW, State.PENDING, State.AMENDING, State.CANCELING})
-
-
-class UnreachableError(NetfeedError):
-    """A session did not come up in time, or was lost before anything was sent. `unreachable`: the exit code is 69."""
-
-    unreachable = True
 
 
 class Fate(Enum):
@@ -95,13 +92,15 @@ class OrderDesk:
         has_fair: bool = False, timeout_ns: int = TIMEOUT_NS, tell: Callable[[str], None] = lambda text: None,
         lists: bool = True, clock: Callable[[], int] = time.monotonic_ns, wall: Callable[[], int] = time.time_ns,
     ) -> None:  # fmt: skip
-        """Read secrets. `lists`: the venue's list is needed; `has_fair`: orders come with what they are worth.
+        """Read secrets; ask what the venue lists, where no session names instruments.
 
-        Raises: ConfigurationError.
+        `lists`: the venue's list of orders is needed; `has_fair`: orders come with what they are worth.
+
+        Raises: ConfigurationError; UnreachableError.
         """
         chosen = self._chosen(config.sessions, session, lists)
         every = [one for one in config.sessions if one.venue == chosen[0].venue]
-        self.contracts = {index: contract for index, (_, contract) in instruments_of(every).items()}
+        self.contracts, traded = known_of(every, timeout_ns)
         self.account = Account(self.contracts)
         self.risk = Risk(self.account, shell_limits(self.contracts, fair=has_fair, configured=limits))
         self.ids = shell_ids(wall())
@@ -111,7 +110,7 @@ class OrderDesk:
         self._down = ""
         self.sessions = Sessions(
             [msgspec.structs.replace(one, cancel_on_disconnect=False) for one in chosen],
-            {chosen[0].venue: traded_of(every)}, environment, hear=self._hear, tell=tell,
+            {chosen[0].venue: traded}, environment, hear=self._hear, tell=tell,
         )  # fmt: skip
         self._doors = {one.number: Door(self.account, one.number, one.send) for one in self.sessions.links}
 
@@ -264,6 +263,21 @@ class OrderDesk:
             self.sessions.loop.turn(min(end, self.account.deadline))
             self.account.wake(self._clock())
         return True
+
+
+def known_of(sessions: Sequence[Session], timeout_ns: int) -> tuple[dict[int, Contract], list[Traded]]:
+    """Give what a venue's sessions trade: what they name, else what the venue lists.
+
+    Raises: UnreachableError; ConfigurationFileError where neither tells.
+    """
+    if any(one.instruments for one in sessions):
+        return {index: one for index, (_, one) in instruments_of(sessions).items()}, traded_of(sessions)
+    asked = next((one for one in sessions if one.protocol == "deribit"), None)
+    if asked is None or any(one.protocol == "starbase" for one in sessions):
+        raise ConfigurationFileError(
+            f"sessions of {sessions[0].venue}: name their `instruments`: nothing lists them here"
+        )
+    return contracts_of(ask_instruments(asked, timeout_ns))
 
 
 def shell_ids(wall_ns: int) -> ClientIds:
