@@ -18,7 +18,7 @@ _EXAMPLES = """examples:
   netfeed run feed.toml --ring netfeed --set endpoints.listen=127.0.0.1:9465
 
 signals: SIGINT, SIGTERM end it in order, a second one at once; SIGHUP reads what may change, no
-venue; SIGUSR1 prints the account
+venue; SIGUSR1 prints the account; SIGUSR2 throws the kill switch
 exit codes: 0 ok, 1 failure, 3 messages were lost or wrong, 4 configuration, 69 nothing was heard, 77 not permitted,
 130/143 interrupted
 """
