@@ -8,8 +8,8 @@
 What outlives a connection stays here: the numbers of both directions, the orders by the venue's names. TLS stands below
 where the endpoint says so (`tls://`, `wss://`).
 
-A first logon to Starbase begins the numbers anew, as does one after numbers that fell: what the venue said under the
-old ones is lost, and a list tells what is true.
+A first logon to Starbase begins the numbers anew unless they were kept (`session_numbers`), as does one after numbers
+that fell: what the venue said under the old ones is lost, and a list tells what is true.
 """
 
 import os
@@ -22,8 +22,10 @@ from netfeed.app.configuration import Session as Config
 from netfeed.app.trading.ouch_speech import OuchSpeech
 from netfeed.app.trading.over_tls import over_tls
 from netfeed.app.trading.secrets import Secret
+from netfeed.app.trading.session_numbers import SessionNumbers
 from netfeed.app.trading.traded import Traded, deribit_listing, starbase_listing
 from netfeed.book.execution import CancelAll, Flag, List, MassQuote, New, Report, Request
+from netfeed.book.level import Side
 from netfeed.feed.websocket_talk import WebSockets
 from netfeed.machine import StreamMachine
 from netfeed.proto import starbase_orders, starbase_past, websocket
@@ -66,7 +68,20 @@ class StarbaseSpeech:
         self._listed, self._quote_flags = starbase_listing(traded), quote_flags
         self._past = starbase_past.ClientPast()
         self._reset = True
+        self._numbers: SessionNumbers | None = None
         self._client: starbase_orders.Client | None = None
+
+    def keep(self, numbers: SessionNumbers, sides: Mapping[int, Side]) -> None:
+        """Go on under the numbers of a run before, and have these outlive us. `sides`: of the orders known from it."""
+        self._numbers = numbers
+        if numbers.known is not None:
+            self._past, self._reset = starbase_past.ClientPast(numbers.known), False
+            self._past.sides.update(sides)
+
+    def settled(self) -> None:
+        """Take note that all that came was handed on, or that something is about to go out."""
+        if self._numbers is not None:
+            self._numbers.store(self._past.journal.next_out, self._past.journal.next_in)
 
     def begin(self, endpoint: str, now: int) -> StreamMachine:
         """Log on."""
@@ -88,6 +103,7 @@ class StarbaseSpeech:
         """Ask."""
         assert self._client is not None
         self._client.send(request, now)
+        self.settled()
         return ()
 
     def leave(self, now: int) -> None:
