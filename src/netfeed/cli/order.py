@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -163,8 +164,18 @@ def _desk(arguments: argparse.Namespace, *, lists: bool = True) -> "Iterator[Ord
         load(path, os.environ), arguments.session, os.environ, has_fair=getattr(arguments, "fair", None) is not None,
         timeout_ns=arguments.timeout or TIMEOUT_NS, lists=lists, tell=_note if arguments.verbose else _say_nothing,
     )  # fmt: skip
-    with desk:
+    with _ended_in_order(), desk:
         yield desk
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM end the command as SIGINT does: what is under way is said to be UNCERTAIN."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _told(arguments: argparse.Namespace, desk: "OrderDesk", outcomes: "list[Outcome]") -> int:

@@ -341,7 +341,8 @@ class Exchange:
         terms = self.room.exchange.trading.ledger.terms[live.instrument]
         return {
             "order_id": str(live.id), "instrument_name": terms.name, "order_state": "open",
-            "label": str(live.client_id), "direction": "sell" if live.side else "buy", "time_in_force": "good_til_cancelled",
+            "label": str(live.client_id), "direction": "sell" if live.side else "buy",
+            "time_in_force": "good_til_cancelled",
             "amount": Decimal(decimal_text(live.quantity, terms.quantity_exponent)),
             "filled_amount": Decimal(decimal_text(live.filled, terms.quantity_exponent)),
             "price": Decimal(decimal_text(live.price, terms.price_exponent)),

@@ -213,6 +213,8 @@ class OrderDesk:
         return ()
 
     def _hear(self, number: int, report: Report, now: int) -> None:
+        if not isinstance(report, Down) and not self.sessions.links[number - 1].is_up:
+            return  # what was said before we came (OUCH reads its day again): the list has what is left of it
         self._heard.append(report)
         if isinstance(report, Down):
             self._down = report.reason
