@@ -5,7 +5,9 @@ from typing import Any, TypeVar
 
 import pytest
 
+from netfeed.app.config import parse
 from netfeed.app.configuration import VenueTls
+from netfeed.app.live import Live
 from netfeed.app.trading.session_driver import Sessions
 from netfeed.app.trading.session_places import traded_of
 from netfeed.book.execution import (
@@ -392,6 +394,32 @@ def test_a_refusal_is_told_with_the_venues_word(venue: Exchange, desk: Callable[
     one.links[0].flush()
     assert one.wait_for(Rejected).client_id == 7
     assert one.of(Filled) == []
+
+
+def test_sessions_turn_inside_the_loop_of_a_run(venue: Exchange, desk: Callable[..., Desk]) -> None:
+    one = desk("a")
+    text = 'schema_version = 1\n[[channels]]\nname = "x"\nprotocol = "itch50"\nlines = [{ group = "127.0.0.1:0" }]'
+    live = Live(parse(text.encode(), "x.toml"))
+    live.watch(one.sessions.fileno(), one.sessions.ready)
+    live.machines.append(one.sessions)
+
+    def until(ready: Callable[[], bool]) -> None:
+        for _ in range(100_000):
+            if ready():
+                return
+            venue.turn()
+            live.turn(one.sessions.loop.clock() + 1_000_000)
+        raise AssertionError("it did not come to that")
+
+    until(lambda: one.links[0].is_up)
+    one.links[0].send(one.bid(7))
+    one.links[0].flush()
+    until(lambda: one.of(Accepted) != [])
+    venue.gateways[0].kill(one.sessions.loop.clock())
+    until(lambda: one.of(Down) != [])
+    live.forget(one.sessions.fileno())
+    live.stop()
+    live.close()
 
 
 def test_goodbye_is_said_and_down_told_once(venue: Exchange, desk: Callable[..., Desk]) -> None:
