@@ -229,6 +229,21 @@ def test_a_pace_and_a_full_queue_refuse_but_not_a_cancel(venue: Exchange, desk: 
     assert link.refused == {"pace": 1, "full": 1}
 
 
+def test_the_wire_is_given_to_a_hot_step_only_where_nothing_waits(desk: Callable[..., Desk]) -> None:
+    one = desk("a", "json")
+    assert [link.wire() for link in one.links] == [None, None]
+    one.up()
+    starbase, deribit = one.links
+    wire = starbase.wire()
+    assert wire is not None
+    assert wire[0] == starbase._stream.fileno()  # type: ignore[union-attr]
+    assert deribit.wire() is None
+    starbase.send(one.bid(7))
+    assert starbase.wire() is None
+    starbase.flush()
+    assert starbase.wire() is not None
+
+
 def test_a_request_that_does_not_fit_is_refused_before_anything_is_done(desk: Callable[..., Desk]) -> None:
     one = desk("a").up()
     (link,) = one.links

@@ -40,6 +40,7 @@ from netfeed.machine import NEVER, StreamMachine
 from netfeed.proto.backoff import Backoff, Pauses
 from netfeed.proto.backoff import State as Trying
 from netfeed.proto.bucket import TokenBucket
+from netfeed.proto.starbase_orders import Client
 from netfeed.transport.loop import Loop
 from netfeed.transport.network import NetworkError
 from netfeed.transport.task import Task
@@ -169,6 +170,16 @@ class SessionLink:
         now = self._loop.clock()
         for report in reports if self._up else ():
             self._report(report, now)
+
+    def wire(self) -> tuple[int, Client] | None:
+        """Give descriptor and client of a Starbase session that is up, for a hot step that writes frames by itself.
+
+        None where it must not: another protocol, TLS below, or something waits to be written before it.
+        """
+        client = self._machine
+        if not self._up or self._stream is None or self._stream.queued_bytes or self._queued:
+            return None
+        return (self._stream.fileno(), client) if isinstance(client, Client) else None
 
     # --- life
 
