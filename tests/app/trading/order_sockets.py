@@ -110,6 +110,12 @@ class JsonRpc:
             params = {"channel": "user.changes.any.any.raw", "data": data}
             self._say({"jsonrpc": "2.0", "method": "subscription", "params": params})
 
+    def portfolio(self, currency: str) -> None:
+        names = ("equity", "balance", "available_funds", "initial_margin", "maintenance_margin")
+        params = {"channel": f"user.portfolio.{currency.lower()}", "data": dict.fromkeys(names, 0.25)}
+        params["data"] |= {"currency": currency}  # type: ignore[operator]
+        self._say({"jsonrpc": "2.0", "method": "subscription", "params": params})
+
     def _take(self, events: Any, now: int) -> list[Any]:
         for event in events:
             if isinstance(event, websocket.Requested):

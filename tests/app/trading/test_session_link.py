@@ -1,6 +1,7 @@
 """Order sessions over real sockets, against the machines of the venue: requests out, reports in, nothing twice."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import pytest
@@ -273,6 +274,15 @@ def test_over_websocket_an_order_rests_is_listed_and_leaves(venue: Exchange, des
     one.wait_for(Canceled)
     assert venue.room.exchange.listed("mm").orders == ()
     assert link.answers.histogram.count == 3
+
+
+def test_over_websocket_portfolios_that_were_asked_for_are_kept(venue: Exchange, desk: Callable[..., Desk]) -> None:
+    one = desk("json", portfolios=["btc"]).up()
+    for currency in ("BTC", "DOGE"):
+        for task in venue.tasks:
+            task.machine.portfolio(currency)  # type: ignore[attr-defined]
+    one.pump(lambda: one.links[0].portfolios != {})
+    assert {name: held.initial_margin for name, held in one.links[0].portfolios.items()} == {"BTC": Decimal("0.25")}
 
 
 def test_over_websocket_a_connection_that_dies_behind_an_order_leaves_it_to_a_list(

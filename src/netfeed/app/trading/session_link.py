@@ -46,6 +46,7 @@ from netfeed.transport.network import NetworkError
 from netfeed.transport.task import Task
 from netfeed.transport.tcp import Options, Stream
 from netfeed.units import duration_text
+from netfeed.venues.deribit_order_words import Portfolio
 
 MAX_STAMPS: Final = 4096
 MAX_REASONS: Final = 64
@@ -65,7 +66,10 @@ class Stamp(NamedTuple):
 
 
 class SessionLink:
-    """One session. `number` is what its reports bear; `sent` is told of each request that was handed to the kernel."""
+    """One session. `number` is what its reports bear; `sent` is told of each request that was handed to the kernel.
+
+    `portfolios`: what the venue last said that the account is worth, by currency, where it was asked for.
+    """
 
     def __init__(
         self, config: Config, number: int, traded: Sequence[Traded], secret: Secret, loop: Loop, *, hear: Hear,
@@ -76,6 +80,7 @@ class SessionLink:
         """Raises: MisuseError for instruments that the protocol cannot name."""
         self.config, self.number, self.name, self.venue = config, number, config.name, config.venue
         self.answers = Answers()
+        self.portfolios: dict[str, Portfolio] = {}
         self.stamps: deque[Stamp] = deque(maxlen=MAX_STAMPS)
         self.refused: Counter[str] = Counter()
         self.reconnects: Counter[str] = Counter()
@@ -265,6 +270,9 @@ class SessionLink:
                 self._over(self._notes.because(event.reason), now)
             elif isinstance(event, Report):
                 self._report(event, now)
+            elif isinstance(event, Portfolio):
+                if event.currency.lower() in self.config.portfolios:
+                    self.portfolios[event.currency] = event
             else:
                 text = self._notes.take(event)
                 if text is not None:

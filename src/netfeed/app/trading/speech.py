@@ -136,8 +136,8 @@ class DeribitSpeech:
         rate = float(self._config.rate or ORDERS_RATE)
         burst = ORDERS_BURST if self._config.rate is None else self._config.burst
         self._session = session = Session(
-            self._number, self._listed, now, groups=self._groups, quote_flags=self._quote_flags, epoch_ns=epoch_ns(),
-            orders=(rate, burst),
+            self._number, self._listed, now, groups=self._groups, portfolios=self._config.portfolios,
+            quote_flags=self._quote_flags, epoch_ns=epoch_ns(), orders=(rate, burst),
         )  # fmt: skip
 
         def logon(at: int) -> None:
