@@ -321,7 +321,8 @@ def test_over_ouch_the_day_is_read_and_listed(venue: Exchange, desk: Callable[..
     venue.board.route(venue.room.exchange.new("bob", sale(venue), venue.board.wall_ns + now, 9), now)
 
     again = desk("ouch").up()
-    assert again.lines[0].startswith("ouch: the day has 6 messages so far: they are read next")
+    assert [line.partition(" at ")[0] for line in again.lines] == ["ouch: up"]
+    assert again.links[0].statistics().reconnects == {}
     again.links[0].send(List(9))
     again.links[0].flush()
     listed = again.wait_for(Listed)

@@ -306,13 +306,16 @@ class SessionLink:
         self._task = self._machine = self._stream = None
         self._queued.clear()
         self.answers.lost()
-        self._speech.ended(reason, was_up=was_up)
+        is_done = self._speech.ended(reason, was_up=was_up)
         if task is not None:
             self._loop.post(partial(self._retire, task))
         if was_up:
             self._downs += 1
             self._hear(self.number, Down(self.number, reason, self.config.cancel_on_disconnect), now)
-        self._failed(reason, now)
+        if is_done and not self._closed:
+            self._try(now)
+        else:
+            self._failed(reason, now)
 
     def _retire(self, task: Task) -> None:
         """Let a machine that is over say its last words, and close what is below it."""

@@ -53,8 +53,8 @@ class Speech(Protocol):
     def leave(self, now: int) -> None:
         """Say goodbye. Raises: MisuseError where there is nobody to hear it."""
 
-    def ended(self, reason: str, *, was_up: bool) -> None:
-        """Take note of how the connection ended."""
+    def ended(self, reason: str, *, was_up: bool) -> bool:
+        """Take note of how the connection ended; say whether it has done what it was for: the next begins at once."""
 
 
 class StarbaseSpeech:
@@ -111,9 +111,10 @@ class StarbaseSpeech:
         assert self._client is not None
         self._client.logout(now)
 
-    def ended(self, reason: str, *, was_up: bool) -> None:
+    def ended(self, reason: str, *, was_up: bool) -> bool:
         """Begin the numbers anew where they fell; one that was up goes on where it was."""
         self._reset = any(word in reason.lower() for word in _FALLEN) or (self._reset and not was_up)
+        return False
 
 
 class DeribitSpeech:
@@ -165,8 +166,9 @@ class DeribitSpeech:
         assert self._stream is not None
         self._stream.leave("goodbye", now)
 
-    def ended(self, reason: str, *, was_up: bool) -> None:
+    def ended(self, reason: str, *, was_up: bool) -> bool:
         """Remember nothing: a session of Deribit's ends with its connection."""
+        return False
 
 
 def speech_of(
