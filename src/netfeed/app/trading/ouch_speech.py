@@ -22,7 +22,7 @@ from netfeed.proto.ouch_past import Past
 
 
 class Look:
-    """A connection that only looks: where it would be up it is over. `many`: messages there are; None: it saw nothing."""
+    """A connection that only looks: where it would be up it is over. `many`: messages there are; None: it saw none."""
 
     def __init__(self, client: Client) -> None:
         self.many: int | None = None
