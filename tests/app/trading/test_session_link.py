@@ -15,6 +15,7 @@ from netfeed.book.execution import (
     Accepted,
     Cancel,
     Canceled,
+    Cause,
     Down,
     Filled,
     Flag,
@@ -194,6 +195,21 @@ def test_what_was_queued_when_the_connection_died_is_never_sent(venue: Exchange,
     link.flush()
     assert one.wait_for(Accepted).client_id == 8
     assert [order.client_id for order in venue.room.exchange.listed("mm").orders] == [8]
+
+
+def test_what_is_queued_when_the_venue_logs_us_out_does_not_go_out_with_the_last_words(
+    venue: Exchange, desk: Callable[..., Desk]
+) -> None:
+    one = desk("a").up()
+    (link,) = one.links
+    link.send(one.bid(7))
+    (connection,) = venue.gateways[0]._connections.values()
+    connection.server.logout("the day is over", one.sessions.loop.clock())
+    assert "the day is over" in one.wait_for(Down).reason
+    one.wait_for(Up, 2)
+    link.flush()
+    assert link.statistics().sent == 0
+    assert not any(isinstance(step.what, New) for step in venue.room.exchange.log.steps)
 
 
 def test_a_gateway_that_forgot_is_logged_on_to_anew(venue: Exchange, desk: Callable[..., Desk]) -> None:
@@ -412,6 +428,18 @@ def test_endpoints_are_tried_one_after_the_other(venue: Exchange) -> None:
     assert "onnection refused" in one.lines[0]
     assert one.lines[-1].startswith("a: up at 127.0.0.1:")
     one.sessions.close()
+
+
+def test_what_our_own_budget_refuses_is_told_and_not_sent(venue: Exchange, desk: Callable[..., Desk]) -> None:
+    one = desk("json").up()
+    (link,) = one.links
+    for client_id in range(1, 40):
+        link.send(one.bid(client_id, steps=-client_id))
+    link.flush()
+    refused = one.wait_for(Rejected)
+    assert (refused.cause, refused.venue_reason) == (Cause.RATE, "our own budget")
+    one.pump(lambda: len(one.of(Accepted)) + len(one.of(Rejected)) == 39)
+    assert link.statistics().sent == len(one.of(Accepted)) == len(one.sent) == venue.calls.count("private/buy")
 
 
 def test_a_refusal_is_told_with_the_venues_word(venue: Exchange, desk: Callable[..., Desk]) -> None:

@@ -19,7 +19,7 @@ import contextlib
 import random
 import ssl
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -133,11 +133,12 @@ class SessionLink:
         except MisuseError:
             self.refused["unfit"] += 1
             raise
+        if answered and self._machine is not None:  # nothing of it goes out
+            self._loop.post(partial(self._take, self._machine, answered, now))
+            return
         if self._pace is not None:
             self._pace.spend(now)
         self._queued.append(request)
-        if answered:
-            self._loop.post(partial(self._answered, answered))
 
     def flush(self) -> None:
         """Write what is queued, in one write, and stamp it."""
@@ -170,11 +171,6 @@ class SessionLink:
     def _refuse(self, why: str, text: str) -> None:
         self.refused[why] += 1
         raise MisuseError(f"{self.name}: {text}")
-
-    def _answered(self, reports: Iterable[Report]) -> None:
-        now = self._loop.clock()
-        for report in reports if self._up else ():
-            self._report(report, now)
 
     def wire(self) -> tuple[int, Client] | None:
         """Give descriptor and client of a Starbase session that is up, for a hot step that writes frames by itself.
@@ -304,10 +300,12 @@ class SessionLink:
         """The connection is over. The next one is tried; the last words of this one still go out."""
         was_up, self._up, task = self._up, False, self._task
         self._task = self._machine = self._stream = None
-        self._queued.clear()
+        unsent, self._queued = bool(self._queued), []
         self.answers.lost()
         is_done = self._speech.ended(reason, was_up=was_up)
-        if task is not None:
+        if task is not None and unsent:  # they must not go out with the last words
+            task.close()
+        elif task is not None:
             self._loop.post(partial(self._retire, task))
         if was_up:
             self._downs += 1
