@@ -24,7 +24,7 @@ from netfeed.app.trading.over_tls import over_tls
 from netfeed.app.trading.secrets import Secret
 from netfeed.app.trading.session_numbers import SessionNumbers
 from netfeed.app.trading.traded import Traded, deribit_listing, starbase_listing
-from netfeed.book.execution import CancelAll, Flag, List, MassQuote, New, Request
+from netfeed.book.execution import CancelAll, Flag, List, MassQuote, New, Report, Request
 from netfeed.book.level import Side
 from netfeed.feed.websocket_talk import WebSockets
 from netfeed.machine import StreamMachine
@@ -47,7 +47,7 @@ class Speech(Protocol):
     def takes(self, request: Request) -> bool:
         """Say whether the venue has a message for it."""
 
-    def send(self, request: Request, now: int) -> Sequence[Any]:
+    def send(self, request: Request, now: int) -> Sequence[Report | Any]:
         """Ask; what is answered without the venue is given, and was not sent. Raises: MisuseError: nothing was done."""
 
     def leave(self, now: int) -> None:
@@ -99,7 +99,7 @@ class StarbaseSpeech:
         """Say whether Starbase has a message for it: for all but lists, and orders at the market."""
         return not isinstance(request, List) and not (isinstance(request, New) and request.price is None)
 
-    def send(self, request: Request, now: int) -> Sequence[Any]:
+    def send(self, request: Request, now: int) -> Sequence[Report | Any]:
         """Ask."""
         assert self._client is not None
         self._client.send(request, now)
@@ -155,7 +155,7 @@ class DeribitSpeech:
             return request.group in self._groups
         return not (isinstance(request, CancelAll) and request.side is not None)
 
-    def send(self, request: Request, now: int) -> Sequence[Any]:
+    def send(self, request: Request, now: int) -> Sequence[Report | Any]:
         """Ask; what our own budget refuses is told at once, and not sent."""
         assert self._session is not None
         refused = self._session.refused
