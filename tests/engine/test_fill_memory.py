@@ -33,3 +33,9 @@ def test_only_so_many_are_remembered_the_oldest_goes_first() -> None:
     assert len(memory) == 3
     assert memory.see(replace(FILL, match_id=2)) is Seen.REPEATED
     assert memory.see(replace(FILL, match_id=1)) is Seen.NEW
+
+
+def test_a_match_that_one_way_numbers_and_another_writes_as_text_is_one() -> None:
+    memory = FillMemory()
+    assert memory.see(replace(FILL, match_id=400_001)) is Seen.NEW
+    assert memory.see(replace(FILL, match_id="400001", order_id="7")) is Seen.REPEATED

@@ -201,6 +201,23 @@ def test_who_floods_a_frozen_wire_is_hung_up() -> None:
     assert world.open("A") == 0
 
 
+def test_a_connection_that_is_over_is_not_driven_while_its_last_words_are_on_their_way() -> None:
+    world = Sessions()
+    port = world.log_on("A")
+    world.tell("orders A slow 10ms")
+    world.clients[port].send(far(1), world.now)
+    for data in world.clients[port].transmit():
+        world.wired.receive(data, world.now, port)
+    world.tell("orders A kill")
+    assert (world.over, world.wired.deadline > world.now) == ([port], True)
+    world.tell("orders A frozen")
+    other = world.log_on("B")
+    world.tell("orders B frozen")
+    world.clients[other].send(far(2), world.now)
+    world.run(20 * MS)
+    assert world.wired.deadline > world.now
+
+
 def test_a_client_that_is_told_no_reads_it_before_it_is_hung_up() -> None:
     world = Sessions()
     port = world.connect("A")

@@ -89,6 +89,8 @@ class OrderListeners:
                 "turned_away": {reason: self.ways.turned_away[f"{name} {reason}"] for reason in reasons},
                 "reports": reports,
             }  # fmt: skip
+        if self.venue.json is not None:
+            gateways["JSON"] = {"dead": self.venue.json.dead, "reports": dict(self.venue.json.counts)}
         return gateways
 
     def close(self) -> None:
