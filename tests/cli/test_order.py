@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from netfeed.app.sim_accounts import AccountConfig
+from netfeed.app.sim_embedded import EmbeddedVenue, embedded
 from netfeed.book.execution import New
 from netfeed.cli.main import main
+from netfeed.transport.network import NetworkError
 from tests.app.trading.order_sockets import SECRET, Exchange
 
 pytestmark = pytest.mark.net
@@ -232,6 +235,29 @@ def test_where_no_session_names_instruments_the_venue_is_asked(served: Served, t
     ]
     assert served.order("list", session="json") == 0
     assert f"{call}  buy 0.1 @ 0.0205" in told()[0]
+
+
+def test_the_sessions_that_the_simulated_venue_writes_are_enough(tmp_path: Path, told: Out) -> None:
+    stream = {"listen": "127.0.0.1:0", "tls": False, "credits": False}
+    account = AccountConfig(name="mm")
+    try:
+        venue = EmbeddedVenue(embedded(seed=7, rate=100, instruments=2, accounts=[account], stream=stream))
+    except NetworkError as error:
+        pytest.skip(f"no multicast on the loopback here: {error}")
+    path = tmp_path / "run.toml"
+    with venue:
+        path.write_text(venue.run_config + venue.sessions_config("mm"))
+        for session, name in (("sim-json", "BTC-PERPETUAL"), ("sim-ouch", "1001")):
+            asked = ["--config", str(path), "--session", session]
+            words = [name, "--side", "buy", "--quantity", "10", "--price", "80000"]
+            assert main(["order", "send", *asked, *words]) == 0
+            out, err = told()
+            assert "Accepted" in out
+            assert ("this port cancels what rests" in err) == (session == "sim-ouch")
+        assert [one["instrument"] for one in venue.ledger("mm")["orders"]] == ["BTC-PERPETUAL"]
+        assert main(["order", "list", "--config", str(path), "--session", "sim-json", "--json"]) == 0
+        assert [one["price"] for one in json.loads(told()[0].splitlines()[-1])["orders"]] == ["80000.0"]
+    assert venue.failure is None
 
 
 @pytest.mark.parametrize(

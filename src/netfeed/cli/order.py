@@ -98,6 +98,9 @@ def _send(arguments: argparse.Namespace) -> int:
         )  # fmt: skip
         fair = None if arguments.fair is None else price_of(contract, arguments.fair)
         desk.connect()
+        if not desk.stays:
+            _note("this port cancels what rests when the connection ends, as it does with this command: ")
+            _note(f"  cancel_on_disconnect = false under {desk.link.name} says that it does not")
         against = desk.take_stock()
         if against:
             _note(f"the venue's list does not agree with itself, or has orders of nobody we know: {against}")

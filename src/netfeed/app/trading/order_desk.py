@@ -100,7 +100,7 @@ class OrderDesk:
         """
         chosen = self._chosen(config.sessions, session, lists)
         every = [one for one in config.sessions if one.venue == chosen[0].venue]
-        self.contracts, traded = known_of(every, timeout_ns)
+        self.contracts, traded = known_of(every, chosen, timeout_ns)
         self.account = Account(self.contracts)
         self.risk = Risk(self.account, shell_limits(self.contracts, fair=has_fair, configured=limits))
         self.ids = shell_ids(wall())
@@ -109,8 +109,7 @@ class OrderDesk:
         self._heard: list[Report] = []
         self._down = ""
         self.sessions = Sessions(
-            [msgspec.structs.replace(one, cancel_on_disconnect=False) for one in chosen],
-            {chosen[0].venue: traded}, environment, hear=self._hear, tell=tell,
+            list(map(_staying, chosen)), {chosen[0].venue: traded}, environment, hear=self._hear, tell=tell,
         )  # fmt: skip
         self._doors = {one.number: Door(self.account, one.number, one.send) for one in self.sessions.links}
 
@@ -118,6 +117,11 @@ class OrderDesk:
     def link(self) -> SessionLink:
         """Give the session that was named."""
         return self.sessions.links[0]
+
+    @property
+    def stays(self) -> bool:
+        """Say whether an order rests when the command ends: an OUCH port may be one that cancels then."""
+        return not self.link.config.cancel_on_disconnect
 
     @property
     def lister(self) -> SessionLink:
@@ -267,15 +271,22 @@ class OrderDesk:
         return True
 
 
-def known_of(sessions: Sequence[Session], timeout_ns: int) -> tuple[dict[int, Contract], list[Traded]]:
-    """Give what a venue's sessions trade: what they name, else what the venue lists.
+def _staying(one: Session) -> Session:
+    """Let what rests stay when the command ends; whether an OUCH port cancels is not ours to say."""
+    return one if one.protocol == "ouch" else msgspec.structs.replace(one, cancel_on_disconnect=False)
+
+
+def known_of(
+    sessions: Sequence[Session], chosen: Sequence[Session], timeout_ns: int
+) -> tuple[dict[int, Contract], list[Traded]]:  # fmt: skip
+    """Give what a venue's sessions trade: what they name, else what the venue lists to those that know it by name.
 
     Raises: UnreachableError; ConfigurationFileError where neither tells.
     """
     if any(one.instruments for one in sessions):
         return {index: one for index, (_, one) in instruments_of(sessions).items()}, traded_of(sessions)
-    asked = next((one for one in sessions if one.protocol == "deribit"), None)
-    if asked is None or any(one.protocol == "starbase" for one in sessions):
+    asked = chosen[0]
+    if any(one.protocol != "deribit" for one in chosen):
         raise ConfigurationFileError(
             f"sessions of {sessions[0].venue}: name their `instruments`: nothing lists them here"
         )
