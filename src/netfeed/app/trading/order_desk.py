@@ -45,7 +45,6 @@ from netfeed.engine.account import Account
 from netfeed.engine.client_ids import MAX_RUN, ClientIds
 from netfeed.engine.contract import Contract
 from netfeed.engine.door import Door
-from netfeed.engine.limits import Limits
 from netfeed.engine.order import State
 from netfeed.engine.risk import Refusal, Risk
 from netfeed.engine.risk_checks import Seen
@@ -88,8 +87,8 @@ class OrderDesk:
     """The desk. `tell` is given what an operator should know. Units: `timeout_ns` ns for each wait."""
 
     def __init__(
-        self, config: Configuration, session: str, environment: Mapping[str, str], *, limits: Limits | None = None,
-        has_fair: bool = False, timeout_ns: int = TIMEOUT_NS, tell: Callable[[str], None] = lambda text: None,
+        self, config: Configuration, session: str, environment: Mapping[str, str], *, has_fair: bool = False,
+        timeout_ns: int = TIMEOUT_NS, tell: Callable[[str], None] = lambda text: None,
         lists: bool = True, clock: Callable[[], int] = time.monotonic_ns, wall: Callable[[], int] = time.time_ns,
     ) -> None:  # fmt: skip
         """Read secrets; ask what the venue lists, where no session names instruments.
@@ -102,7 +101,7 @@ class OrderDesk:
         every = [one for one in config.sessions if one.venue == chosen[0].venue]
         self.contracts, traded = known_of(every, chosen, timeout_ns)
         self.account = Account(self.contracts)
-        self.risk = Risk(self.account, shell_limits(self.contracts, fair=has_fair, configured=limits))
+        self.risk = Risk(self.account, shell_limits(self.contracts, fair=has_fair, said=_limits_of(config)))
         self.ids = shell_ids(wall())
         self.last: Listed | None = None
         self._timeout_ns, self._clock = timeout_ns, clock
@@ -269,6 +268,12 @@ class OrderDesk:
             self.sessions.loop.turn(min(end, self.account.deadline))
             self.account.wake(self._clock())
         return True
+
+
+def _limits_of(config: Any) -> Any:
+    """Give `[engine.limits]`, None where no engine is configured."""
+    engine = getattr(config, "engine", None)
+    return None if engine is None else engine.limits
 
 
 def _staying(one: Session) -> Session:
