@@ -1,8 +1,10 @@
 """The limits of a shell: those of the engine where one is configured, else stated ones; never more than that."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
-from netfeed.app.trading.order_limits import shell_limits
+from netfeed.app.trading.kill import arm, kill
+from netfeed.app.trading.order_limits import shell_limits, shell_switch
 from netfeed.engine.contract import Contract, Payoff
 
 CONTRACTS = {
@@ -29,3 +31,17 @@ def test_with_an_engine_they_are_its_own_by_the_first_name_that_fits() -> None:
     assert limits.order_size == {0: 100, 1: 5}
     assert limits.position == {0: 0, 1: 200}  # of what nobody has named a position nothing may be held
     assert (limits.open_orders, limits.collar_ppm, limits.collar_ticks, limits.rate) == (7, 1_000, 3, 5)
+
+
+def test_an_engine_that_is_killed_is_not_gone_around(tmp_path: Path) -> None:
+    path = str(tmp_path / "KILL")
+    assert not shell_switch(None).is_killed
+    assert not shell_switch(path).is_killed
+    kill(path, "anna", "the feed looks wrong")
+    thrown = shell_switch(path).thrown
+    assert thrown is not None
+    assert (thrown.by, thrown.why) == ("anna", "the feed looks wrong")
+    arm(path, "anna")
+    assert not shell_switch(path).is_killed
+    Path(path).touch()
+    assert shell_switch(path).is_killed

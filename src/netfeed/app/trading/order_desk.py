@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from netfeed.app.configuration import Configuration, Session
-from netfeed.app.trading.order_limits import shell_limits
+from netfeed.app.trading.order_limits import shell_limits, shell_switch
 from netfeed.app.trading.session_driver import Sessions, until_of
 from netfeed.app.trading.session_link import SessionLink
 from netfeed.app.trading.session_places import instruments_of, traded_of
@@ -101,7 +101,9 @@ class OrderDesk:
         every = [one for one in config.sessions if one.venue == chosen[0].venue]
         self.contracts, traded = known_of(every, chosen, timeout_ns)
         self.account = Account(self.contracts)
-        self.risk = Risk(self.account, shell_limits(self.contracts, fair=has_fair, said=_limits_of(config)))
+        engine: Any = getattr(config, "engine", None)
+        limits = shell_limits(self.contracts, fair=has_fair, said=getattr(engine, "limits", None))
+        self.risk = Risk(self.account, limits, switch=shell_switch(getattr(engine, "kill_file", None)))
         self.ids = shell_ids(wall())
         self.last: Listed | None = None
         self._timeout_ns, self._clock = timeout_ns, clock
@@ -268,12 +270,6 @@ class OrderDesk:
             self.sessions.loop.turn(min(end, self.account.deadline))
             self.account.wake(self._clock())
         return True
-
-
-def _limits_of(config: Any) -> Any:
-    """Give `[engine.limits]`, None where no engine is configured."""
-    engine = getattr(config, "engine", None)
-    return None if engine is None else engine.limits
 
 
 def _staying(one: Session) -> Session:

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from netfeed.app.trading.kill import exists, read_latch
 from netfeed.engine.contract import Contract
+from netfeed.engine.kill_switch import KillSwitch, Thrown
 from netfeed.engine.limits import Limits
 from netfeed.errors import ConfigurationFileError
 from netfeed.units import parse_decimal
@@ -35,6 +37,16 @@ def shell_limits(contracts: Mapping[int, Contract], *, fair: bool, said: Any = N
         position={index: POSITION_LOTS * one.lot for index, one in contracts.items()},
         open_orders=OPEN_ORDERS, collar_ppm=COLLAR_PPM if fair else None, rate=RATE, burst=RATE,
     )  # fmt: skip
+
+
+def shell_switch(kill_file: str | None) -> KillSwitch:
+    """Give the kill switch: thrown where that of the engine is, so that nothing but cancels goes around it."""
+    if kill_file is None:
+        return KillSwitch()
+    held = read_latch(kill_file)
+    if held.killed:
+        return KillSwitch(killed=Thrown(held.by, held.why, 0))
+    return KillSwitch(killed=Thrown("file", f"{kill_file} is there", 0) if exists(kill_file) else None)
 
 
 def _configured(contracts: Mapping[int, Contract], said: Any, *, fair: bool) -> Limits:
