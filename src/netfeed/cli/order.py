@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -174,6 +175,9 @@ def _desk(arguments: argparse.Namespace, *, lists: bool = True) -> "Iterator[Ord
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
     """Let SIGTERM end the command as SIGINT does: what is under way is said to be UNCERTAIN."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

@@ -47,13 +47,21 @@ def _action(actions: Any, name: str, what: str, run: Any) -> argparse.ArgumentPa
 def _kill(arguments: argparse.Namespace) -> int:
     from netfeed.app.trading.kill import kill
 
-    return _tell(arguments, kill(_path(arguments), arguments.by or getpass.getuser(), arguments.why))
+    return _tell(arguments, kill(_path(arguments), arguments.by or _who(), arguments.why))
 
 
 def _arm(arguments: argparse.Namespace) -> int:
     from netfeed.app.trading.kill import arm
 
     return _tell(arguments, arm(_path(arguments), arguments.by, number=arguments.number))
+
+
+def _who() -> str:
+    """Give who is logged in; a user without a name must be able to kill, too."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def _path(arguments: argparse.Namespace) -> str:
