@@ -62,7 +62,7 @@ def test_the_price_follows_the_index_wherever_it_has_been() -> None:
 
 def test_a_venue_of_this_chain_trades_and_adds_up() -> None:
     at_ns = AT_NS
-    venue = order_venue(Settings(seed=7, rate=2_000, wall_ns=at_ns), [], listing=priced_chain(at_ns, 7))
+    venue = order_venue(Settings(seed=7, rate=2_000, wall_ns=at_ns), [], listed=priced_chain(at_ns, 7))
     while venue.deadline <= NANO:
         venue.wake(venue.deadline)
         for port in range(8):

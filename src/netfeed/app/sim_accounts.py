@@ -15,7 +15,7 @@
     quantity = "5"                 # of the underlying
 
     [exchange]
-    chain = "priced"               # options are worth what Black says, see `sim.priced_chain`; or "simple"
+    chain = "priced"               # options worth what Black says (`sim.priced_chain`); or "plain"
     bump = "0s"                    # an order that would take waits so long
     band = "10%"                   # of the mark to either side
     informed = true                # one of the crowd knows where the index goes
@@ -99,7 +99,7 @@ class MarginConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 class ExchangeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The rules of the exchange."""
 
-    chain: Literal["simple", "priced"] = "simple"
+    chain: Literal["priced", "plain"] = "priced"
     bump: _Text = "0s"
     band: _Text = "10%"
     informed: bool = True
@@ -111,13 +111,13 @@ def make_order_venue(
 ) -> OrderVenue:
     """Make a venue that these accounts trade on. Raises: ValueError; MisuseError; ConfigurationFileError."""
     margin = Rates(**{name: parse_rate(getattr(rules.margin, name)) for name in MarginConfig.__struct_fields__})
-    at_ns = settings.wall_ns + settings.begin_ns
-    listing = priced_chain(at_ns, settings.seed) if rules.chain == "priced" else chain(at_ns)
+    opens_ns = settings.wall_ns + settings.begin_ns
+    instruments = priced_chain(opens_ns, settings.seed) if rules.chain == "priced" else chain(opens_ns)
     venue = order_venue(
         settings, keys, bump_ns=parse_duration(rules.bump), informed=rules.informed, band=parse_rate(rules.band),
-        rates=margin, log=Log(STEPS), listing=listing,
+        rates=margin, log=Log(STEPS), listed=instruments,
     )  # fmt: skip
-    listed = {one.name: one for one in listing}
+    listed = {one.name: one for one in instruments}
     for one in accounts:
         venue.exchange.join(one.name, permit(one, listed))
         for currency, amount in one.deposit.items():

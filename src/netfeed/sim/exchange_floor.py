@@ -46,7 +46,8 @@ class ExchangeFlow(Flow):
 class ExchangeFloor(StarbaseFloor):
     """The floor. `board` leads to its exchange; `crowd` may be silenced with `pace` of the venue.
 
-    Units: `wall_ns` makes ns since 1970 of its driver's clock; `at_ns` since 1970 is when it opens.
+    `listed`: other instruments than those of `starbase_chain`. Units: `wall_ns` makes ns since 1970 of its driver's
+    clock.
     """
 
     def __init__(
@@ -56,16 +57,15 @@ class ExchangeFloor(StarbaseFloor):
         count: int | None = None,
         mean_gap_ns: int = 1_000_000,
         wall_ns: int = 0,
-        at_ns: int = 0,
+        listed: Sequence[Instrument] | None = None,
         bump_ns: int = 0,
         informed: bool = True,
         band: int = BAND,
         rates: Rates | None = None,
         log: Log | None = None,
-        listing: Sequence[Instrument] | None = None,
     ) -> None:
         super().__init__(seed, count=count, mean_gap_ns=mean_gap_ns)
-        self.flow = ExchangeFlow(Draws(seed), list(listing or chain(at_ns))[:count])
+        self.flow = ExchangeFlow(Draws(seed), list(chain() if listed is None else listed)[:count])
         self.flow.band = band
         self._markets = {market.instrument.id: market for market in self.flow.markets}
         self.exchange = Exchange(self.flow.markets, bump_ns=bump_ns, band=band, rates=rates, log=log)

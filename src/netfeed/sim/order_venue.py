@@ -20,7 +20,7 @@ from netfeed.sim.exchange_log import Log
 from netfeed.sim.exchange_trading import BAND
 from netfeed.sim.margin import Rates
 from netfeed.sim.ouch_gateway import OuchGateway
-from netfeed.sim.starbase_chain import Instrument
+from netfeed.sim.starbase_chain import Instrument, chain
 from netfeed.sim.starbase_gateway import Key, StarbaseGateway
 from netfeed.sim.venue import Settings, Venue, starbase_parts
 from netfeed.sim.venue_events import Disconnected, Event
@@ -34,16 +34,19 @@ _S: Final = 10**9
 
 def order_venue(
     settings: Settings, keys: Iterable[Key], *, bump_ns: int = 0, informed: bool = True, timing: Timing | None = None,
-    band: int = BAND, rates: Rates | None = None, log: Log | None = None, listing: Sequence[Instrument] | None = None,
+    band: int = BAND, rates: Rates | None = None, log: Log | None = None,
+    listed: Sequence[Instrument] | None = None,
 ) -> "OrderVenue":  # fmt: skip
-    """Make a Starbase venue whose orders all have owners. `listing`: its instruments, where not those of `chain`.
+    """Make a Starbase venue whose orders all have owners.
 
-    Units: `band` out of a million of the mark.
+    `listed`: its instruments, those of `starbase_chain` if nothing else is said. Units: `band` out of a million of the
+    mark.
     """
+    opens_ns = settings.wall_ns + settings.begin_ns
     floor = ExchangeFloor(
         settings.seed, count=settings.instruments, mean_gap_ns=_S // settings.rate, wall_ns=settings.wall_ns,
-        at_ns=settings.wall_ns + settings.begin_ns, bump_ns=bump_ns, informed=informed, band=band, rates=rates, log=log,
-        listing=listing,
+        listed=chain(opens_ns) if listed is None else listed, bump_ns=bump_ns, informed=informed, band=band,
+        rates=rates, log=log,
     )  # fmt: skip
     return OrderVenue(settings, floor, list(keys), timing)
 

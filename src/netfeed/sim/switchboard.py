@@ -6,7 +6,7 @@ other side of its match came by; what nobody is there for is not told, and what 
 Gateways live by the monotonic clock of their driver; the exchange counts ns since 1970, `wall_ns` when that is 0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from netfeed.book.execution import Report, Request
@@ -36,12 +36,17 @@ class Switchboard:
         self.wall_ns = wall_ns
         self.transactions: list[list[Told]] = []
         self._gateways: dict[int, Gateway] = {}
+        self._followers: list[Callable[[Outcome], None]] = []
 
     def attach(self, gateway: Gateway) -> None:
         """Take a gateway in. Raises: MisuseError when there is one of its number."""
         if gateway.number in self._gateways:
             raise MisuseError(f"there is a gateway {gateway.number}")
         self._gateways[gateway.number] = gateway
+
+    def follow(self, call: Callable[[Outcome], None]) -> None:
+        """Call somebody with each step, before the gateways are told of it: who tells of all ways to the exchange."""
+        self._followers.append(call)
 
     def request(self, account: str, request: Request, now: int, gateway: int) -> None:
         """Carry a request to the exchange, and what comes of it to everybody."""
@@ -53,6 +58,8 @@ class Switchboard:
 
     def route(self, outcome: Outcome, now: int) -> None:
         """Carry what a step has led to."""
+        for call in self._followers:
+            call(outcome)
         parts: dict[tuple[int, str], list[Report]] = {}
         for account, gateway, report in outcome.deliveries:
             parts.setdefault((gateway, account), []).append(report)
