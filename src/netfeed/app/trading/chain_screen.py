@@ -34,8 +34,6 @@ _NEAR: Final = 0.01
 """Strikes this near to the forward, as a share of it, are bright: they are at the money."""
 _GOOD: Final = ("", "GOOD", "taken")
 """Verdicts of a fit that need no eye."""
-_HEDGE: Final = 40
-"""Room for an instrument that hedges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +80,14 @@ def chain_lines(picture: EnginePicture, width: int, height: int) -> list[Text]:
 def hedge_lines(picture: EnginePicture, width: int) -> list[Text]:
     """Draw what hedges, as many beside each other as fit."""
     others = [one for one in picture.instruments if one.strike is None]
-    cells = [_hedge(one) for one in sorted(others, key=lambda one: (one.expiry_ns or 0, one.name))]
-    across = max(1, width // _HEDGE)
-    return [Text("  ").join(cells[at : at + across]) for at in range(0, len(cells), across)]
+    lines: list[Text] = []
+    for one in sorted(others, key=lambda one: (one.expiry_ns or 0, one.name)):
+        cell = _hedge(one)
+        if lines and len(lines[-1]) + len(cell) + 2 <= width:
+            lines[-1] = Text.assemble(lines[-1], "  ", cell)
+        else:
+            lines.append(cell)
+    return lines
 
 
 def _block(
@@ -122,7 +125,8 @@ def _title(picture: EnginePicture, curve: ExpiryPicture | None, expiry: int | No
         return line
     line.append("  F ", FAINT).append(number_text(curve.forward, 1))
     age = "" if curve.fitted_ns is None else f" {duration_text(max(0, picture.now - curve.fitted_ns))}"
-    line.append("  fit ", FAINT).append(f"{curve.verdict}{age}", "" if curve.verdict in _GOOD else "yellow")
+    verdict = "" if curve.verdict in _GOOD else f" {curve.verdict}"
+    line.append("  fit", FAINT).append(f"{age}{verdict}", "yellow" if verdict else "")
     line.append(" ").append_text(greek_text(curve))
     if hidden:
         line.append(f"  {hidden} more", FAINT)

@@ -26,7 +26,7 @@ from netfeed.app.run import Options, Run
 from netfeed.app.trading.demo_engine import demo_engine
 from netfeed.app.trading.demo_plan import plan
 from netfeed.app.trading.demo_report import Outcome, Verdict, compared, quantity_text
-from netfeed.app.trading.demo_venue import MAKER_FEE, TAKER_FEE, VENUE, DemoVenue, VenueError
+from netfeed.app.trading.demo_venue import VENUE, DemoVenue, VenueError
 from netfeed.app.trading.engine_drive import EngineDrive
 from netfeed.app.trading.engine_view import EngineView, Shown
 from netfeed.app.trading.feed_screen import FeedWatch
@@ -43,6 +43,8 @@ from netfeed.machine import NEVER
 STARTING_NS: Final = 30_000_000_000
 CLOSING_NS: Final = 10_000_000_000
 _LOOK_NS: Final = 20_000_000
+_BEFORE_NS: Final = 100_000_000
+"""So long before it happens a thing that is broken on purpose is told: the venue's clock began before we heard it."""
 _QUIET_NS: Final = 200_000_000
 """So long nothing new is listed before the list is taken to be whole."""
 
@@ -100,11 +102,14 @@ class Demo:
         self._begun = self._began = self._traded = self._closed = self._ended = self._next = 0
         self._listed: tuple[int, int] = (0, 0)
 
-    def run(self) -> Outcome:
-        """Play it. Raises: NetfeedError when something cannot be opened."""
+    def run(self, view: EngineView | None = None) -> Outcome:
+        """Play it, on another screen than the terminal where one is given.
+
+        Raises: NetfeedError when something cannot be opened, and when the venue ends before the demo.
+        """
         self.live.changes.consumers.append(self._drive)
         self.live.machines += [self, self._drive]
-        self._view = None if self.options.quiet else EngineView(self._shown)
+        self._view = view or (None if self.options.quiet else EngineView(self.shown))
         try:
             self._run.run()
             return self._outcome()
@@ -152,14 +157,15 @@ class Demo:
             self._log_on(slot.feed, now)
 
     def _log_on(self, feed: Any, now: int) -> None:
-        self._contracts = contracts(feed.definitions, venue=VENUE, maker_fee=MAKER_FEE, taker_fee=TAKER_FEE)
+        self._contracts = contracts(feed.definitions, venue=VENUE)
         ids = venue_ids(feed.definitions)
         traded = [
             Traded(one.index, one.name, one.price_exponent, one.quantity_exponent, ids[one.index])
             for one in self._contracts
         ]
         sessions = Sessions(
-            self._config.sessions, {VENUE: traded}, os.environ, hear=self._hear, tell=self._tell, sent=self._drive.sent
+            self._config.sessions, {VENUE: traded}, os.environ, hear=self._drive.hear,
+            tell=self._run.tell, sent=self._drive.sent,
         )  # fmt: skip
         self._sessions = sessions
         self.live.watch(sessions.fileno(), sessions.ready)
@@ -173,13 +179,14 @@ class Demo:
             self._view.start()
 
     def _trade(self, now: int) -> None:
-        while self._steps and self._steps[0].at_ns <= now - self._began:
+        while self._steps and self._steps[0].at_ns <= now - self._began + _BEFORE_NS:
             self._run.tell(f"on purpose: {self._steps.pop(0).words}")
         end = NEVER if self.options.duration_ns is None else self._traded + self.options.duration_ns
         if self._stop() or now >= end:
-            self._engine.kill("the demo", "its time is over", now)
+            why = "somebody has stopped it" if self._stop() else "its time is over"
+            self._engine.kill("the demo", why, now)
             self._closed, self.phase = now, Phase.CLOSING
-            self._run.tell("the time is over: no more quotes, and all that rests leaves")
+            self._run.tell(f"{why}: no more quotes, and all that rests leaves")
 
     def _close(self, now: int) -> None:
         """Wait until nothing rests, and a list that was asked for since agrees."""
@@ -187,8 +194,10 @@ class Demo:
         left = list(engine.account.orders.open())
         if (left or not engine.clearing.is_clear or not engine.account.agrees) and now < self._closed + CLOSING_NS:
             return
-        if left or not engine.account.agrees:
-            self.why.append(f"after {CLOSING_NS // 10**9} s {len(left)} orders of ours were not over")
+        if left:
+            self.why.append(f"{len(left)} orders of ours are not over after {CLOSING_NS // 10**9} s")
+        elif not engine.account.agrees:
+            self.why.append(f"no list of the venue has agreed with ours for {CLOSING_NS // 10**9} s: {engine.ready}")
         self._verdict, self._books = self._compared(engine), account(self.live)["books"]
         self._ended, self.phase = now, Phase.OVER
 
@@ -203,7 +212,8 @@ class Demo:
 
     # --- what is shown
 
-    def _shown(self) -> Shown:
+    def shown(self) -> Shown:
+        """Give what there is to see now."""
         feed, engine = self._watch.look(), self._engine.picture()
         shown = Shown("netfeed demo", self.live.now - self._traded, engine, feed, self._drive.pictures())
         for line in self._notices.look(shown):
