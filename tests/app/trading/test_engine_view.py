@@ -8,7 +8,7 @@ from rich.console import Console
 
 from netfeed.app.trading.chain_screen import chain_lines
 from netfeed.app.trading.engine_view import EngineView, Shown, layout, plain_line
-from netfeed.app.trading.feed_screen import LinePicture
+from netfeed.app.trading.feed_screen import LinePicture, silences
 from netfeed.book.state import BookState
 from netfeed.engine.picture import QuotePicture
 from tests.app.trading.pictures import EXPIRIES, chain, engine, feed, option, perpetual, shown
@@ -100,7 +100,7 @@ def test_what_is_missing_or_wrong_is_said(changes: dict[str, object], words: str
 
 
 def test_a_line_that_is_silent_is_said() -> None:
-    lines = (LinePicture("A", 990, 1, 10**7), LinePicture("B", 0, 0, 2_500_000_000))
+    lines = (LinePicture("A", 990, 1, 10**7), LinePicture("B", 0, 0, 2_500_000_000, is_silent=True))
     drawn = text(shown(feed_=feed(lines=lines)))
     assert " B  SILENT 2.5s" in drawn
     assert "line B SILENT" in plain_line(shown(feed_=feed(lines=lines)))
@@ -153,3 +153,16 @@ def test_with_a_terminal_it_draws_a_frame_and_gives_the_screen_back() -> None:
     assert "\x1b[?1049h" in file.getvalue()
     assert file.getvalue().count("\x1b[?1049l") == 1
     assert "QUOTING" in file.getvalue()
+
+
+def test_a_line_is_silent_by_what_the_others_say() -> None:
+    def names(*silent_ns: int | None) -> list[bool]:
+        lines = [LinePicture("ABC"[at], 0, 0, one) for at, one in enumerate(silent_ns)]
+        return [one.is_silent for one in silences(lines)]
+
+    assert names(10**6, 2 * 10**6) == [False, False]
+    assert names(10**6, 5 * 10**8) == [False, True]
+    assert names(10**9, 11 * 10**8) == [False, False]  # this host lags
+    assert names(3 * 10**9, 3 * 10**9) == [True, True]
+    assert names(10**6, None) == [False, True]
+    assert names(None, None) == [True, True]

@@ -99,7 +99,7 @@ class Demo:
         self._notices = Notices()
         self._verdict = Verdict()
         self._books: dict[str, int] = {}
-        self._begun = self._began = self._traded = self._closed = self._ended = self._next = 0
+        self._begun = self._began = self._traded = self._closed = self._next = 0
         self._listed: tuple[int, int] = (0, 0)
 
     def run(self, view: EngineView | None = None) -> Outcome:
@@ -199,7 +199,7 @@ class Demo:
         elif not engine.account.agrees:
             self.why.append(f"no list of the venue has agreed with ours for {CLOSING_NS // 10**9} s: {engine.ready}")
         self._verdict, self._books = self._compared(engine), account(self.live)["books"]
-        self._ended, self.phase = now, Phase.OVER
+        self.phase = Phase.OVER
 
     def _compared(self, engine: Engine) -> Verdict:
         facts = self._venue.ledger()
@@ -225,7 +225,7 @@ class Demo:
             raise VenueError("; ".join(self.why) or "the demo was stopped before the venue had listed anything")
         told, engine = account(self.live), self._engine
         return Outcome(
-            self._ended - self._traded, told["messages"], told["gaps"], told["messages_lost"], self._books,
+            self._closed - self._traded, told["messages"], told["gaps"], told["messages_lost"], self._books,
             engine.picture(), self._verdict, self._drive.stages["tick>order"], tuple(self.why),
         )  # fmt: skip
 

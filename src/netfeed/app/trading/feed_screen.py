@@ -1,7 +1,7 @@
 """What an engine hears and how fast it answers: multicast lines side by side, gaps, the stages from tick to trade."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from rich.text import Text
@@ -11,23 +11,24 @@ from netfeed.app.live import Live
 from netfeed.app.trading.screen_words import BAD, FAINT, STATE_STYLES, brief
 from netfeed.book.state import BookState
 
-_SILENT_NS: Final = 300_000_000
-"""A line that has said nothing for so long is shown as silent: a venue's heartbeat is 50 ms or so."""
+_BEHIND_NS: Final = 300_000_000
+"""A line that says nothing for so much longer than another one is silent; what lags on this host lags on all."""
+_SILENT_NS: Final = 2_000_000_000
+"""All of them are, when nobody has said anything for so long."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinePicture:
-    """A line of a channel: packets a second, those it brought first; how long it is silent. Units: ns."""
+    """A line of a channel: packets a second, those it brought first; how long it says nothing. Units: ns.
+
+    `is_silent`: it is beyond the others, or all are beyond what a busy host explains.
+    """
 
     name: str
     rate: int
     first: int
     silent_ns: int | None
-
-    @property
-    def is_silent(self) -> bool:
-        """Say whether nothing comes."""
-        return self.silent_ns is None or self.silent_ns > _SILENT_NS
+    is_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class FeedWatch:
             self._line(channel, line, span_ns)
             for channel in told["channels"] for line in channel["lines"] if not line["line"].startswith("SNAPSHOT")
         )  # fmt: skip
+        lines = silences(lines)
         recovered = {by: told["recovered"][by] for by in RECOVERIES}
         return FeedPicture(lines, told["books"], told["messages"], told["gaps"], recovered, told["messages_lost"])
 
@@ -78,6 +80,15 @@ class FeedWatch:
         rate = (line["packets"] - self._counts.get(key, 0)) * 10**9 // span_ns
         self._counts[key] = line["packets"]
         return LinePicture(line["line"], rate, line["first"], line["silent_ns"])
+
+
+def silences(lines: Sequence[LinePicture]) -> tuple[LinePicture, ...]:
+    """Judge which lines are silent, by each other."""
+    least = min((one.silent_ns for one in lines if one.silent_ns is not None), default=0)
+    return tuple(
+        replace(one, is_silent=one.silent_ns is None or one.silent_ns - least > _BEHIND_NS or least > _SILENT_NS)
+        for one in lines
+    )
 
 
 def books_text(feed: FeedPicture) -> Text:
