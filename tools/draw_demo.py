@@ -15,7 +15,7 @@ from netfeed.app.trading.engine_view import EngineView
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "demo.svg"
 SEED = 7
-WIDTH, HEIGHT = 112, 40
+WIDTH, HEIGHT = 110, 40
 DURATION_S = 20
 FORMAT = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
