@@ -27,11 +27,14 @@ from netfeed.app.trading.screen_words import (
     words,
 )
 from netfeed.book.state import BookState
+from netfeed.engine.gate import Reason
 from netfeed.engine.picture import EnginePicture, ExpiryPicture, InstrumentPicture, QuotePicture
 from netfeed.units import decimal_text, duration_text
 
 _NEAR: Final = 0.01
 """Strikes this near to the forward, as a share of it, are bright: they are at the money."""
+_WHY: Final = {reason.value: reason.name for reason in Reason} | {Reason.NONE.value: "-"}
+"""Why a gate is shut, in a word that fits a column."""
 _GOOD: Final = ("", "GOOD", "taken")
 """Verdicts of a fit that need no eye."""
 
@@ -179,7 +182,7 @@ def _prices(one: InstrumentPicture, size: int, places: int) -> list[Text]:
     exponent = one.price_exponent
     bid, ask = (_quote(quote, exponent, places) for quote in (one.our_bid, one.our_ask))
     if one.shut and one.our_bid is None and one.our_ask is None:
-        bid = one.shut[:size], FAINT
+        bid = _WHY.get(one.shut, one.shut)[:size], FAINT
     return [
         of(*bid), of(price_text(one.bid, exponent, places), "green"), of(number_text(one.fair, places), "bold"),
         of(price_text(one.ask, exponent, places), "red"), of(*ask),

@@ -28,9 +28,8 @@ from netfeed.app.trading.demo_plan import plan
 from netfeed.app.trading.demo_report import Outcome, Verdict, compared, quantity_text
 from netfeed.app.trading.demo_venue import VENUE, DemoVenue, VenueError
 from netfeed.app.trading.engine_drive import EngineDrive
+from netfeed.app.trading.engine_sight import EngineSight
 from netfeed.app.trading.engine_view import EngineView, Shown
-from netfeed.app.trading.feed_screen import FeedWatch
-from netfeed.app.trading.notices import Notices
 from netfeed.app.trading.session_driver import Sessions, until_of
 from netfeed.app.trading.starbase_listing import contracts, venue_ids
 from netfeed.app.trading.traded import Traded
@@ -95,8 +94,7 @@ class Demo:
         self._sessions: Sessions | None = None
         self._contracts: list[Contract] = []
         self._view: EngineView | None = None
-        self._watch = FeedWatch(self.live)
-        self._notices = Notices()
+        self._sight: EngineSight | None = None
         self._verdict = Verdict()
         self._books: dict[str, int] = {}
         self._begun = self._began = self._traded = self._closed = self._next = 0
@@ -172,6 +170,7 @@ class Demo:
         self.live.machines.append(sessions)
         books = [feed.books[one.index] for one in self._contracts]
         self._drive.engine = demo_engine(self._contracts, books, sessions.links, self._drive.record)
+        self._sight = EngineSight("netfeed demo", self.live, self._engine, self._drive.pictures, self._run.tell)
         sessions.open()
         self._traded, self.phase = now, Phase.TRADING
         if self._view is not None:
@@ -214,11 +213,8 @@ class Demo:
 
     def shown(self) -> Shown:
         """Give what there is to see now."""
-        feed, engine = self._watch.look(), self._engine.picture()
-        shown = Shown("netfeed demo", self.live.now - self._traded, engine, feed, self._drive.pictures())
-        for line in self._notices.look(shown):
-            self._run.tell(line)
-        return shown
+        assert self._sight is not None
+        return self._sight.look()
 
     def _outcome(self) -> Outcome:
         if self._drive.engine is None:

@@ -158,6 +158,8 @@ def _logged(log: Sequence[str], room: int) -> list[Text]:
 
 
 def _style(line: str) -> str:
+    if "on purpose" in line:
+        return "bold magenta"
     return "bold red" if any(alarm in line for alarm in _ALARMS) else ""
 
 
