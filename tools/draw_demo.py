@@ -55,7 +55,7 @@ def picture(after_s: float) -> str:
 
     view.draw = draw  # type: ignore[method-assign]
     outcome = demo.run(view)
-    print(outcome.words(), file=sys.stderr)
+    print(outcome.words() if outcome else "stopped", file=sys.stderr)
     return drawn[0]
 
 

@@ -51,6 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
     with Stop() as stop:
         options = DemoOptions(arguments.duration, arguments.seed, arguments.interface, arguments.quiet)
         outcome = Demo(options, stop).run()
+    if outcome is None:
+        return stop.exit_code
     if arguments.json:
         print(json.dumps(outcome.as_json()))
     if not arguments.quiet:

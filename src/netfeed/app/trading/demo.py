@@ -100,8 +100,8 @@ class Demo:
         self._begun = self._began = self._traded = self._closed = self._next = 0
         self._listed: tuple[int, int] = (0, 0)
 
-    def run(self, view: EngineView | None = None) -> Outcome:
-        """Play it, on another screen than the terminal where one is given.
+    def run(self, view: EngineView | None = None) -> Outcome | None:
+        """Play it, on another screen than the terminal where one is given. None: it was stopped before it began.
 
         Raises: NetfeedError when something cannot be opened, and when the venue ends before the demo.
         """
@@ -142,7 +142,10 @@ class Demo:
     def _list(self, now: int) -> None:
         if self._stop() or now - self._begun > STARTING_NS:
             if not self._stop():
-                self.why.append(f"no books in {STARTING_NS // 10**9} s: {self._venue.last_words()}")
+                self.why.append(
+                    f"no books within {STARTING_NS // 10**9} s: does multicast loop on {self.options.interface}? "
+                    f"`netfeed doctor` says what is in its way; the venue: {self._venue.last_words()}"
+                )
             self.phase = Phase.OVER
             return
         slot = self.live.slots[0]
@@ -216,9 +219,11 @@ class Demo:
         assert self._sight is not None
         return self._sight.look()
 
-    def _outcome(self) -> Outcome:
+    def _outcome(self) -> Outcome | None:
         if self._drive.engine is None:
-            raise VenueError("; ".join(self.why) or "the demo was stopped before the venue had listed anything")
+            if self.why:
+                raise VenueError("; ".join(self.why))
+            return None
         told, engine = account(self.live), self._engine
         return Outcome(
             self._closed - self._traded, told["messages"], told["gaps"], told["messages_lost"], self._books,
