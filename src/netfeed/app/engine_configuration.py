@@ -154,6 +154,7 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ]
     instruments: Annotated[list[str], Meta(min_length=1)]
     limits: Limits
+    journal: Annotated[str, Meta(min_length=1)]
     accounts: dict[str, str] = {}
     settings: dict[str, Any] = {}
     quoter: Quoter = Quoter()
@@ -166,7 +167,6 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     fees: Fees = Fees()
     surface: Surface = Surface()
     router: Router = Router()
-    journal: str | None = None
     kill_file: str | None = None
     quote: Name = "USD"
     clock_off: Duration = 1 * _MS
