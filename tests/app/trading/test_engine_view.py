@@ -86,6 +86,7 @@ def test_an_order_under_way_is_marked_and_shifts_nothing() -> None:
     [
         ({"ready": "no list of the venue has agreed"}, "WAITS: no list of the venue has agreed"),
         ({"killed": "file /run/kill", "ready": "killed"}, "KILLED: file /run/kill"),
+        ({"instruments": (perpetual(),)}, "NO QUOTES"),
         ({"uncertain": 3}, "uncertain 3"),
         ({"money": ()}, "P&L 0"),
         ({"routes": ()}, "no order session"),
@@ -140,7 +141,7 @@ def test_without_a_terminal_it_is_a_line_a_second_and_events_as_they_come(capsys
     view.stop()
     told = capsys.readouterr()
     assert told.out == ""
-    assert [line.split(";")[0] for line in told.err.splitlines()] == ["72 s QUOTING", "line B fails", "73 s QUOTING"]
+    assert [line.split(";")[0] for line in told.err.splitlines()] == ["72 s QUOTING 20", "line B fails", "73 s QUOTING 20"]
     assert "gate-b DOWN" in told.err
 
 

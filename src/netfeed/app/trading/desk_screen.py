@@ -29,12 +29,13 @@ _CELL: Final = 37
 
 
 def state_text(picture: EnginePicture) -> Text:
-    """Say in one word whether it quotes, and why not."""
+    """Say in a word whether it quotes: so many instruments, or why not."""
     if picture.killed:
         return words(f" KILLED: {picture.killed} ", BAD)
     if picture.ready:
         return words(f" WAITS: {picture.ready} ", WAIT)
-    return Text(" QUOTING ", style="bold white on green")
+    quoted = sum(one.our_bid is not None or one.our_ask is not None for one in picture.instruments)
+    return Text(f" QUOTING {quoted} ", style="bold white on green") if quoted else Text(" NO QUOTES ", style=WAIT)
 
 
 def money_text(picture: EnginePicture, *, parts: bool = True) -> Text:
@@ -140,4 +141,4 @@ def _limit(one: LimitPicture) -> Text:
 def _amount(number: float) -> str:
     if abs(number) >= 100_000:
         return f"{number / 1000:,.0f}k"
-    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.{3 if abs(number) >= 0.01 else 2}g}"
