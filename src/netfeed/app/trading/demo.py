@@ -19,7 +19,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
-from netfeed.app.account import account
+from netfeed.app.account import account, is_ready
 from netfeed.app.config import load
 from netfeed.app.live import Live
 from netfeed.app.run import Options, Run
@@ -40,7 +40,7 @@ from netfeed.engine.engine import Engine
 from netfeed.machine import NEVER
 
 STARTING_NS: Final = 30_000_000_000
-CLOSING_NS: Final = 10_000_000_000
+CLOSING_NS: Final = 20_000_000_000
 _LOOK_NS: Final = 20_000_000
 _BEFORE_NS: Final = 100_000_000
 """So long before it happens a thing that is broken on purpose is told: the venue's clock began before we heard it."""
@@ -53,6 +53,7 @@ class Phase(Enum):
 
     STARTING = "the venue starts"
     LISTING = "the venue lists"
+    LOGGING_ON = "order sessions log on"
     TRADING = "the engine trades"
     CLOSING = "everything leaves"
     OVER = "over"
@@ -132,6 +133,8 @@ class Demo:
                 self.phase = Phase.LISTING
             case Phase.LISTING:
                 self._list(now)
+            case Phase.LOGGING_ON:
+                self._wait(now)
             case Phase.TRADING:
                 self._trade(now)
             case Phase.CLOSING:
@@ -175,31 +178,54 @@ class Demo:
         self._drive.engine = demo_engine(self._contracts, books, sessions.links, self._drive.record)
         self._sight = EngineSight("netfeed demo", self.live, self._engine, self._drive.pictures, self._run.tell)
         sessions.open()
-        self._traded, self.phase = now, Phase.TRADING
+        self._traded, self.phase = now, Phase.LOGGING_ON
         if self._view is not None:
             self._run.view = self._view
             self._view.start()
 
+    def _wait(self, now: int) -> None:
+        """Wait until a list of the venue has agreed; from there on the time counts."""
+        self._narrate(now)
+        if not self._engine.ready:
+            self._traded, self.phase = now, Phase.TRADING
+        elif self._stop():
+            self._leave("somebody has stopped it", now)
+        elif now - self._begun > STARTING_NS:
+            self.why.append(f"it could not trade within {STARTING_NS // 10**9} s: {self._engine.ready}")
+            self._leave("it cannot trade", now)
+
     def _trade(self, now: int) -> None:
+        self._narrate(now)
+        if self._stop():
+            self._leave("somebody has stopped it", now)
+        elif self.options.duration_ns is not None and now >= self._traded + self.options.duration_ns:
+            self._leave("its time is over", now)
+
+    def _narrate(self, now: int) -> None:
+        """Tell what is broken on purpose, when it is."""
         while self._steps and self._steps[0].at_ns <= now - self._began + _BEFORE_NS:
             self._run.tell(f"on purpose: {self._steps.pop(0).words}")
-        end = NEVER if self.options.duration_ns is None else self._traded + self.options.duration_ns
-        if self._stop() or now >= end:
-            why = "somebody has stopped it" if self._stop() else "its time is over"
-            self._engine.kill("the demo", why, now)
-            self._closed, self.phase = now, Phase.CLOSING
-            self._run.tell(f"{why}: no more quotes, and all that rests leaves")
+
+    def _leave(self, why: str, now: int) -> None:
+        self._engine.kill("the demo", why, now)
+        self._closed, self.phase = now, Phase.CLOSING
+        self._run.tell(f"{why}: no more quotes, and all that rests leaves")
 
     def _close(self, now: int) -> None:
-        """Wait until nothing rests, and a list that was asked for since agrees."""
+        """Wait until nothing rests, a list that was asked for since agrees, and no gap is open."""
         engine = self._engine
         left = list(engine.account.orders.open())
-        if (left or not engine.clearing.is_clear or not engine.account.agrees) and now < self._closed + CLOSING_NS:
+        clear = not left and engine.clearing.is_clear and engine.account.agrees and is_ready(self.live)
+        if not clear and now < self._closed + CLOSING_NS:
             return
         if left:
             self.why.append(f"{len(left)} orders of ours are not over after {CLOSING_NS // 10**9} s")
         elif not engine.account.agrees:
             self.why.append(f"no list of the venue has agreed with ours for {CLOSING_NS // 10**9} s: {engine.ready}")
+        elif not clear:
+            self.why.append(
+                f"books are not LIVE, or the venue has not said that nothing rests, {CLOSING_NS // 10**9} s on"
+            )
         self._verdict, self._books = self._compared(engine), account(self.live)["books"]
         self.phase = Phase.OVER
 

@@ -28,6 +28,8 @@ RATE: Final = 500
 _PRCTL: Final = ctypes.CDLL(None).prctl  # found now: after a fork nothing is looked up
 _PR_SET_PDEATHSIG: Final = 1
 _PATIENCE_S: Final = 10.0
+_ANSWER_S: Final = 30.0
+"""A venue on a busy host first does what it is behind with."""
 
 
 class VenueError(NetfeedError):
@@ -67,7 +69,7 @@ class DemoVenue:
     def ledger(self) -> dict[str, Any]:
         """Say what the venue's books have of our account. Raises: VenueError."""
         try:
-            answer = ask(str(self._control), f"ledger {ACCOUNT}")
+            answer = ask(str(self._control), f"ledger {ACCOUNT}", _ANSWER_S)
         except (OSError, ValueError) as error:
             raise VenueError(f"the simulated venue does not answer: {error}; {self.last_words()}") from None
         if not answer.get("ok"):
