@@ -116,7 +116,7 @@ def test_an_order_goes_to_a_session_of_its_venue() -> None:
 @pytest.mark.parametrize(
     ("latencies", "fees", "chosen", "why"),
     [
-        ((None, 5), (0.0, 0.0), 2, "latency"),
+        ((None, 5), (0.0, 0.0), 1, "latency"),
         ((9, 5), (0.0, 0.0), 2, "latency"),
         ((9, 5), (0.0, 0.1), 1, "fee"),
         ((5, 5), (0.0, 0.0), 1, "number"),
@@ -130,6 +130,18 @@ def test_of_two_the_cheaper_then_the_sooner_is_chosen(
     router = Router(Account(CONTRACTS), wires, RouterSettings(terms=terms))
     assert router.choose(New(1, HERE, Side.BID, 90, 1), 0) == chosen
     assert router.chosen[why] == 1
+
+
+def test_a_session_that_was_not_used_for_long_is_tried_again_but_not_with_what_is_urgent() -> None:
+    first, second = Wire(1, "here", 5), Wire(2, "here", 9)
+    desk = Desk([first, second])
+    assert desk.new() == 1
+    desk.answer(1, desk.next)
+    desk.now += 11_000 * MS
+    assert desk.router.choose(New(1, HERE, Side.BID, 90, 1), desk.now, urgent=True) == 1
+    assert desk.new() == 1
+    desk.answer(1, desk.next)
+    assert desk.new() == 2
 
 
 def test_a_session_that_owes_an_answer_for_too_long_is_the_last_choice() -> None:

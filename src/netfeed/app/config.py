@@ -127,6 +127,8 @@ def check(config: Configuration) -> list[str]:
     mistakes += check_sessions(config.sessions)
     if config.engine is not None:
         mistakes += check_engine(config.engine, names, sorted({one.venue for one in config.sessions}))
+        if config.engine.journal is None:
+            mistakes.append("engine.journal: name the folder that keeps what was decided, sent and heard")
     for index, channel in enumerate(config.channels):
         mistakes += [f"channels[{index}] ({channel.name}): {what}" for what in _check_channel(channel)]
     seen: dict[tuple[str, int | None], str] = {}

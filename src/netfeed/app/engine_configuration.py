@@ -6,7 +6,7 @@ text fits instruments that count differently. Tables by instrument take names an
 
 from typing import Annotated, Any, Final, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 Duration = Annotated[int, Meta(ge=0, extra={"reads": "duration"})]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -28,9 +28,9 @@ class Tier(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Quoter(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The quoter's numbers; a tick, a volatility and money as `engine.quoter` has them."""
+    """The quoter's numbers; a tick, a volatility and money as `engine.quoter` has them. No tiers: one of one lot."""
 
-    tiers: Annotated[list[Tier], Meta(min_length=1, max_length=16)] = field(default_factory=lambda: [Tier(size="1")])
+    tiers: Annotated[list[Tier], Meta(max_length=16)] = []
     half_ticks: Positive = 1.0
     half_share: Amount = 0.0
     half_volatility: Amount = 0.0
@@ -154,7 +154,6 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ]
     instruments: Annotated[list[str], Meta(min_length=1)]
     limits: Limits
-    journal: Annotated[str, Meta(min_length=1)]
     accounts: dict[str, str] = {}
     settings: dict[str, Any] = {}
     quoter: Quoter = Quoter()
@@ -167,6 +166,7 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     fees: Fees = Fees()
     surface: Surface = Surface()
     router: Router = Router()
+    journal: Annotated[str, Meta(min_length=1)] | None = None
     kill_file: str | None = None
     quote: Name = "USD"
     clock_off: Duration = 1 * _MS

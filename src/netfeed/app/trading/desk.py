@@ -63,7 +63,8 @@ class TradingDesk:
         environment: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         assert config.engine is not None
-        self.config, self.said, self.live = config, config.engine, live
+        assert config.engine.journal is not None  # checked with the file
+        self.config, self.said, self.live, self.folder = config, config.engine, live, config.engine.journal
         self.phase = Phase.LISTING
         self.ended: NetfeedError | None = None
         self.endpoints: Endpoints | None = None
@@ -124,7 +125,7 @@ class TradingDesk:
             self._begin(found, now)
         elif not self._said_waiting and not patient:
             self._said_waiting = True
-            self._tell(f"engine: {len(found)} contracts are listed: nothing is quoted before there are some")
+            self._tell("engine: no feed lists anything that could be traded yet: are its definitions multicast?")
 
     def _known(self) -> list[Known]:
         accounts = self._accounts()
@@ -162,12 +163,12 @@ class TradingDesk:
 
     def _begin(self, found: list[Known], now: int) -> None:
         """Bring the account back, make the engine, and log on. Raises: NetfeedError when that cannot be."""
-        numbers = indexes(self.said.journal, (one.contract.name for one in found))
+        numbers = indexes(self.folder, (one.contract.name for one in found))
         traded = {numbers[one.contract.name]: one for one in found}
         planned = plan(
             self.said, [replace(one.contract, index=index) for index, one in sorted(traded.items())], self._folder
         )
-        begun = restart(self.said.journal, lambda: empty_account(planned), now, time.time_ns())
+        begun = restart(self.folder, lambda: empty_account(planned), now, time.time_ns())
         try:
             self._start(planned, begun, traded)
         except BaseException:
@@ -177,7 +178,7 @@ class TradingDesk:
         quoted = sum(len(instruments) for _, instruments in planned.made)
         hedged = sum(len(instruments) for _, instruments in planned.hedging)
         self._tell(
-            f"engine: {quoted} instruments are quoted, {hedged} hedge; run {begun.ids.run} of {self.said.journal}"
+            f"engine: {quoted} instruments are quoted, {hedged} hedge; run {begun.ids.run} of {self.folder}"
         )
 
     def _start(self, planned: Plan, begun: Begun, traded: Mapping[int, Known]) -> None:
@@ -195,7 +196,7 @@ class TradingDesk:
                 engine = build(
                     planned, books, sessions.links, record, account=begun.account, ids=begun.ids, switch=switch
                 )
-            kill_file = self.said.kill_file or f"{self.said.journal}.kill"
+            kill_file = self.said.kill_file or f"{self.folder}.kill"
             self.safety = Safety(
                 engine, switch, begun, tally, kill_file, tell=self._tell,
                 tick_to_order=lambda: self.drive.stages["tick>order"],
@@ -222,7 +223,7 @@ class TradingDesk:
         sides = {order.client_id: order.side for order in begun.account.orders.open()}
         for link in sessions.links:
             if link.config.protocol == "starbase":
-                link.keep(SessionNumbers(str(Path(self.said.journal, f"{link.name}.numbers"))), sides)
+                link.keep(SessionNumbers(str(Path(self.folder, f"{link.name}.numbers"))), sides)
         return sessions
 
     def _look_at_clock(self, now: int) -> None:

@@ -48,8 +48,13 @@ class Plan:
     limits: Limits
 
 
-def plan(config: conf.Engine, contracts: Sequence[Contract], folder: str = ".") -> Plan:
-    """Say what will be traded of these contracts. Raises: ConfigurationError with what does not fit them."""
+def plan(
+    config: conf.Engine, contracts: Sequence[Contract], folder: str = ".", *, made: Sequence[Made] | None = None
+) -> Plan:
+    """Say what will be traded of these contracts; `made`: by these strategies, whatever the configuration names.
+
+    Raises: ConfigurationError with what does not fit the contracts.
+    """
     hedges = [] if config.hedge is None else chosen(config.hedge.instruments, contracts)
     hedge_ids = {one.index for one in hedges}
     quoted = [one for one in chosen(config.instruments, contracts) if one.index not in hedge_ids]
@@ -61,7 +66,7 @@ def plan(config: conf.Engine, contracts: Sequence[Contract], folder: str = ".") 
         raise ConfigurationError(
             f"engine.instruments: {', '.join(config.instruments)} names none of {_some(contracts)}"
         )
-    made = strategies(config, quoted, folder)
+    made = strategies(config, quoted, folder) if made is None else made
     names = sorted({one.underlying for one in quoted})
     hedging = [_hedger(config.hedge, name, hedges) for name in names] if config.hedge is not None else []
     return Plan(

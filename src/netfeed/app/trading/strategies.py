@@ -63,7 +63,8 @@ def _settings(config: Engine, of: Contract) -> QuoterSettings:
     said = config.quoter
     far = float("inf")
     return QuoterSettings(
-        tuple(Tier(tier.spread, units(tier.size, of, "engine.quoter.tiers")) for tier in said.tiers),
+        tuple(Tier(tier.spread, units(tier.size, of, "engine.quoter.tiers")) for tier in said.tiers)
+        or (Tier(1.0, of.lot),),
         said.half_ticks, said.half_share, said.half_volatility, said.edge_ticks, said.skew_delta, said.skew_vega,
         2**62 if said.max_position is None else units(said.max_position, of, "engine.quoter.max_position"),
         far if said.max_delta is None else said.max_delta, far if said.max_vega is None else said.max_vega,
