@@ -141,7 +141,11 @@ def test_without_a_terminal_it_is_a_line_a_second_and_events_as_they_come(capsys
     view.stop()
     told = capsys.readouterr()
     assert told.out == ""
-    assert [line.split(";")[0] for line in told.err.splitlines()] == ["72 s QUOTING 20", "line B fails", "73 s QUOTING 20"]
+    assert [line.split(";")[0] for line in told.err.splitlines()] == [
+        "72 s QUOTING 20",
+        "line B fails",
+        "73 s QUOTING 20",
+    ]
     assert "gate-b DOWN" in told.err
 
 
