@@ -1,7 +1,8 @@
 """Draw the screen of `netfeed demo` for docs/demo.md: a real demo, looked at once, after a while.
 
-`python tools/draw_demo.py [SECONDS]` writes docs/demo.svg. The same seed is the same venue; trades differ, as in any
-demo, and so do the numbers of two pictures.
+`python tools/draw_demo.py [SECONDS [FILE]]` writes docs/demo.svg. The same seed is the same venue; trades differ, as in
+any demo, and so do the numbers of two pictures. Line A fails after 6 s, line B loses packets three quarters of a second
+later: docs/demo-suspect.svg is a picture of the moment after that.
 """
 
 import io
@@ -60,5 +61,6 @@ def picture(after_s: float) -> str:
 
 
 if __name__ == "__main__":
-    PICTURE.write_text(picture(float(sys.argv[1]) if len(sys.argv) > 1 else 6.5))
-    print(f"wrote {PICTURE}: {PICTURE.stat().st_size:,} bytes")
+    path = Path(sys.argv[2]) if len(sys.argv) > 2 else PICTURE
+    path.write_text(picture(float(sys.argv[1]) if len(sys.argv) > 1 else 6.95))
+    print(f"wrote {path}: {path.stat().st_size:,} bytes")
