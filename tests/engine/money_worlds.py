@@ -34,7 +34,7 @@ from netfeed.engine.engine import Engine, EngineSettings
 from netfeed.engine.gate import Gate, GateSettings
 from netfeed.engine.hedge import Hedge, Hedger, HedgerSettings
 from netfeed.engine.hedge_band import Fixed
-from netfeed.engine.journal import Began, Decided, Heard, Record, encode, last_run, read, replay
+from netfeed.engine.journal import Began, Decided, Record, encode, last_run, read, replay
 from netfeed.engine.limits import Limits
 from netfeed.engine.quoter import Quoter, QuoterSettings, Tier
 from netfeed.engine.risk import Risk
@@ -54,9 +54,10 @@ from netfeed.sim.terms import MONEY, Fees, terms_of
 from netfeed.sim.venue import Settings
 from tests.engine.money_feed import DETECT_NS, HEARTBEAT_NS, Awaited, Books, Wires
 from tests.engine.money_judge import Judge
-from tests.engine.money_paths import MS, Distance, Lister, Path as OrderPath
+from tests.engine.money_paths import MS, Distance, Lister
+from tests.engine.money_paths import Path as OrderPath
 from tests.engine.money_pricer import FlatPricer
-from tests.engine.money_script import END_NS, Script, script
+from tests.engine.money_script import END_NS, script
 
 INSTRUMENTS: Final = 4
 PERPETUAL, FUTURE, CALL, PUT = 1001, 1008, 1015, 1022
