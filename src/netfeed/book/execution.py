@@ -128,11 +128,15 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class CancelAll:
-    """All orders and quotes shall leave: of everything, of an instrument, of a side."""
+    """All orders and quotes shall leave: of everything, of an instrument, of a side.
+
+    A session cancels what is its venue's; `venue` says to our own books which one that is, "" where there is only one.
+    """
 
     client_id: int
     instrument: int | None = None
     side: Side | None = None
+    venue: str = ""
 
 
 @dataclass(frozen=True, slots=True)

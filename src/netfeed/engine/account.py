@@ -2,6 +2,10 @@
 
 One report goes to all of them in one call, so that no two of them ever differ. `risk` judges over an Account, the
 journal makes one again from its records.
+
+One account may span venues: limits are about the sum of what we hold, so that an account a venue could not keep them.
+What a venue says of itself stays its own: a list is held against the instruments of its venue alone (`Contract.venue`),
+and a session that is lost takes back the agreement with its venue alone (`sessions` says whose it is).
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,6 +20,7 @@ from netfeed.engine.order_events import Event, Executed, Pull, pulls_first
 from netfeed.engine.orders import ANSWER_NS, KEPT_OVER, Orders
 from netfeed.engine.position import Positions
 from netfeed.engine.reconcile import SETTLE_NS, Reconciled, Reconciler
+from netfeed.engine.venue import Venues
 from netfeed.machine import NEVER
 
 NO_GROUP = 0
@@ -23,7 +28,7 @@ NO_GROUP = 0
 
 
 class Account:
-    """One account. `protections`: by group; `quote`: the currency of linear contracts."""
+    """One account. `protections`: by group; `quote`: the currency of linear contracts; `sessions`: venues by number."""
 
     def __init__(
         self,
@@ -34,18 +39,36 @@ class Account:
         answer_ns: int = ANSWER_NS,
         settle_ns: int = SETTLE_NS,
         kept: int = KEPT_OVER,
+        sessions: Mapping[int, str] | None = None,
     ) -> None:
         self.contracts = contracts
+        self.venues = Venues(contracts, sessions)
         self.exposure = Exposure(contracts)
-        self.orders = Orders(self.exposure, answer_ns=answer_ns, kept=kept)
+        self.orders = Orders(self.exposure, answer_ns=answer_ns, kept=kept, venues=self.venues)
         self.positions = Positions(contracts, quote=quote)
         self.groups = {number: Group(protection) for number, protection in (protections or {}).items()}
         self.reconciled: Reconciled | None = None
         """What the last list showed; None before the first."""
-        self.agrees = False
-        """A list of the venue said the same as we do, and no session was lost since. What is different in one
-        instrument later stops that one alone (`orders.in_doubt`)."""
-        self._reconciler = Reconciler(self.orders, self.positions, settle_ns=settle_ns)
+        self._agreed: set[str] = set()
+        self._reconciler = Reconciler(self.orders, self.positions, settle_ns=settle_ns, venues=self.venues)
+
+    # --- whether it is the truth
+
+    def venue_of(self, instrument: int) -> str:
+        """Give the venue of an instrument; "" of one that nobody knows."""
+        return self.venues.of(instrument)
+
+    def agrees_in(self, instrument: int) -> bool:
+        """Say whether a list of its venue said the same as we do, and no session there was lost since.
+
+        What is different in one instrument later stops that one alone (`orders.in_doubt`).
+        """
+        return self.venue_of(instrument) in self._agreed
+
+    @property
+    def agrees(self) -> bool:
+        """Say whether we agree with every venue."""
+        return self.venues.names() <= self._agreed
 
     # --- what we do
 
@@ -57,7 +80,7 @@ class Account:
         """Take note that a request is handed to a session. Raises: MisuseError when it was before."""
         events = self.orders.sent(request, session, now)
         if isinstance(request, List):
-            self._reconciler.asked(now)
+            self._reconciler.asked(now, self.venues.of_session(session))
         return events
 
     def unsent(self, request: Request, now: int) -> list[Event]:
@@ -78,8 +101,10 @@ class Account:
     def apply(self, report: Report, now: int, *, until: int = NEVER) -> list[Event]:
         """Take a report. `until`: when a Tripped group may quote again, on our clock. Units: monotonic ns."""
         if isinstance(report, Listed):
-            self.reconciled = self._reconciler.take(report, now)
-            self.agrees = self.agrees or self.reconciled.agreed
+            venue = self.venues.of_session(report.session)
+            self.reconciled = self._reconciler.take(report, now, venue)
+            if self.reconciled.agreed:
+                self._agreed.add(venue)
             return list(self.reconciled.events)
         events = self.orders.apply(report, now)
         pulls: list[Event] = []
@@ -91,7 +116,7 @@ class Account:
         elif isinstance(report, Freed) and report.group in self.groups:
             self.groups[report.group].reset()
         elif isinstance(report, Down):
-            self.agrees = False
+            self._agreed.discard(self.venues.of_session(report.session))
         return pulls_first(pulls + events)
 
     def _executed(self, fill: Filled, order: Order | None, now: int) -> Iterable[Event]:
@@ -126,13 +151,14 @@ class Account:
 
     def restarted(self, now: int) -> list[Event]:
         """Doubt every order that is not over: nobody knows what became of it while we were away."""
-        self.agrees = False
+        self._agreed.clear()
         self._reconciler.restarted()
         return self.orders.doubt_all(now)
 
     def know(self, contracts: Mapping[int, Contract]) -> None:
         """Know of more contracts; those that are not listed any more stay known."""
         self.contracts = {**self.contracts, **contracts}
+        self.venues.know(self.contracts)
         self.exposure.know(self.contracts)
         self.positions.know(contracts)
 

@@ -75,6 +75,11 @@ class Board:
         """Note that the books of these have changed."""
         self._touched.update(instruments)
 
+    @property
+    def is_touched(self) -> bool:
+        """Say whether anything has changed since the last `take_touched`."""
+        return bool(self._touched)
+
     def take_touched(self) -> frozenset[int]:
         """Give what has changed since the last call."""
         touched = frozenset(self._touched)

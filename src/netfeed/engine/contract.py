@@ -29,7 +29,8 @@ class Contract:
     Units: prices in 10**`price_exponent`, quantities in 10**`quantity_exponent`; `multiplier`: what a unit of quantity
     (as a number, not as an integer) is, of the underlying, or of the quote currency where a future is `inverse`.
     `inverse`: settled in the underlying itself: an option is priced in it, a future's gain is paid in it.
-    `steps` are (price from which on, tick) beside `tick`, the lowest first. Fees are shares of the notional.
+    `steps` are (price from which on, tick) beside `tick`, the lowest first. Fees are shares of the notional. `venue`:
+    whose account its orders and positions are in; "" where there is only one.
     """
 
     index: int
@@ -47,6 +48,7 @@ class Contract:
     steps: tuple[tuple[int, int], ...] = ()
     maker_fee: float = 0.0
     taker_fee: float = 0.0
+    venue: str = ""
 
     @property
     def is_option(self) -> bool:

@@ -42,9 +42,9 @@ class Desk:
         self, strategy: Strategy, instruments: Collection[int], gate: Gate, differ: Differ, *,
         look_ns: int = 100_000_000, pause_ns: int = 1_000_000_000,
     ) -> None:  # fmt: skip
-        self._strategy = strategy
-        self._instruments = frozenset(instruments)
-        self._gate = gate
+        self.strategy = strategy
+        self.instruments = frozenset(instruments)
+        self.gate = gate
         self._differ = differ
         self._look_ns, self._pause_ns = look_ns, pause_ns
         self._underlyings: set[str] = set()
@@ -63,7 +63,7 @@ class Desk:
         """Say what to send now, in order; `touched` None looks at everything."""
         self._count["steps"] += 1
         asked = self._asked(view, touched)
-        reasons = {instrument: self._gate.look(view, instrument) for instrument in asked}
+        reasons = {instrument: self.gate.look(view, instrument) for instrument in asked}
         opened = frozenset(instrument for instrument in asked if reasons[instrument] is Reason.NONE)
         wanted = self._wanted(view, opened)
         shut = {instrument: NOTHING for instrument in asked if reasons[instrument] is not Reason.NONE}
@@ -72,61 +72,61 @@ class Desk:
     def arm(self) -> None:
         """Ask the strategy again after it has failed; a person does this."""
         self.broken = None
-        for instrument in self._instruments:
-            self._gate.free(instrument, Reason.BROKEN)
+        for instrument in self.instruments:
+            self.gate.free(instrument, Reason.BROKEN)
 
     def refused(self, instrument: int, now: int) -> None:
         """Note that the venue refused an order, and rest: who asks again at once is refused at once.
 
         Not for what a fill explains (Cause.NOT_FOUND).
         """
-        self._gate.hold(instrument, Reason.REFUSED, now + self._pause_ns)
+        self.gate.hold(instrument, Reason.REFUSED, now + self._pause_ns)
 
     def tripped(self, group: int, until_ns: int = NEVER) -> None:
         """Note that the venue's protection has cancelled a group's quotes. Units: monotonic ns; NEVER until `freed`."""
         for instrument in self._of_group(group):
-            self._gate.hold(instrument, Reason.PROTECTION, until_ns)
+            self.gate.hold(instrument, Reason.PROTECTION, until_ns)
 
     def freed(self, group: int) -> None:
         """Note that a group may quote again."""
         for instrument in self._of_group(group):
-            self._gate.free(instrument, Reason.PROTECTION)
+            self.gate.free(instrument, Reason.PROTECTION)
 
     def _of_group(self, group: int) -> list[int]:
-        return [instrument for instrument in self._instruments if self._differ.group(instrument) == group]
+        return [instrument for instrument in self.instruments if self._differ.group(instrument) == group]
 
     def statistics(self) -> DeskStatistics:
         """Return a snapshot of the counters."""
         refused = {why: count for why, count in self._differ.statistics().items() if count}
-        return DeskStatistics(self._count["steps"], self._count["foreign"], refused, self._gate.statistics())
+        return DeskStatistics(self._count["steps"], self._count["foreign"], refused, self.gate.statistics())
 
     def _asked(self, view: View, touched: Collection[int] | None) -> frozenset[int]:
         """Give the instruments to look at: all of ours, or those that a change can have touched."""
-        clock_was, self._clock_good = self._clock_good, self._gate.clock_is_good(view)
+        clock_was, self._clock_good = self._clock_good, self.gate.clock_is_good(view)
         unknown_was, self._unknown = self._unknown, self._not_known(view)
         changed = clock_was != self._clock_good or unknown_was != self._unknown
         if touched is None or changed or view.now >= self.deadline:
             self._looked_at = view.now
-            return self._instruments
-        reached = set(touched).union(*(self._gate.dependents(instrument) for instrument in touched))
-        return self._instruments & reached
+            return self.instruments
+        reached = set(touched).union(*(self.gate.dependents(instrument) for instrument in touched))
+        return self.instruments & reached
 
     def _not_known(self, view: View) -> frozenset[int]:
         """Give the instruments that we hold and whose worth is not known."""
         if not self._underlyings:
-            self._underlyings = {view.contracts[instrument].underlying for instrument in self._instruments}
+            self._underlyings = {view.contracts[instrument].underlying for instrument in self.instruments}
         return frozenset().union(*(view.greeks(underlying).unknown for underlying in self._underlyings))
 
     def _wanted(self, view: View, opened: frozenset[int]) -> Targets:
         if self.broken is not None:
             return {}
         try:
-            answer = dict(self._strategy.decide(view, opened))
+            answer = dict(self.strategy.decide(view, opened))
         except Exception as error:
             self._break(f"{type(error).__name__}: {error}")
-            return dict.fromkeys(self._instruments, NOTHING)
-        self._count["foreign"] += sum(instrument not in self._instruments for instrument in answer)
-        ours = {instrument: wants for instrument, wants in answer.items() if instrument in self._instruments}
+            return dict.fromkeys(self.instruments, NOTHING)
+        self._count["foreign"] += sum(instrument not in self.instruments for instrument in answer)
+        ours = {instrument: wants for instrument, wants in answer.items() if instrument in self.instruments}
         return {
             instrument: wants if instrument in opened or self._is_open(view, instrument) else NOTHING
             for instrument, wants in ours.items()
@@ -134,9 +134,9 @@ class Desk:
 
     def _is_open(self, view: View, instrument: int) -> bool:
         """Look at an instrument that the strategy answered without being asked."""
-        return self._gate.look(view, instrument) is Reason.NONE
+        return self.gate.look(view, instrument) is Reason.NONE
 
     def _break(self, why: str) -> None:
         self.broken = why
-        for instrument in self._instruments:
-            self._gate.hold(instrument, Reason.BROKEN)
+        for instrument in self.instruments:
+            self.gate.hold(instrument, Reason.BROKEN)

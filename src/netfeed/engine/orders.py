@@ -11,7 +11,7 @@ was said that cannot be; they stay so until somebody who has compared with the v
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from netfeed.book.execution import (
@@ -47,6 +47,7 @@ from netfeed.engine.mass_quotes import Mass
 from netfeed.engine.order import HARMLESS, LIFE, OVER, Anomaly, Input, Order, Special, State
 from netfeed.engine.order_events import Event, Executed, Moved, Odd, Pull, pulls_first
 from netfeed.engine.order_register import MAX_OPEN, Register
+from netfeed.engine.venue import Venues
 from netfeed.errors import MisuseError
 
 ANSWER_NS: Final = 2_000_000_000
@@ -67,13 +68,15 @@ _ASKED: Final = frozenset({Input.SENT, Input.AMEND, Input.CANCEL, Input.ACCEPTED
 
 
 class Orders:
-    """All orders. `exposure` is told what may still be executed."""
+    """All orders. `exposure` is told what may still be executed; `venues`: whose an instrument is."""
 
     def __init__(
-        self, exposure: Exposure, *, answer_ns: int = ANSWER_NS, kept: int = KEPT_OVER, fills: int = KEPT
-    ) -> None:
+        self, exposure: Exposure, *, answer_ns: int = ANSWER_NS, kept: int = KEPT_OVER, fills: int = KEPT,
+        venues: Venues | None = None,
+    ) -> None:  # fmt: skip
         self._register = Register(exposure, answer_ns=answer_ns, kept=kept)
         self._fills = FillMemory(fills)
+        self._venues = venues or Venues()
         self._number = 0
         self.last_id = -1
         self.suspects: dict[int, Anomaly] = {}
@@ -100,6 +103,10 @@ class Orders:
     def at(self, instrument: int, side: Side) -> Iterable[Order]:
         """Give the orders of one side of an instrument that are not over, without a search."""
         return self._register.at(instrument, side)
+
+    def made(self, client_id: int) -> Sequence[Order]:
+        """Give the orders that one request made: one, or the sides of a mass quote."""
+        return self._register.made(client_id)
 
     @property
     def open_count(self) -> int:
@@ -272,7 +279,12 @@ class Orders:
         elif isinstance(request, MassQuote):
             self._decide_quotes(request, now, events)
         elif isinstance(request, CancelAll):
-            swept = list(self.open(request.instrument, request.side))
+            at = request.venue
+            swept = [
+                order
+                for order in self.open(request.instrument, request.side)
+                if not at or self._venues.of(order.instrument) == at
+            ]
             self._register.keep_sweep(request.client_id, swept)
             self._ask_to_leave(swept, now, events)
 

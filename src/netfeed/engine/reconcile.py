@@ -26,6 +26,7 @@ from netfeed.engine.order import Anomaly, Key, Order, State
 from netfeed.engine.order_events import Event, pulls_first
 from netfeed.engine.orders import Orders
 from netfeed.engine.position import Positions
+from netfeed.engine.venue import Venues
 
 SETTLE_NS: Final = 1_000_000_000
 """How long a request may be under way inside of a venue: longer than any was seen to take, short for a person."""
@@ -77,30 +78,34 @@ class _Question:
 class Reconciler:
     """Compare, list by list."""
 
-    def __init__(self, orders: Orders, positions: Positions, *, settle_ns: int = SETTLE_NS) -> None:
+    def __init__(
+        self, orders: Orders, positions: Positions, *, settle_ns: int = SETTLE_NS,
+        venues: Venues | None = None,
+    ) -> None:  # fmt: skip
         self._orders, self._positions, self.settle_ns = orders, positions, settle_ns
-        self._question: _Question | None = None
+        self._venues = venues or Venues()
+        self._questions: dict[str, _Question] = {}
         self._unlisted: dict[Key, int] = {}
 
     def restarted(self) -> None:
         """Forget what was asked and missed before: its times may be those of another start of the machine."""
-        self._question = None
+        self._questions.clear()
         self._unlisted.clear()
 
-    def asked(self, now: int) -> None:
-        """Take note that a list is asked for: the answer is judged by what holds now."""
+    def asked(self, now: int, venue: str = "") -> None:
+        """Take note that a venue's list is asked for: the answer is judged by what holds now."""
         states = {order.key: order.state for order in self._orders.open()}
         held = {instrument: {self._positions[instrument].quantity} for instrument in self._positions}
-        self._question = _Question(now, states, self._orders.last_id, held)
+        self._questions[venue] = _Question(now, states, self._orders.last_id, held)
 
     def moved(self, instrument: int) -> None:
         """Take note of an execution."""
-        if self._question is not None:
-            self._question.positions.setdefault(instrument, {0}).add(self._positions[instrument].quantity)
+        for question in self._questions.values():
+            question.positions.setdefault(instrument, {0}).add(self._positions[instrument].quantity)
 
-    def take(self, listed: Listed, now: int) -> Reconciled:
-        """Compare. A list that nobody asked for settles nothing: `agreed` is False, and nothing changes."""
-        question, self._question = self._question, None
+    def take(self, listed: Listed, now: int, venue: str = "") -> Reconciled:
+        """Compare with a venue's list. One that nobody asked for settles nothing: `agreed` is False."""
+        question = self._questions.pop(venue, None)
         if question is None:
             return Reconciled((), (), False)
         events: list[Event] = []
@@ -108,16 +113,19 @@ class Reconciler:
         there: set[Key] = set()
         for entry in listed.orders:
             there.add(self._listed(entry, question, now, events, findings))
-        for order in [one for one in self._orders.open() if one.key not in there]:
+        for order in [one for one in self._open(venue) if one.key not in there]:
             self._not_listed(order, question, now, events, findings)
         doubtful = {order.key for order in self._orders.open() if order.state is State.UNCERTAIN}
         self._unlisted = {key: at for key, at in self._unlisted.items() if key in doubtful}
-        self._compare_positions(listed, question, events, findings)
-        doubted = {order.instrument for order in self._orders.open() if order.state is State.UNCERTAIN}
+        self._compare_positions(listed, question, venue, events, findings)
+        doubted = {order.instrument for order in self._open(venue) if order.state is State.UNCERTAIN}
         clear = {finding.instrument for finding in findings} | doubted
-        for instrument in [one for one in self._orders.suspects if one not in clear]:
+        for instrument in [one for one in self._orders.suspects if one not in clear and self._venues.of(one) == venue]:
             self._orders.absolve(instrument)
         return Reconciled(tuple(pulls_first(events)), tuple(findings), not findings and not doubted)
+
+    def _open(self, venue: str) -> list[Order]:
+        return [order for order in self._orders.open() if self._venues.of(order.instrument) == venue]
 
     def _listed(
         self, entry: OpenOrder, question: _Question, now: int, events: list[Event], findings: list[Finding]
@@ -158,10 +166,11 @@ class Reconciler:
                 findings.append(_of(Found.DOUBTED, order, None))
 
     def _compare_positions(
-        self, listed: Listed, question: _Question, events: list[Event], findings: list[Finding]
+        self, listed: Listed, question: _Question, venue: str, events: list[Event], findings: list[Finding]
     ) -> None:
         theirs = {position.instrument: position.quantity for position in listed.positions}
-        for instrument in sorted({*theirs, *self._positions}):
+        ours_there = {instrument for instrument in self._positions if self._venues.of(instrument) == venue}
+        for instrument in sorted({*theirs, *ours_there}):
             ours = self._positions[instrument].quantity
             there = theirs.get(instrument, 0)
             if there != ours and there not in question.positions.get(instrument, ()):

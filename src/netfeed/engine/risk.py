@@ -10,7 +10,7 @@ requests for what must be pulled though nobody asks for anything: a limit passed
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -40,11 +40,12 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a request. `cleared` None: nothing of it may be sent."""
+    """What became of a request. `cleared` None: nothing of it may be sent; `request`: what is left of it."""
 
     cleared: Cleared | None
     refusals: tuple[Refusal, ...]
     events: tuple[Event, ...]
+    request: Request | None = None
 
 
 class Risk:
@@ -57,6 +58,11 @@ class Risk:
         self._pace = None if limits.rate is None else Pace(limits.rate, limits.burst)
         self.refused: Counter[Rule] = Counter()
         self.passed = 0
+
+    @property
+    def limits(self) -> Limits:
+        """Give what may not be passed."""
+        return self._known.limits
 
     # --- what is known
 
@@ -177,15 +183,17 @@ class Risk:
     def _clear(self, request: Request, refusals: tuple[Refusal, ...], now: int) -> Verdict:
         events = self._account.decide(request, now)
         self.passed += 1
-        return Verdict(Cleared(_SEAL, request, now), refusals, tuple(events))
+        return Verdict(Cleared(_SEAL, request, now), refusals, tuple(events), request)
 
     def _count(self, refusals: list[Refusal]) -> None:
         self.refused.update(refusal.rule for refusal in refusals)
 
     # --- between requests
 
-    def watch(self, now: int) -> list[Event]:
+    def watch(self, now: int, instruments: Collection[int] | None = None) -> list[Event]:
         """Give what must be pulled now: of every side that rests, what a new order there would be refused for.
+
+        Of `instruments` alone, where only they have changed.
 
         A loss beyond its limit kills. Nothing is counted as refused: nobody asked.
         """
@@ -193,7 +201,10 @@ class Risk:
         for wrong in losses(self._known)[:1]:
             if not self.switch.is_killed:
                 return self.kill("the limit of loss", wrong, now)
-        for instrument in sorted({order.instrument for order in self._account.orders.open()}):
+        resting = instruments
+        if resting is None:
+            resting = {order.instrument for order in self._account.orders.open()}
+        for instrument in sorted(resting):
             why = self._standing(instrument, now)
             if why is not None:
                 events.append(Pull(instrument, why))

@@ -68,7 +68,7 @@ def _killed(known: Known, wish: Wish, now: int) -> str | None:
 
 
 def _reconciled(known: Known, wish: Wish, now: int) -> str | None:
-    return None if known.account.agrees else "no list of the venue has agreed with our account yet"
+    return None if known.account.agrees_in(wish.instrument) else "no list of the venue has agreed with our account yet"
 
 
 def _contract(known: Known, wish: Wish, now: int) -> str | None:

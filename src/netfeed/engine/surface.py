@@ -126,6 +126,7 @@ class Surface:
 
     def refit(self, given: Refit) -> Attempt:
         """Fit an expiry anew; its curve is the new one if that is good, else the one before stays."""
+        self._waiting.discard(given.expiry_ns)
         attempt, fitted = self._try(given)
         self._verdicts[attempt.verdict.name] += 1
         self._attempts[given.expiry_ns] = attempt
@@ -140,12 +141,12 @@ class Surface:
     def refit_all(self, batch: Iterable[Refit]) -> dict[int, Attempt]:
         """Fit many expiries anew, the earliest first."""
         ordered = sorted(batch, key=lambda given: given.expiry_ns)
-        self._waiting = {given.expiry_ns for given in ordered}
-        attempts = {}
-        for given in ordered:
-            self._waiting.discard(given.expiry_ns)
-            attempts[given.expiry_ns] = self.refit(given)
-        return attempts
+        self.expect(given.expiry_ns for given in ordered)
+        return {given.expiry_ns: self.refit(given) for given in ordered}
+
+    def expect(self, expiries: Iterable[int]) -> None:
+        """Begin a batch that is fitted one by one, the earliest first; what waits binds none before it."""
+        self._waiting = set(expiries)
 
     def crossings(self) -> list[tuple[int, int]]:
         """Name the expiries next to each other whose curves allow free money now, where the later one is quoted."""
