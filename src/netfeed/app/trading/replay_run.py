@@ -71,7 +71,7 @@ class EngineRun:
         self.model = FillModel(
             contracts, books.late, seed=fill.seed, request=fill.request, report=fill.report
         )  # fmt: skip
-        self.built = build(contracts, books.seen(self.model), route, self.journal.record)
+        self.built = build(contracts, {one: self.model.book(one) for one in contracts}, route, self.journal.record)
         self.ledger = FillLedger(contracts, books.late, hedges=self.built.hedges)
         self.drive = EngineReplay(self.replay, books, self.built.engine, route, self.model, self.ledger)
         self.drive.on_begin.append(self.journal.begin)
