@@ -86,6 +86,21 @@ def test_the_kill_switch_takes_everything_out_and_it_stays_out_until_a_person_ar
     assert world.resting()
 
 
+def test_who_leaves_has_nothing_left_and_asks_for_nothing_and_is_not_killed() -> None:
+    world = World().run(400 * MS)
+    engine = world.engine
+    assert engine is not None
+    assert not engine.is_out
+    engine.leave("the day is over", world.now)
+    world.run(10 * MS)
+    assert engine.is_out
+    assert world.resting() == set()
+    orders = engine.statistics().orders
+    world.run(200 * MS)
+    assert (engine.statistics().orders, world.resting()) == (orders, set())
+    assert (engine.ready, engine.risk.switch.is_killed) == ("it leaves the market: the day is over", False)
+
+
 def test_what_rests_there_that_nobody_knows_is_killed_too() -> None:
     world = World(hedged=False).run(250 * MS)
     engine = world.engine

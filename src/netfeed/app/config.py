@@ -113,6 +113,7 @@ def split_endpoint(text: str) -> tuple[str, int]:
 def check(config: Configuration) -> list[str]:
     """Name what the types cannot say."""
     mistakes: list[str] = []
+    from netfeed.app.engine_configuration import check_engine
     from netfeed.app.trading.session_places import check_sessions
 
     names = [channel.name for channel in config.channels] + [venue.name for venue in config.venues]
@@ -124,6 +125,8 @@ def check(config: Configuration) -> list[str]:
     for index, venue in enumerate(config.venues):
         mistakes += [f"venues[{index}] ({venue.name}): {what}" for what in _check_venue(venue)]
     mistakes += check_sessions(config.sessions)
+    if config.engine is not None:
+        mistakes += check_engine(config.engine, names, sorted({one.venue for one in config.sessions}))
     for index, channel in enumerate(config.channels):
         mistakes += [f"channels[{index}] ({channel.name}): {what}" for what in _check_channel(channel)]
     seen: dict[tuple[str, int | None], str] = {}

@@ -8,6 +8,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
+from netfeed.app.engine_configuration import Engine
+
 SCHEMA_VERSION: Final = 1
 
 Duration = Annotated[int, Meta(ge=0, extra={"reads": "duration"})]
@@ -279,6 +281,7 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     name: Name = "netfeed"
     channels: Annotated[list[Channel], Meta(max_length=64)] = []
     venues: Annotated[list[Venue], Meta(max_length=64)] = []
+    engine: Engine | None = None
     sessions: Annotated[list[Session], Meta(max_length=64)] = []
     receive: Receive = Receive()
     process: Process = Process()

@@ -138,6 +138,12 @@ class Run:
                 print(json.dumps(full_account(self.live)), file=sys.stderr, flush=True)
             if signals.reload():
                 self._reload()
+            if signals.kill():
+                self.kill("SIGUSR2", "a signal")
+
+    def kill(self, by: str, why: str) -> None:
+        """Throw the kill switch of whoever trades here."""
+        self.tell(f"{by}, {why}: nothing trades here, nothing to kill")
 
     def _reload(self) -> None:
         """Take what may change from the file; what may not is told, and stays."""
@@ -336,7 +342,9 @@ def differences(old: conf.Configuration, new: conf.Configuration) -> list[str]:
         a, b = getattr(old, field.name), getattr(new, field.name)
         if field.name != "channels" and a != b:
             found += (
-                [f"{field.name}.{key}" for key in _fields(a, b)] if hasattr(a, "__struct_fields__") else [field.name]
+                [f"{field.name}.{key}" for key in _fields(a, b)]
+                if hasattr(a, "__struct_fields__") and b is not None
+                else [field.name]
             )
     return sorted({key for key in found if key not in conf.RELOADED})
 

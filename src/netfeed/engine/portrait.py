@@ -35,6 +35,8 @@ def why_not(engine: "Engine") -> str:
     thrown = engine.risk.switch.thrown
     if thrown is not None:
         return f"killed by {thrown.by}: {thrown.why}"
+    if engine.leaving:
+        return f"it leaves the market: {engine.leaving}"
     if engine.out.unwritten:
         return f"the journal cannot be written: {engine.out.unwritten}"
     for where, why in engine.failed.items():

@@ -24,6 +24,10 @@ class Venues:
         """Know whose a session is."""
         self._by_session[session] = venue
 
+    def resume(self, fresh: "Venues") -> None:
+        """Know the sessions of others, too; their contracts are told by `know`."""
+        self._by_session.update(fresh._by_session)
+
     def of(self, instrument: int) -> str:
         """Give the venue of an instrument."""
         contract = self._contracts.get(instrument)

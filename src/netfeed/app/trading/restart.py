@@ -84,8 +84,9 @@ def restart(
 ) -> Begun:
     """Take the journal's lock, make its account again, and begin another run of it.
 
-    `empty` makes an account with the contracts and limits of today; `compacts`: another process makes checkpoints
-    while the run goes on; `settings` are those of `OrderJournal`. Units: `now` monotonic ns, `wall_ns` since 1970.
+    `empty` makes an account with the contracts, protections and sessions of today (whose a list is, is told by the
+    number of its session); `compacts`: another process makes checkpoints while the run goes on; `settings` are those of
+    `OrderJournal`. Units: `now` monotonic ns, `wall_ns` since 1970.
     Raises: JournalError.
     """
     lock = Lock(folder)

@@ -19,7 +19,7 @@ import contextlib
 import random
 import ssl
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -28,11 +28,13 @@ from netfeed.app.resolve import Resolver, system_resolver
 from netfeed.app.trading.answers import ASKS, Answers
 from netfeed.app.trading.reach import Reach
 from netfeed.app.trading.secrets import Secret
+from netfeed.app.trading.session_numbers import SessionNumbers
 from netfeed.app.trading.session_places import place_of
 from netfeed.app.trading.session_words import Notes, SessionStatistics
-from netfeed.app.trading.speech import epoch_ns, speech_of
+from netfeed.app.trading.speech import StarbaseSpeech, epoch_ns, speech_of
 from netfeed.app.trading.traded import Traded
 from netfeed.book.execution import NONE, Ask, Cancel, CancelAll, Down, Flag, Report, Request, Up
+from netfeed.book.level import Side
 from netfeed.errors import MisuseError
 from netfeed.machine import NEVER, StreamMachine
 from netfeed.proto.backoff import Backoff, Pauses
@@ -89,6 +91,7 @@ class SessionLink:
         self._stream: Stream | None = None
         self._notes = Notes()
         self._queued: list[Request] = []
+        self._kept: StarbaseSpeech | None = None
         self._up = self._closed = False
         self._said = ""
         self._ups = self._downs = self._reports = self._written = self._writes = 0
@@ -229,9 +232,21 @@ class SessionLink:
             again = duration_text(max(0, self._backoff.deadline - now))
             self._tell(f"{self.name}: {reason}; tried again in {again}, and later if that fails")
 
+    def keep(self, numbers: SessionNumbers, sides: Mapping[int, Side]) -> bool:
+        """Have the numbers of the session outlive the process; before `open`. False: its protocol has none to keep."""
+        if isinstance(self._speech, StarbaseSpeech):
+            self._speech.keep(numbers, sides)
+            self._kept = self._speech
+        return self._kept is not None
+
     # --- what comes
 
     def _take(self, machine: StreamMachine, events: Sequence[Any], now: int) -> None:
+        self._hand_on(machine, events, now)
+        if self._kept is not None:
+            self._kept.settled()
+
+    def _hand_on(self, machine: StreamMachine, events: Sequence[Any], now: int) -> None:
         for event in events:
             if machine is not self._machine:
                 return
