@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from netfeed.app.clock import parse_moment
+from netfeed.app.engine_configuration import Fees
 from netfeed.app.replay import Options
-from netfeed.app.trading.replay_listing import Fees
 from netfeed.app.trading.replay_run import EngineRun, FillSettings
 from netfeed.book.execution import Filled, List, Listed, New
 from netfeed.engine.account import Account
@@ -21,7 +21,7 @@ from tests.app.trading.replay_engines import quoting
 
 CAPTURE = Path(__file__).resolve().parents[3] / "pcaps" / "itch-ab.pcap"
 NAMES = ["AAI", "AAJ"]
-FILL = FillSettings(7, Uniform(100_000, 300_000), Lognormal(100_000, 0.3), Fees(-0.00002, 0.0003))
+FILL = FillSettings(7, Uniform(100_000, 300_000), Lognormal(100_000, 0.3), Fees(maker=-0.00002, taker=0.0003))
 
 
 def run(journal: Path | None = None, fill: FillSettings = FILL, **options: Any) -> EngineRun:
