@@ -63,7 +63,7 @@ class EngineRun:
         contracts = self.listing.contracts
         if not contracts:
             raise ConfigurationError(
-                "nothing that these files list can be traded: it takes a capture of ITCH, IEX or Starbase with its "
+                "nothing that these files list can be traded: it takes ITCH, IEX, or Starbase with its "
                 "definitions, and --instrument must match something"
             )
         self.replay = Replay(options, stop=stop)
