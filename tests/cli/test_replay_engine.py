@@ -100,3 +100,12 @@ def test_the_configuration_of_a_live_engine_will_do(tmp_path: Path, capsys: pyte
     assert main(["replay", str(PCAPS / "itch-ab.pcap"), "--engine", str(tmp_path / "live.toml"), "--json", *SHORT]) == 0
     assert json.loads(capsys.readouterr().out)["asked"]["new"] > 0
     assert not Path("elsewhere").exists()
+
+
+def test_a_recording_of_a_connection_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from netfeed.wire import recording
+
+    path = tmp_path / "day.jsonl"
+    path.write_bytes(recording.MAGIC + b" 1}\n")
+    assert main(["replay", str(path), "--engine", STOCKS]) == 2
+    assert "is a recording of a connection" in capsys.readouterr().err

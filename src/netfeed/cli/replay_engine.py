@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     from netfeed.app.trading.replay_run import EngineRun, FillSettings
 
     _refuse_others(arguments)
+    _refuse_recordings(arguments.files)
     engine = read_engine(arguments.engine, os.environ)
     delays = read_delay(arguments.request_delay), read_delay(arguments.report_delay)
     fill = FillSettings(arguments.seed, *delays, engine.fees)
@@ -63,6 +64,18 @@ def _refuse_others(arguments: argparse.Namespace) -> None:
     given = [name for name in _OTHERS if getattr(arguments, name)]
     if given:
         raise ConfigurationError(f"--{given[0]} shows books, not an engine: leave it out, or leave out --engine")
+
+
+def _refuse_recordings(files: list[str]) -> None:
+    """Refuse what a venue said over a connection. Raises: ConfigurationError."""
+    from netfeed.app.recording_replay import is_recording
+    from netfeed.errors import ConfigurationError
+
+    found = [file for file in files if is_recording(file)]
+    if found:
+        raise ConfigurationError(
+            f"{found[0]} is a recording of a connection: an engine is replayed on captures and files of ITCH messages"
+        )
 
 
 def _drive(one: "EngineRun", arguments: argparse.Namespace, stop: Stop) -> None:
