@@ -1,6 +1,8 @@
 """`netfeed replay --engine`: what it prints, what it refuses, and that captures with faults do it no harm."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 
 from netfeed.cli.main import main
 from netfeed.engine.journal import Began, read
+from tests.cli.test_main import environment
 from tests.data import PCAPS
 
 ROOT = PCAPS.parent
@@ -16,6 +19,7 @@ KEYS = {
     "netfeed", "build", "files", "model", "first_ns", "last_ns", "packets", "asked", "refused", "fills", "unclear",
     "resting", "under_way", "instruments", "money", "open_mark_outs", "fees_unknown", "engine", "journal", "elapsed_ns",
 }  # fmt: skip
+LATEST = {"itch-ab.pcap": "14:30:03", "starbase.pcap": "08:00:04"}
 SHORT = ("--instrument", "AA[IJ]", "--to", "14:30:02")
 
 
@@ -109,3 +113,20 @@ def test_a_recording_of_a_connection_is_refused(tmp_path: Path, capsys: pytest.C
     path.write_bytes(recording.MAGIC + b" 1}\n")
     assert main(["replay", str(path), "--engine", STOCKS]) == 2
     assert "is a recording of a connection" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "config"), [("itch-ab.pcap", "replay-stocks"), ("starbase.pcap", "replay-options")])
+def test_another_process_and_another_build_write_the_same_bytes(name: str, config: str, tmp_path: Path) -> None:
+    written = set()
+    for number, more in enumerate(({"PYTHONHASHSEED": "1"}, {"PYTHONHASHSEED": "2"}, {"NETFEED_PURE": "1"})):
+        path = tmp_path / str(number)
+        files = [str(PCAPS / name), "--engine", str(ROOT / "examples" / f"{config}.toml"), "--journal", str(path)]
+        program = [sys.executable, "-m", "netfeed", "replay", *files, "--to", LATEST[name], "--json"]
+        run = subprocess.run(
+            program, env={**environment(), **more}, check=False, capture_output=True, text=True, timeout=300
+        )
+        assert run.returncode in (0, 3), run.stderr  # 3: the cut leaves a gap open
+        written.add(path.read_bytes())
+    assert len(written) == 1
+    assert min(map(len, written)) > 1_000

@@ -50,6 +50,7 @@ def test_the_same_inputs_give_the_same_journal_byte_for_byte(
     assert first == second
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_run(done: tuple[EngineRun, Path], tmp_path: Path) -> None:
     run(tmp_path / "other", replace(FILL, seed=8))
     assert (tmp_path / "other").read_bytes() != done[1].read_bytes()
