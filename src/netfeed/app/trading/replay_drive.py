@@ -66,6 +66,7 @@ class EngineReplay:
         replay.before.append(self._before)
         replay.changes.consumers.append(self)
         replay.seen.append(lambda capture, packets, wanted: self._after())
+        replay.stepped.append(self._after)
 
     def take(self, rows: Rows) -> None:
         """Take changes, whoever made them: a packet, or a channel's deadline."""
