@@ -72,7 +72,9 @@ class Books:
         """Give the instruments whose books have changed, the last sequence, and whether one has ceased to be LIVE."""
         taken = self.feed.take()
         indexes = {self.feed.stream.book(one): one for one in instruments}
-        touched = {indexes[index] for index in np.unique(taken["book"]).tolist() if index in indexes} if len(taken) else set()
+        touched = (
+            {indexes[index] for index in np.unique(taken["book"]).tolist() if index in indexes} if len(taken) else set()
+        )
         bad = False
         for instrument in touched:
             book = self.book(instrument)

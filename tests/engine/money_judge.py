@@ -19,7 +19,20 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final
 
-from netfeed.book.execution import Amend, Ask, Cancel, CancelAll, Cause, Canceled, Filled, List, MassQuote, New, Rejected, Request
+from netfeed.book.execution import (
+    Amend,
+    Ask,
+    Cancel,
+    CancelAll,
+    Canceled,
+    Cause,
+    Filled,
+    List,
+    MassQuote,
+    New,
+    Rejected,
+    Request,
+)
 from netfeed.book.level import Side
 from netfeed.engine.contract import Contract, Payoff
 from netfeed.engine.limits import Limits
@@ -237,7 +250,9 @@ class Judge(Log):
         for number in self._contracts:
             limit = _by_instrument(self._limits.position, number)
             if limit is not None:
-                self._within(f"position of {number}", max(held[number] + bids[number], asks[number] - held[number]), limit)
+                self._within(
+                    f"position of {number}", max(held[number] + bids[number], asks[number] - held[number]), limit
+                )
         if self._limits.expiry is not None:
             self._expiries(held, bids, asks)
         for which, way in self._anchors:
@@ -277,7 +292,11 @@ class Judge(Log):
         self.now = now
         for fault in [one for one in self._faults if one.until <= now]:
             self._faults.remove(fault)
-            left = [live for live in self._trading.orders.of(ACCOUNT) if self._numbers.get(live.client_id, 0) <= fault.number]
+            left = [
+                live
+                for live in self._trading.orders.of(ACCOUNT)
+                if self._numbers.get(live.client_id, 0) <= fault.number
+            ]
             if left:
                 self._complain(f"{len(left)} orders are there {now - fault.begin} ns after {fault.why}: {left[0]}")
             elif fault.last:

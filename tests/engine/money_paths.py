@@ -160,6 +160,7 @@ class Path:
         if self._client is not None:
             self._leave(now, self._up)
         self._client, self._again_at = None, NEVER
+        self._up = self._down = Link()
 
     # --- inside
 
@@ -184,7 +185,9 @@ class Path:
             if isinstance(event, Report):
                 asked = self._asked.pop(getattr(event, "client_id", -1), None)
                 if asked is not None:
-                    self.latency_ns = now - asked if self.latency_ns is None else (7 * self.latency_ns + now - asked) // 8
+                    self.latency_ns = (
+                        now - asked if self.latency_ns is None else (7 * self.latency_ns + now - asked) // 8
+                    )
                 reason = getattr(event, "reason", "")
                 self._reset = self._reset or "log on with a reset" in reason
                 self._hear(self.number, event)

@@ -34,7 +34,8 @@ from netfeed.engine.engine import Engine, EngineSettings
 from netfeed.engine.gate import Gate, GateSettings
 from netfeed.engine.hedge import Hedge, Hedger, HedgerSettings
 from netfeed.engine.hedge_band import Fixed
-from netfeed.engine.journal import Began, Decided, Heard, Record, encode, last_run, read, replay
+from netfeed.engine.journal import Began, Decided, Record, encode, last_run, read, replay
+from netfeed.engine.kill_switch import KillSwitch, Thrown
 from netfeed.engine.limits import Limits
 from netfeed.engine.quoter import Quoter, QuoterSettings, Tier
 from netfeed.engine.risk import Risk
@@ -54,9 +55,10 @@ from netfeed.sim.terms import MONEY, Fees, terms_of
 from netfeed.sim.venue import Settings
 from tests.engine.money_feed import DETECT_NS, HEARTBEAT_NS, Awaited, Books, Wires
 from tests.engine.money_judge import Judge
-from tests.engine.money_paths import MS, Distance, Lister, Path as OrderPath
+from tests.engine.money_paths import MS, Distance, Lister
+from tests.engine.money_paths import Path as OrderPath
 from tests.engine.money_pricer import FlatPricer
-from tests.engine.money_script import END_NS, Script, script
+from tests.engine.money_script import END_NS, script
 
 INSTRUMENTS: Final = 4
 PERPETUAL, FUTURE, CALL, PUT = 1001, 1008, 1015, 1022
@@ -110,7 +112,10 @@ class World:
             heartbeat_ns=HEARTBEAT_NS,
         )  # fmt: skip
         self.venue: OrderVenue = order_venue(settings, [Key("mm", "secret")], bump_ns=self.script.bump_ns)
-        groups = {0: Protected(100 * MS, 60 * MS, quantity=3 * NANO), 1: Protected(100 * MS, 60 * MS, quantity=2 * NANO)}
+        groups = {
+            0: Protected(100 * MS, 60 * MS, quantity=3 * NANO),
+            1: Protected(100 * MS, 60 * MS, quantity=2 * NANO),
+        }
         self.venue.exchange.join("mm", Permit(fees=Fees(), groups=groups), DEPOSIT)
         self.wall = settings.wall_ns
         markets = self.venue.exchange.trading.markets
@@ -128,6 +133,7 @@ class World:
         self.tally: Counter[str] = Counter()
         self._agenda = list(self.script.happenings)
         self._later: list[tuple[int, Any]] = [(BORN_NS, self._born), (END_NS, self._end)]
+        self._latch: Thrown | None = None
         self._heard = True
         self._clock_was: int | None = None
         self._venue_due = 0
@@ -192,7 +198,7 @@ class World:
         hedging = Desk(hedger, FUTURES, bare, Differ(Abilities(mass_quotes=False), ids.take), look_ns=LOOK_NS)
         pricer: Any = FlatPricer(self.contracts, PERPETUAL)
         return Engine(
-            account, board, Risk(account, self.limits), Router(account, self.paths), pricer, ids, desks=[quoting],
+            account, board, Risk(account, self.limits, switch=KillSwitch(killed=self._latch)), Router(account, self.paths), pricer, ids, desks=[quoting],
             hedging=[hedging], record=self._record, settings=SETTINGS,
         )  # fmt: skip
 
@@ -281,7 +287,8 @@ class World:
 
     def _kill(self, one: Any) -> None:
         if self.engine is not None:
-            self.engine.kill("somebody", "to see what happens", self.now)
+            self._latch = Thrown("somebody", "to see what happens", self.now)
+            self.engine.kill(self._latch.by, self._latch.why, self.now)
             self.judge.killed(self.now)
 
     def _halt(self, one: Any) -> None:
@@ -444,7 +451,9 @@ class World:
         ledger = exchange.trading.ledger.accounts["mm"]
         basis = sum(h.basis for n, h in ledger.holdings.items() if exchange.trading.ledger.terms[n].margined)
         flow = ledger.cash["BTC"] - DEPOSIT + ledger.fees.get("BTC", 0) - basis
-        bound = sum(10**6 // 2 + one.quantity for one in self.judge.fills if not self.contracts[one.instrument].is_option)
+        bound = sum(
+            10**6 // 2 + one.quantity for one in self.judge.fills if not self.contracts[one.instrument].is_option
+        )
         if abs(flow - cash * 10**6) > bound:
             wrong.append(f"our cash is {cash}e-18, the venue's {flow}e-24")
         wrong += check(exchange.trading) + audit(self.judge.steps)
@@ -477,7 +486,12 @@ def main() -> int:
     failed, pulled, closest, took = 0, {True: [], False: []}, {}, time.process_time()
     for seed in range(first, end):
         world = World(seed, said=print if given.trace else None).run()
-        tally += world.tally + Counter(steps=world.judge.counts.steps, asked=world.judge.counts.asked, faults=world.judge.counts.faults, own_fills=world.judge.counts.fills)
+        tally += world.tally + Counter(
+            steps=world.judge.counts.steps,
+            asked=world.judge.counts.asked,
+            faults=world.judge.counts.faults,
+            own_fills=world.judge.counts.fills,
+        )
         for clear, took_ns in world.judge.counts.pulled_ns:
             pulled[clear].append(took_ns)
         for what, share in world.judge.counts.closest.items():
@@ -489,7 +503,9 @@ def main() -> int:
     for clear, words in ((True, "the way clear"), (False, "the way troubled")):
         times = sorted(pulled[clear]) or [0]
         shares = [f"{times[len(times) * share // 100] / MS:.1f}" for share in (50, 99)]
-        print(f"quotes out after a feed fault, {words}: {len(times)}, p50 {shares[0]}, p99 {shares[1]}, max {times[-1] / MS:.1f} ms")
+        print(
+            f"quotes out after a feed fault, {words}: {len(times)}, p50 {shares[0]}, p99 {shares[1]}, max {times[-1] / MS:.1f} ms"
+        )
     print("limits used:", closest)
     print(f"{end - first} worlds, {failed} wrong, {took / (end - first) * 1000:.1f} ms each", dict(tally))
     return 1 if failed else 0
