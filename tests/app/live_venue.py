@@ -43,6 +43,7 @@ name = "equities"
 protocol = "itch50"
 interface = "lo"
 lines = [{lines}]
+{"" if "heartbeat" in channel else 'heartbeat = "60s"'}
 {channel}
 [receive]
 how = "{how}"

@@ -1,9 +1,11 @@
 """Order sessions for the laws of machines: each side of each, as it is in the middle of a conversation."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from netfeed.app.trading.ouch_speech import Look
 from netfeed.book.execution import Amend, Cancel, CancelAll, List, MassQuote, New, Quote
 from netfeed.book.level import Side
 from netfeed.proto.ouch_orders import Client as OuchClient
@@ -12,11 +14,13 @@ from netfeed.proto.ouch_server import VenuePast as OuchPast
 from netfeed.proto.starbase_orders import Client
 from netfeed.proto.starbase_orders_server import Server
 from netfeed.proto.starbase_past import VenuePast
+from netfeed.venues.deribit_order_stream import OrderStream
 from netfeed.venues.deribit_order_words import Listing, Terms
 from netfeed.venues.deribit_orders import Session
 from netfeed.wire import ouch
 from netfeed.wire import soupbintcp as soup
 from netfeed.wire import starbase_orders as starbase
+from tests.feed.plain_talk import HELLO, Plain
 from tests.proto import ouch_pair
 from tests.proto.starbase_pair import LISTED, SECRET, bid
 
@@ -272,6 +276,42 @@ def from_deribit(random: Random) -> bytes:
     return len(message).to_bytes(2, "big") + message
 
 
+@dataclass
+class Logon:
+    """How a session logs on: with a state that can be compared."""
+
+    session: Session
+
+    def __call__(self, now: int) -> None:
+        self.session.logon("id", lambda data: "signature", "nonce", now)
+
+
+def deribit_stream() -> OrderStream:
+    """Give a session that is up over messages in the plainest way."""
+    session = Session(1, DERIBIT, 0)
+    stream = OrderStream(Plain(), session, Logon(session))
+    stream.receive(HELLO, 0)
+    for number, result in enumerate(["{}", '"ok"', '"ok"', '["user.changes.any.any.raw"]'], 1):
+        stream.receive(_plainly(f'{{"id":{number},"result":{result}}}'.encode()), 0)
+    for request in (New(7, 0, Side.BID, 437_005, 50), Cancel(7, 0), List(10)):
+        session.send(request, 0)
+    return stream
+
+
+def from_deribit_stream(random: Random) -> bytes:
+    """Draw a frame: a message of the venue, or another kind."""
+    return _plainly(from_deribit(random)[2:], random.choice([*[b"M"] * 20, b"P", b"C"]))
+
+
+def _plainly(message: bytes, kind: bytes = b"M") -> bytes:
+    return kind + len(message).to_bytes(4, "big") + message
+
+
+def ouch_look() -> Look:
+    """Give a connection that only looks."""
+    return Look(ouch_at_login())
+
+
 MACHINES: list[tuple[str, Callable[[], Any], Callable[[Random], bytes]]] = [
     ("starbase orders client", starbase_client, from_starbase_venue),
     ("starbase orders client at logon", starbase_at_logon, from_starbase_venue),
@@ -282,6 +322,8 @@ MACHINES: list[tuple[str, Callable[[], Any], Callable[[Random], bytes]]] = [
     ("ouch orders server", ouch_server, from_ouch_client),
     ("deribit orders", deribit_session, from_deribit),
     ("deribit orders at logon", deribit_at_logon, from_deribit),
+    ("deribit orders on a stream", deribit_stream, from_deribit_stream),
+    ("ouch look", ouch_look, from_ouch_venue),
     ("ouch orders server at login", lambda: OuchServer(1, ouch_pair.LISTED, 0), from_ouch_stranger),
 ]
 

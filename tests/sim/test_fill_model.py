@@ -28,6 +28,7 @@ from netfeed.book.execution import (
     Up,
 )
 from netfeed.book.state import BookState
+from netfeed.engine.board import ahead
 from netfeed.errors import MisuseError
 from netfeed.sim.fill_delay import Fixed
 from netfeed.sim.fill_fee import FEE_EXPONENT
@@ -458,3 +459,15 @@ def test_with_levels_alone_what_was_left_of_a_level_that_is_gone_was_before_us()
     (filled,) = here.packet({(BID, 100): 0, (BID, 99): 5}, (BID, 100, 30), (BID, 99, 5))
     assert isinstance(filled, Filled)
     assert (filled.price, filled.quantity) == (100, 5)
+
+
+def test_our_place_in_a_queue_is_shown_as_a_book_would_show_it() -> None:
+    here = room()
+    here.new(BID, 100, 10)
+    here.packet(rests(3, BID, 100, 50), trades(1, 4))
+    here.new(BID, 100, 7)
+    rows = here.model.queue(7, BID, 100)
+    assert [row.quantity for row in rows] == [26, 10, 50, 7]
+    ours = [row.order_id for row in rows if row.order_id]
+    assert [ahead(rows, order_id) for order_id in ours] == [26, 86]
+    assert here.model.queue(7, BID, 99) == []

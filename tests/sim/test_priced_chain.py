@@ -4,8 +4,12 @@ import pytest
 
 from netfeed.engine.contract import YEAR_NS
 from netfeed.engine.option import CALL, PUT, Code, implied_volatility
+from netfeed.sim.exchange_check import check
+from netfeed.sim.matching import ASK, BID
+from netfeed.sim.order_venue import order_venue
 from netfeed.sim.priced_chain import WINGS, forward, priced_chain
 from netfeed.sim.starbase_chain import INDEX, INDEXES, NANO
+from netfeed.sim.venue import Settings
 from netfeed.wire.starbase import InstrumentFlags, InstrumentType
 
 AT_NS = 1_795_976_400 * NANO  # a Sunday
@@ -54,3 +58,15 @@ def test_the_price_follows_the_index_wherever_it_has_been() -> None:
     call = next(one for one in priced_chain(AT_NS) if one.name.endswith("-90000-C"))
     there, higher, back = call.fair(INDEX_NOW), call.fair(INDEX_NOW + 500 * NANO), call.fair(INDEX_NOW)
     assert there == back < higher
+
+
+def test_a_venue_of_this_chain_trades_and_adds_up() -> None:
+    at_ns = AT_NS
+    venue = order_venue(Settings(seed=7, rate=2_000, wall_ns=at_ns), [], listing=priced_chain(at_ns, 7))
+    while venue.deadline <= NANO:
+        venue.wake(venue.deadline)
+        for port in range(8):
+            venue.transmit(port)
+    trading = venue.exchange.trading
+    assert check(trading) == []
+    assert all(market.best(side) for market in trading.markets.values() for side in (BID, ASK))

@@ -12,6 +12,7 @@ import pytest
 from netfeed.build import PURE
 from netfeed.transport import batch as plain
 from netfeed.wire.capture import NO_TIME, Kind
+from tests.transport.waiting import come
 
 SO_TIMESTAMPNS, SO_TIMESTAMPING, SO_RXQ_OVFL, IP_PKTINFO = 35, 37, 40, 8
 RX_SOFTWARE_AND_REPORT = 1 << 3 | 1 << 4
@@ -57,7 +58,7 @@ def test_what_waits_comes_as_rows_and_bytes(batch_class: Any, receiver: socket.s
     for payload in sent:
         sender.send(payload)
     batch = batch_class(8)
-    assert batch.receive(receiver.fileno()) == 3
+    assert come(batch.receive, receiver.fileno()) == 3
     assert payloads(batch, 3) == sent
     for row, payload in zip(batch.packets, sent, strict=False):
         assert (row["kind"], row["ip_version"], row["vlan"]) == (Kind.UDP, 4, 0xFFFF)
@@ -65,7 +66,7 @@ def test_what_waits_comes_as_rows_and_bytes(batch_class: Any, receiver: socket.s
         assert (row["source"].tobytes(), row["source_port"]) == (LOOPBACK, sender.getsockname()[1])
         assert (row["destination"].tobytes(), row["destination_port"]) == (LOOPBACK, receiver.getsockname()[1])
         assert row["ts_ns"] == NO_TIME  # the socket was not asked for stamps
-    assert batch.receive(receiver.fileno()) == 0
+    assert come(batch.receive, receiver.fileno()) == 0
 
 
 @pytest.mark.net
@@ -75,7 +76,7 @@ def test_more_than_a_batch_comes_in_order_over_several(
     for k in range(10):
         sender.send(bytes([k]) * k)
     batch, found = batch_class(4, 64), []
-    while count := batch.receive(receiver.fileno()):
+    while count := come(batch.receive, receiver.fileno()):
         found += payloads(batch, count)
     assert found == [bytes([k]) * k for k in range(10)]
 
@@ -87,7 +88,7 @@ def test_a_datagram_longer_than_its_slot_is_cut_and_says_so(
     sender.send(b"x" * 100)
     sender.send(b"y" * 64)
     batch = batch_class(2, 64)
-    assert batch.receive(receiver.fileno()) == 2
+    assert come(batch.receive, receiver.fileno()) == 2
     assert batch.packets["kind"].tolist() == [Kind.TRUNCATED, Kind.UDP]
     assert batch.packets["original_length"].tolist() == [100, 64]
     assert payloads(batch, 2) == [b"x" * 64, b"y" * 64]
@@ -107,7 +108,7 @@ def test_stamps_are_the_kernels_and_rise(
         for k in range(count):
             sender.send(bytes([k]))
         after = time.time_ns()
-        assert batch.receive(receiver.fileno()) == count
+        assert come(batch.receive, receiver.fileno()) == count
         return before, batch.packets["ts_ns"][:count].tolist(), after
 
     # The kernel switches stamping on a moment after the first socket of a host asked for it; what arrived before has
@@ -126,10 +127,10 @@ def test_the_kernels_drops_are_exact(batch_class: Any, sender: socket.socket, re
     for _ in range(100):
         sender.send(b"z" * 500)
     batch, kept = batch_class(64), 0
-    while count := batch.receive(receiver.fileno()):
+    while count := come(batch.receive, receiver.fileno()):
         kept += count
     sender.send(b"after")  # the count travels with what is received later
-    assert batch.receive(receiver.fileno()) == 1
+    assert come(batch.receive, receiver.fileno()) == 1
     assert 0 < kept < 100
     assert batch.drops == 100 - kept
 
@@ -148,7 +149,7 @@ def test_a_group_is_the_destination_where_the_socket_asks_for_it(batch_class: An
         sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
         sender.sendto(b"hello", (group, receiver.getsockname()[1]))
         batch = batch_class(2)
-        assert batch.receive(receiver.fileno()) == 1
+        assert come(batch.receive, receiver.fileno()) == 1
         assert batch.packets[0]["destination"].tobytes()[12:] == socket.inet_aton(group)
         assert batch.packets[0]["interface"] == socket.if_nametoindex("lo")
 
@@ -168,7 +169,7 @@ def test_ipv6(batch_class: Any) -> None:
         receiver.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
         sender.sendto(b"six", receiver.getsockname()[:2])
         batch = batch_class(2)
-        assert batch.receive(receiver.fileno()) == 1
+        assert come(batch.receive, receiver.fileno()) == 1
         row = batch.packets[0]
         assert row["ip_version"] == 6
         assert row["source"].tobytes() == row["destination"].tobytes() == bytes(15) + b"\x01"

@@ -13,6 +13,7 @@ from netfeed.transport.endpoint import Outgoing, exchange, incoming, service
 from netfeed.transport.loop import Loop
 from netfeed.transport.send import Sender
 from netfeed.transport.udp import open_unicast
+from tests.transport.waiting import come
 
 S = 10**9
 
@@ -117,9 +118,9 @@ def test_a_command_is_sent_when_the_task_is_kicked() -> None:
         asker.deadline = NEVER
         task = loop.add(asker, {0: Outgoing(Sender("127.0.0.1", there.port))})
         asker.ask(loop.clock())
-        assert there.receive() == []
+        assert come(there.receive) == []
         task.kick()
-        assert [one.data for one in there.receive()] == [b"question 0"]
+        assert [one.data for one in come(there.receive)] == [b"question 0"]
         assert task.deadline == asker.deadline == loop.deadline
         with Sender("127.0.0.1", there.port) as another, pytest.raises(MisuseError):
             loop.open_port(task, 0, Outgoing(another))

@@ -10,6 +10,7 @@ from netfeed.host.arrival import counters, findings, memberships
 from netfeed.host.namespace import Namespace, permitted
 from netfeed.transport.send import Sender
 from netfeed.transport.udp import UdpSocket, open_multicast
+from tests.transport.waiting import come
 
 pytestmark = pytest.mark.root
 GROUP, GROUP6 = "233.252.0.81", "ff3e::8000:81"
@@ -35,8 +36,8 @@ def pair() -> Iterator[tuple[Namespace, Namespace]]:
 
 
 def heard(one: UdpSocket) -> list[bytes]:
-    """Give what came: a veth hands a datagram over before `send` returns."""
-    return [datagram.data for datagram in one.receive()]
+    """Give what came."""
+    return [datagram.data for datagram in come(one.receive)]
 
 
 @pytest.mark.parametrize(("group", "source"), [(GROUP, None), (GROUP, "10.9.0.1"), (GROUP6, None), (GROUP6, "fd09::1")])
@@ -48,7 +49,7 @@ def test_a_group_is_heard_across_a_link(pair: tuple[Namespace, Namespace], group
         sender = Sender(group, PORT, interface="v0", source=(source, 0) if source else None)
     with one, sender:
         assert sender.send(b"across")
-        (datagram,) = one.receive()
+        (datagram,) = come(one.receive)
         assert datagram.data == b"across"
         assert datagram.source[0] in ("10.9.0.1", "fd09::1")
 

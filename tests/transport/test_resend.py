@@ -10,6 +10,7 @@ from netfeed.transport.send import Pacer, Sender
 from netfeed.transport.udp import open_unicast
 from netfeed.wire.headers import udp_frame
 from netfeed.wire.pcap import file_header, record
+from tests.transport.waiting import come
 
 A, B, HOST = ("233.252.0.1", 26400), ("233.252.0.2", 26400), ("10.0.0.9", 9000)
 MS = 1_000_000
@@ -153,5 +154,5 @@ def test_a_capture_reaches_a_socket(recorded: str) -> None:
     with open_unicast("127.0.0.1") as there:
         here = ("127.0.0.1", there.port)
         result = Resend([recorded], Sender, pace=Pace(speed=None), everything_to=here).run()
-        assert [one.data for one in there.receive()] == [b"one", b"two", b"unicast", b"three"]
+        assert [one.data for one in come(there.receive)] == [b"one", b"two", b"unicast", b"three"]
         assert result.destinations == {here: 4}

@@ -6,6 +6,7 @@ from netfeed.errors import ConfigurationError, MisuseError
 from netfeed.transport.network import NetworkError
 from netfeed.transport.send import Pacer, Sender
 from netfeed.transport.udp import open_unicast
+from tests.transport.waiting import come
 
 
 class Wrist:
@@ -60,7 +61,7 @@ def test_datagrams_arrive_alone_and_in_bursts() -> None:
     with open_unicast("127.0.0.1") as there, Sender("127.0.0.1", there.port) as here:
         assert here.send_all([b"one", b"two"]) == 2
         assert here.burst(b"aaabbbc", 3)
-        assert [one.data for one in there.receive()] == [b"one", b"two", b"aaa", b"bbb", b"c"]
+        assert [one.data for one in come(there.receive)] == [b"one", b"two", b"aaa", b"bbb", b"c"]
         assert (here.sent, here.bytes, here.blocked) == (5, 13, 0)
         with pytest.raises(MisuseError):
             here.burst(b"x" * 65, 1)

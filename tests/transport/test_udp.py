@@ -11,6 +11,7 @@ from netfeed.transport import Batch
 from netfeed.transport.network import NetworkError, find_interface, interfaces
 from netfeed.transport.send import Sender
 from netfeed.transport.udp import UdpSocket, open_multicast, open_unicast
+from tests.transport.waiting import come
 
 GROUP, OTHER = "233.252.0.61", "233.252.0.62"
 
@@ -22,8 +23,8 @@ def free_port() -> int:
 
 
 def heard(one: UdpSocket) -> list[bytes]:
-    """Give what has come; on loopback a datagram is there when `send` returns."""
-    return [datagram.data for datagram in one.receive()]
+    """Give what has come."""
+    return [datagram.data for datagram in come(one.receive)]
 
 
 @contextlib.contextmanager
@@ -49,7 +50,7 @@ def test_a_joined_group_is_heard_with_a_stamp(interface: str) -> None:
     port = free_port()
     with open_multicast(GROUP, port, interface=interface) as one, sender(GROUP, port) as venue:
         venue.send(b"hello")
-        (datagram,) = one.receive()
+        (datagram,) = come(one.receive)
         assert datagram.data == b"hello"
         assert datagram.source == venue.local
         assert datagram.ts_ns is not None
@@ -119,7 +120,7 @@ def test_a_batch_receives_from_such_a_socket() -> None:
     batch = Batch(packets=8, size=64)
     with open_multicast(GROUP, port, interface="lo") as one, sender(GROUP, port) as venue:
         venue.send_all([b"a", b"bb"])
-        assert batch.receive(one.fileno()) == 2
+        assert come(batch.receive, one.fileno()) == 2
         rows = batch.packets[:2]
         assert [int(row["payload_length"]) for row in rows] == [1, 2]
         assert all(int(row["ts_ns"]) > 0 for row in rows)
@@ -131,7 +132,7 @@ def test_what_does_not_fit_is_counted_by_the_kernel_exactly() -> None:
     with open_unicast("127.0.0.1", buffer_bytes=8192) as one, Sender("127.0.0.1", one.port) as venue:
         sent = venue.send_all([bytes(100)] * 500)
         received = 0
-        while batch := one.receive():
+        while batch := come(one.receive):
             received += len(batch)
         assert received < sent
         assert one.drops() == sent - received
@@ -149,7 +150,7 @@ def test_a_buffer_that_is_not_granted_is_said_with_its_remedy(monkeypatch: pytes
 def test_hardware_stamps_and_busy_polling_may_be_asked_for_anywhere() -> None:
     with UdpSocket("127.0.0.1", 0, stamps="hardware", busy_poll_us=50) as one, Sender("127.0.0.1", one.port) as here:
         here.send(b"x")
-        assert one.receive()[0].ts_ns is not None  # the kernel's, where the card makes none
+        assert come(one.receive)[0].ts_ns is not None  # the kernel's, where the card makes none
     with open_multicast(GROUP, free_port(), interface="lo", stamps="hardware") as one:
         assert any("lo does not stamp in hardware" in warning for warning in one.warnings)
 
@@ -188,4 +189,4 @@ def test_a_peer_that_does_not_listen_is_no_failure() -> None:
     with open_unicast("127.0.0.1", peer=("127.0.0.1", free_port())) as one:
         one.send(b"anybody?")
         one.send(b"anybody?")
-        assert one.receive() == []
+        assert come(one.receive) == []

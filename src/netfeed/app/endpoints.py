@@ -4,6 +4,7 @@
     GET /healthz    the loop turns                         200 ok
     GET /readyz     every channel is heard, in order, and its books are LIVE: 200, else 503 and why not
     GET /account    the account as JSON                    200
+    POST /kill      and /arm, where something trades: whoever may (`trading.control`)
 
 One request at a time for each connection, MAX_CONNECTIONS of them; the oldest makes room for one more. What is asked
 before the answer to the last request has been taken waits. A request that is longer than MAX_REQUEST is refused, as is
@@ -15,7 +16,7 @@ import contextlib
 import json
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import h11
@@ -29,8 +30,11 @@ from netfeed.errors import NetfeedError
 
 MAX_CONNECTIONS: Final = 16
 MAX_REQUEST: Final = 16_384
+MAX_BODY: Final = 4_096
 
 Answer = tuple[int, str, bytes]
+Posted = Callable[[str, Mapping[str, str], bytes], Answer]
+"""What answers a POST: its path, its headers by their names in small letters, its body."""
 
 
 class EndpointError(NetfeedError):
@@ -40,9 +44,11 @@ class EndpointError(NetfeedError):
 class Exchange:
     """One connection, without its socket: bytes in, bytes out; `closed` when it has no more to say."""
 
-    def __init__(self, answer: Callable[[str], Answer]) -> None:
+    def __init__(self, answer: Callable[[str], Answer], posted: Posted | None = None) -> None:
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_REQUEST)
-        self._answer = answer
+        self._answer, self._posted = answer, posted
+        self._request: h11.Request | None = None
+        self._body = b""
         self.closed = False
 
     def receive(self, data: bytes) -> bytes:
@@ -61,6 +67,10 @@ class Exchange:
                 event = self._h11.next_event()
                 if isinstance(event, h11.Request):
                     out += self._respond(event)
+                elif isinstance(event, h11.Data) and self._request is not None:
+                    out += self._more_of_body(bytes(event.data))
+                elif isinstance(event, h11.EndOfMessage) and self._request is not None:
+                    out += self._respond_posted(self._request)
                 elif event is h11.PAUSED:
                     self._h11.start_next_cycle()
                 elif isinstance(event, h11.ConnectionClosed):
@@ -72,10 +82,28 @@ class Exchange:
         return out
 
     def _respond(self, request: h11.Request) -> bytes:
-        path = request.target.split(b"?")[0].decode("latin-1")
+        path = _path(request)
+        if request.method == b"POST" and self._posted is not None:
+            self._request, self._body = request, b""
+            if self._h11.they_are_waiting_for_100_continue:
+                return self._h11.send(h11.InformationalResponse(status_code=100, headers=[])) or b""
+            return b""
         if request.method not in (b"GET", b"HEAD"):
             return self._send((405, "text/plain", b"GET only\n"), close=True)
         return self._send(self._answer(path), head=request.method == b"HEAD")
+
+    def _more_of_body(self, data: bytes) -> bytes:
+        self._body += data
+        if len(self._body) <= MAX_BODY:
+            return b""
+        self._request = None
+        return self._send((413, "text/plain", b"too long\n"), close=True)
+
+    def _respond_posted(self, request: h11.Request) -> bytes:
+        assert self._posted is not None
+        self._request = None
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
+        return self._send(self._posted(_path(request), headers, self._body))
 
     def _refuse(self, status: int) -> bytes:
         self.closed = True
@@ -96,6 +124,10 @@ class Exchange:
         return out
 
 
+def _path(request: h11.Request) -> str:
+    return request.target.split(b"?")[0].decode("latin-1")
+
+
 class Endpoints:
     """Listen on an address and answer, on the loop of `live`."""
 
@@ -103,6 +135,10 @@ class Endpoints:
         """Listen. Raises: EndpointError."""
         self._live = live
         self._metrics = metrics
+        self.control: Callable[[str, Mapping[str, str], bytes, str], Answer] | None = None
+        """What answers a POST, with the peer's address; None: nothing here can be told to do anything."""
+        self.reasons: list[Callable[[], str]] = []
+        """Why the run is not ready though its feeds are; empty texts are no reason."""
         self._open: dict[socket.socket, tuple[Exchange, bytearray]] = {}
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
@@ -126,7 +162,7 @@ class Endpoints:
         if path == "/healthz":
             return 200, "text/plain", b"ok\n"
         if path == "/readyz":
-            ready = is_ready(self._live)
+            ready = is_ready(self._live) and not any(reason() for reason in self.reasons)
             return (200, "text/plain", b"ready\n") if ready else (503, "text/plain", self._why_not())
         if path == "/account":
             return 200, "application/json", json.dumps(full_account(self._live)).encode() + b"\n"
@@ -148,16 +184,21 @@ class Endpoints:
             elif channel["silent"]:
                 lines.append(f"{channel['channel']}: all lines are silent")
         lines += filter(None, map(why_not_ready, self._live.venues.links))
+        lines += filter(None, (reason() for reason in self.reasons))
         states = ", ".join(f"{count} {state}" for state, count in told["books"].items() if count)
         return "\n".join([*lines, f"books: {states or 'none'}", ""]).encode()
 
+    def _posted_by(self, peer: str) -> Posted | None:
+        control = self.control
+        return None if control is None else lambda path, headers, body: control(path, headers, body, peer)
+
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
-            one, _ = self._listener.accept()
+            one, peer = self._listener.accept()
             one.setblocking(False)
             if len(self._open) >= MAX_CONNECTIONS:
                 self._hang_up(next(iter(self._open)))
-            self._open[one] = Exchange(self.answer), bytearray()
+            self._open[one] = Exchange(self.answer, self._posted_by(peer[0])), bytearray()
             self._live.watch(one.fileno(), lambda: self._serve(one))
 
     def _serve(self, one: socket.socket) -> None:

@@ -100,6 +100,8 @@ class Replay:
         self.tally = Tally()
         self.itch_files: list[ItchFile] = []
         self.after: list[Callable[[Inputs], None]] = []
+        self.before: list[Callable[[int], None]] = []
+        """Called with the time of the first packet of a batch of a capture, before its channels have it."""
         self.seen: list[Callable[[Capture, Rows, Rows], None]] = []
         """Called with each batch of a capture when its channels have had it: all packets, and those asked for."""
         self.batch_packets = BATCH
@@ -130,6 +132,17 @@ class Replay:
     def now_ns(self) -> int | None:
         """Give the time of the capture, None before its first packet."""
         return None if self._now == NO_TIME else self._now
+
+    @property
+    def deadline(self) -> int:
+        """Say when a channel is to be woken. Units: ns of capture time."""
+        return self._drive.soonest
+
+    def wake(self, now: int) -> None:
+        """Let the deadlines of channels pass up to `now`, between two packets."""
+        self._drive.wake(now + 1, Place("", NOWHERE, now))
+        self._now = max(self._now, now)
+        self._collect()
 
     def run(self) -> None:
         """Read all files to their ends, or until `stop`.
@@ -165,6 +178,9 @@ class Replay:
         place = Place("", 0)
         for capture, packets in inputs.captures():
             wanted = self._span.cut(packets)
+            if len(wanted) and int(wanted["ts_ns"][0]) != NO_TIME:
+                for call in self.before:
+                    call(int(wanted["ts_ns"][0]))
             place = self._batch(capture, wanted)
             self._collect()
             for see in self.seen:

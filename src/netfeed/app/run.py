@@ -138,6 +138,12 @@ class Run:
                 print(json.dumps(full_account(self.live)), file=sys.stderr, flush=True)
             if signals.reload():
                 self._reload()
+            if signals.kill():
+                self.kill("SIGUSR2", "a signal")
+
+    def kill(self, by: str, why: str) -> None:
+        """Throw the kill switch of whoever trades here."""
+        self.tell(f"{by}, {why}: nothing trades here, nothing to kill")
 
     def _reload(self) -> None:
         """Take what may change from the file; what may not is told, and stays."""

@@ -1,4 +1,4 @@
-"""SIGHUP and SIGUSR1 as flags that the loop asks for, and a descriptor that wakes it at any signal."""
+"""SIGHUP, SIGUSR1 and SIGUSR2 as flags that the loop asks for, and a descriptor that wakes it at any signal."""
 
 import contextlib
 import signal
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
 
-OURS: Final = (signal.SIGHUP, signal.SIGUSR1)
+OURS: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 @contextmanager
@@ -26,7 +26,7 @@ class Signals:
     """What was signalled since it was asked for last. SIGINT and SIGTERM are the command line's; they wake us too."""
 
     def __init__(self) -> None:
-        self._reload = self._dump = False
+        self._reload = self._dump = self._kill = False
         self._before: dict[int, Any] = {}
         self._reader, self._writer = socket.socketpair()
         self._fd_before = -1
@@ -52,6 +52,11 @@ class Signals:
         came, self._dump = self._dump, False
         return came
 
+    def kill(self) -> bool:
+        """Say whether SIGUSR2 came: the kill switch."""
+        came, self._kill = self._kill, False
+        return came
+
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self._fd_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
@@ -73,3 +78,4 @@ class Signals:
     def _take(self, number: int, frame: FrameType | None) -> None:
         self._reload |= number == signal.SIGHUP
         self._dump |= number == signal.SIGUSR1
+        self._kill |= number == signal.SIGUSR2

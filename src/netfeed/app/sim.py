@@ -15,11 +15,14 @@ from typing import IO, Any, Final
 from netfeed.app.config import split_endpoint
 from netfeed.app.sim_config import PORTS, SimConfig, commands, make_venue
 from netfeed.app.sim_control import Control
+from netfeed.app.sim_orders import OrderListeners
+from netfeed.app.sim_secrets import keys
 from netfeed.app.sim_streams import StreamListener, stream_venue
-from netfeed.errors import NetfeedError
+from netfeed.errors import MisuseError, NetfeedError
 from netfeed.feed.ports import port_name
 from netfeed.machine import NEVER, Buffer
 from netfeed.sim.commands import command
+from netfeed.sim.ledger_facts import account_facts, exchange_facts
 from netfeed.sim.stream_venue import StreamVenue
 from netfeed.sim.venue_events import Disconnected, StreamTruth, Truth
 from netfeed.sim.venue_ports import CONNECTIONS, RETRANSMITS
@@ -37,7 +40,7 @@ GLANCE_NS: Final = 20_000_000
 
 
 class Client:
-    """A GLIMPSE or JSON-RPC connection as an endpoint: its end is told to the venue by its port."""
+    """A GLIMPSE, JSON-RPC or order connection as an endpoint: its end is told to the venue by its port."""
 
     ended: Final = False
     receives: Final = True
@@ -92,10 +95,12 @@ class Simulation:
         self.truths = 0
         self._stop, self._truth, self._note = stop, truth, note
         self._begun = self.loop.clock()
-        self.venue = make_venue(config, self._begun, time.time_ns() - self._begun, credentials)
+        self.keys = keys(config.accounts, config.orders.secrets if config.orders else "", config.seed)
+        self.venue = make_venue(config, self._begun, time.time_ns() - self._begun, credentials, self.keys)
         self.wired = WiredVenue(self.venue, seed=config.seed)
         self.streams: StreamVenue | None = None
         self.stream_listener: StreamListener | None = None
+        self.order_listeners: OrderListeners | None = None
         self._schedule = commands(config)
         self._clients: dict[int, Client] = {}
         self._services: list[UdpEndpoint] = []
@@ -126,6 +131,8 @@ class Simulation:
         if text == "stop":
             self.loop.stop()
             return {}
+        if text.split()[:1] == ["ledger"]:
+            return self._ledger(text.split()[1:])
         command(self.wired, text, self.loop.clock(), self.streams)
         self._task.kick()
         return {}
@@ -153,12 +160,13 @@ class Simulation:
             "snapshot_cycles": venue.cycle.cycles if venue.cycle else None,
             "glimpse_served": venue.glimpse.served if venue.glimpse else None,
             "stream": self.stream_listener.report() if self.stream_listener else None,
+            "orders": self.order_listeners.report() if self.order_listeners else None,
             "truths": self.truths, "late_ns": venue.late_ns, "events": dict(sorted(self.events.items())),
         }  # fmt: skip
 
     def close(self) -> None:
         """Close everything."""
-        for one in (self._control, self._listener, self.stream_listener):
+        for one in (self._control, self._listener, self.stream_listener, self.order_listeners):
             if one is not None:
                 one.close()
         self.loop.close()
@@ -181,8 +189,20 @@ class Simulation:
             self.loop.watch(self._listener.fileno(), self._listener.ready)
         if self.streams is not None and self.config.stream is not None:
             self.stream_listener = StreamListener(self.streams, self.config.stream, self.loop, self._task, self._client)
+        if self.config.orders is not None:
+            connected = self._client
+            self.order_listeners = OrderListeners(self.wired, self.config.orders, self.loop, self._task, connected)
         if self.config.control:
             self._control = Control(self.config.control, self.loop, self.do)
+
+    def _ledger(self, names: Sequence[str]) -> dict[str, Any]:
+        """Give what is true of the exchange and of accounts, all of them when none is named."""
+        exchange = self.wired.taker()[0].exchange
+        known = [one.name for one in self.config.accounts]
+        for name in names:
+            if name not in known:
+                raise MisuseError(f"there is no account {name!r}; there are {', '.join(known)}")
+        return exchange_facts(exchange) | {"ledger": [account_facts(exchange, name) for name in names or known]}
 
     def _accept(self, stream: Stream, now: int) -> None:
         port = next((port for port in CONNECTIONS if port not in self._clients), None)

@@ -5,7 +5,11 @@
     rate = 2000                    # transactions a second
     [stream]                       # JSON-RPC over TLS and WebSocket, beside the multicast of starbase
     listen = "127.0.0.1:8022"
-    [faults]                       # by line: A, B, SNAPSHOT_A, SNAPSHOT_B; gateway, glimpse, requests, logins, stream
+    [[accounts]]                   # who may send orders: see `sim_accounts`; starbase and deribit
+    name = "mm"
+    [orders]                       # where the order gateways listen: see `sim_orders`
+    a = "127.0.0.1:7101"
+    [faults]                       # by line: A, B, SNAPSHOT_A, SNAPSHOT_B; gateway, glimpse, requests, orders...
     A = "loss 1%"
     [[schedule]]
     at = "5s"
@@ -15,6 +19,7 @@ Flags of the command line win over the file. Unknown keys are mistakes, and come
 """
 
 import re
+import time
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -23,12 +28,16 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from netfeed.app import sim_accounts, sim_orders
+from netfeed.app.sim_accounts import AccountConfig, ExchangeConfig
+from netfeed.app.sim_orders import OrdersConfig
 from netfeed.app.sim_streams import StreamConfig, url, wrong
 from netfeed.errors import ConfigurationFileError, NetfeedError
 from netfeed.feed.ports import Port
 from netfeed.sim.commands import LINES, command
 from netfeed.sim.gateway import Limits
 from netfeed.sim.jsonrpc_venue import JsonRpcVenue
+from netfeed.sim.starbase_gateway import Key
 from netfeed.sim.stream_venue import StreamVenue
 from netfeed.sim.venue import Settings, Venue, itch_venue, starbase_venue
 from netfeed.sim.venue_ports import RETRANSMITS
@@ -46,7 +55,7 @@ _GROUPS: Final = {
 }
 _SERVERS: Final = {"starbase": 7003, "itch50": 26499}
 GLIMPSE_PORT: Final = 26498
-_SERVICES: Final = ("gateway", "glimpse", "requests", "logins", "stream")
+_SERVICES: Final = ("gateway", "glimpse", "requests", "logins", "stream", "orders")
 _NUMBERED: Final = re.compile(r"^stream \d+ ", re.IGNORECASE)
 """A command for one connection of those that are open then, which are none yet."""
 
@@ -88,6 +97,9 @@ class SimConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     username: str | None = None
     password_env: str | None = None
     stream: StreamConfig | None = None
+    accounts: list[AccountConfig] = []
+    orders: OrdersConfig | None = None
+    exchange: ExchangeConfig = ExchangeConfig()
     faults: dict[str, str] = {}
     schedule: list[Step] = []
 
@@ -114,6 +126,8 @@ def load(path: str | None, flags: Mapping[str, Any]) -> SimConfig:
     said = {key: value for key, value in flags.items() if value is not None}
     if "stream" in said and isinstance(table.get("stream"), dict):
         said["stream"] = table["stream"] | said["stream"]
+    if "orders" in said and isinstance(table.get("orders"), dict):
+        said["orders"] = table["orders"] | said["orders"]
     table |= said
     try:
         config = msgspec.convert(table, SimConfig)
@@ -130,8 +144,10 @@ def load(path: str | None, flags: Mapping[str, Any]) -> SimConfig:
     return config
 
 
-def make_venue(config: SimConfig, now: int, wall_ns: int, credentials: tuple[str, str] | None = None) -> Venue:
-    """Make the venue. Units: `wall_ns` what the clock shows when `now` is 0."""
+def make_venue(
+    config: SimConfig, now: int, wall_ns: int, credentials: tuple[str, str] | None = None, keys: Iterable[Key] = ()
+) -> Venue:
+    """Make the venue. `keys`: those of its accounts. Units: `wall_ns` what the clock shows when `now` is 0."""
     limits = Limits(
         rate=config.requests_per_second, burst=config.burst, packets=config.answer_packets,
         most=65_000 if config.protocol == "itch50" else 255, retry_delay_ns=parse_duration(config.retry_delay),
@@ -143,11 +159,16 @@ def make_venue(config: SimConfig, now: int, wall_ns: int, credentials: tuple[str
         lag_ns=parse_duration(config.snapshot_lag), payloads=(config.payload_a, config.payload_b),
         credentials=credentials, truth=config.protocol != "deribit",
     )  # fmt: skip
+    if config.accounts:
+        return sim_accounts.make_order_venue(settings, config.accounts, config.exchange, keys)
     return (itch_venue if config.protocol == "itch50" else starbase_venue)(settings)
 
 
 def addressed(config: SimConfig, host: str) -> SimConfig:
     """Fill in the servers, which stand on `host` if nothing else is said."""
+    if config.accounts and (config.orders is not None or config.protocol == "starbase"):
+        orders = sim_orders.addressed(config.orders or OrdersConfig(), host)
+        config = msgspec.structs.replace(config, orders=orders)
     if config.protocol == "deribit":
         return config
     glimpse = config.glimpse
@@ -215,11 +236,18 @@ def _wrong(config: SimConfig) -> Iterable[str]:
         yield "lines, snapshots, retransmit: deribit is JSON-RPC alone; starbase has both"
     if config.stream is not None:
         yield from wrong(config.stream)
+    yield from sim_accounts.wrong(config.accounts)
+    yield from sim_orders.wrong(config.orders or OrdersConfig())
+    if config.accounts and config.protocol == "itch50":
+        yield "accounts: itch50 has a flow and no accounts; starbase and deribit have, and OUCH leads to those"
+        return
+    if config.orders is not None and not config.accounts:
+        yield "orders: nobody can send one without [[accounts]]"
     if config.stream is not None and config.protocol == "itch50":
         yield "stream: itch50 has no JSON-RPC; starbase and deribit do"
         return
     try:
-        wired = WiredVenue(make_venue(config, 0, 0))
+        wired = WiredVenue(make_venue(config, 0, time.time_ns()))
         streams = StreamVenue(JsonRpcVenue(wired, random_bytes=bytes)) if config.stream is not None else None
         parse_duration(config.duration or "0")
         for _, text in commands(config):

@@ -1,7 +1,8 @@
 """The control socket of a simulated venue: a line of text is a command, a line of JSON the answer.
 
 A Unix socket, so that whoever may write the file may give commands. `{"ok": true}`, or `{"ok": false, "error": "..."}`;
-`status` answers with the account as it is now.
+`status` answers with the account as it is now, `ledger [ACCOUNT...]` with what is true of accounts. An answer that the
+client does not take at once waits for it, MAX_ANSWER bytes at most.
 """
 
 import contextlib
@@ -16,6 +17,9 @@ from netfeed.transport.loop import Loop
 
 MAX_LINE: Final = 4096
 MAX_CLIENTS: Final = 16
+MAX_ANSWER: Final = 16 * 2**20
+AGAIN_NS: Final = 5_000_000
+"""How often it is tried again to send what waits."""
 
 Do = Callable[[str], dict[str, Any]]
 """Does a command and gives what is answered besides that it was done. Raises: NetfeedError."""
@@ -29,6 +33,8 @@ class Control:
         self.path = path
         self._loop, self._do = loop, do
         self._clients: dict[socket.socket, bytearray] = {}
+        self._unsent: dict[socket.socket, bytearray] = {}
+        self._rest: Callable[[], None] | None = None
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
@@ -69,10 +75,10 @@ class Control:
             return
         *lines, rest = held.split(b"\n")
         held[:] = rest
-        for line in lines:
+        for line in lines if client in self._clients else ():
             answer = json.dumps(self._answer(line.decode(errors="replace").strip())) + "\n"
-            with contextlib.suppress(OSError):
-                client.send(answer.encode())
+            self._unsent.setdefault(client, bytearray()).extend(answer.encode())
+            self._send(client)
 
     def _answer(self, text: str) -> dict[str, Any]:
         try:
@@ -80,8 +86,28 @@ class Control:
         except NetfeedError as error:
             return {"ok": False, "error": str(error)}
 
+    def _send(self, client: socket.socket) -> None:
+        """Send what the client takes; what is left is tried again."""
+        unsent = self._unsent.get(client, bytearray())
+        with contextlib.suppress(OSError):
+            del unsent[: client.send(unsent)]
+        if not unsent:
+            self._unsent.pop(client, None)
+        elif len(unsent) > MAX_ANSWER:
+            self._drop(client)
+        elif self._rest is None:
+            self._rest = self._loop.every(AGAIN_NS, self._again)
+
+    def _again(self, now: int) -> None:
+        for client in list(self._unsent):
+            self._send(client)
+        if not self._unsent and self._rest is not None:
+            self._rest()
+            self._rest = None
+
     def _drop(self, client: socket.socket) -> None:
         self._clients.pop(client, None)
+        self._unsent.pop(client, None)
         self._loop.forget(client.fileno())
         client.close()
 

@@ -50,3 +50,8 @@ class OrderBook:
     def queue(self, side: int, price: int) -> list[Order]:
         """List the orders at one price, the next to be filled first."""
         return self._books.queue(self.index, side, price)
+
+    def order(self, order_id: int) -> Order | None:
+        """Find an order that rests in this book, without a walk through its queue."""
+        found = self._books.order(order_id)
+        return found[1] if found is not None and found[0] == self.index else None

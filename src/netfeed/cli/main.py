@@ -1,8 +1,8 @@
 """`netfeed <verb>`: data to standard output, everything else to standard error.
 
 Exit codes: 0 ok - 1 run-time failure - 2 usage - 3 the data has gaps or is corrupt - 4 configuration - 5 nothing came
-in time - 77 not permitted - 130 SIGINT - 143 SIGTERM. Modules are imported when their verb runs, so that `--help` and
-`--version` answer at once.
+in time - 69 nobody was reached - 77 not permitted - 130 SIGINT - 143 SIGTERM. Modules are imported when their verb
+runs, so that `--help` and `--version` answer at once.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from netfeed.cli import (
     igmp,
     latency,
     listen,
+    order,
     record,
     replay,
     run,
@@ -33,11 +34,11 @@ from netfeed.cli import (
 from netfeed.errors import ConfigurationError, ConfigurationFileError, NetfeedError
 
 OK, FAILED, USAGE, DATA, CONFIGURATION = 0, 1, 2, 3, 4
-DENIED = 77
+UNREACHABLE, DENIED = 69, 77
 INTERRUPTED = 130
 
 VERBS = (
-    replay, decode, verify, run, record, listen, send, capture, igmp, sim, drill, latency, doctor, tune, config,
+    replay, decode, verify, run, order, record, listen, send, capture, igmp, sim, drill, latency, doctor, tune, config,
 )  # fmt: skip
 """The modules of the verbs, in the order of the help."""
 
@@ -57,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
         decode,
         verify,
         run,
+        order,
         record,
         listen,
         send,
@@ -110,6 +112,8 @@ def _guarded(run: Callable[[argparse.Namespace], int], arguments: argparse.Names
     except (NetfeedError, ImportError) as error:
         if isinstance(error, NetfeedError) and isinstance(error.__context__, BrokenPipeError):
             return _quietly()
+        if getattr(error, "unreachable", False):
+            return _say(error, UNREACHABLE)
         return _say(error, DENIED if getattr(error, "denied", False) else FAILED)
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -18,7 +18,7 @@ _EXAMPLES = """examples:
   netfeed run feed.toml --ring netfeed --set endpoints.listen=127.0.0.1:9465
 
 signals: SIGINT, SIGTERM end it in order, a second one at once; SIGHUP reads what may change, no
-venue; SIGUSR1 prints the account
+venue; SIGUSR1 prints the account; SIGUSR2 throws the kill switch
 exit codes: 0 ok, 1 failure, 3 messages were lost or wrong, 4 configuration, 69 nothing was heard, 77 not permitted,
 130/143 interrupted
 """
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     from netfeed.app.config import load
     from netfeed.app.run import Options, Run
-    from netfeed.errors import ConfigurationError
+    from netfeed.errors import ConfigurationError, ConfigurationFileError
 
     path = arguments.config_flag or arguments.config or os.environ.get("NETFEED_CONFIG")
     if not path:
@@ -69,6 +69,8 @@ def _run(arguments: argparse.Namespace) -> int:
         if value is not None:
             flags[key] = f"'{value}'"
     config = load(path, os.environ, flags)
+    if not config.channels and not config.venues:
+        raise ConfigurationFileError(f"{path}: nothing to hear: [[channels]] or [[venues]] are wanted to run")
     if arguments.dry_run:
         print(f"{path}: ok, {counted(config)}")
         return 0

@@ -20,12 +20,17 @@ _EXAMPLES = """examples:
   netfeed sim venue.toml --truth truth.jsonl --duration 60s --json
   netfeed sim --protocol deribit --certificates ca     JSON-RPC over TLS and WebSocket; clients trust ca/ca.pem
   netfeed sim --stream 127.0.0.1:8022 --plain         Starbase multicast and JSON-RPC of the same books, without TLS
+  netfeed sim --account mm --account taker:100        order gateways at 127.0.0.1:7101 (A), 7102 (B), 7103 (OUCH); the
+                                                      secrets are put into netfeed-sim-secrets/mm and .../taker
+  netfeed sim venue.toml --control /tmp/venue.sock    [[accounts]] with fees, limits, protection: docs/venue.md
   netfeed sim --control /tmp/venue.sock               then, while it runs:
   netfeed sim ctl /tmp/venue.sock line A loss 10%
   netfeed sim ctl /tmp/venue.sock line B silent 2s
   netfeed sim ctl /tmp/venue.sock gateway dead        also: slow 200ms, refusing, wrong, ok
   netfeed sim ctl /tmp/venue.sock session restart     also: session end, rate 5000, snapshots spoilt 10%, glimpse torn
   netfeed sim ctl /tmp/venue.sock stream close 1012   also: stream silent 2s, stream once torn, stream refuse for 5s
+  netfeed sim ctl /tmp/venue.sock orders A kill after 3    also: revive, lost 1%, refuse 100% for 1s, frozen 2s
+  netfeed sim ctl /tmp/venue.sock ledger mm           balances, positions and open orders, as the venue has them
   netfeed sim ctl /tmp/venue.sock status
 
 exit codes: 0 ok, 1 failure, 2 usage, 4 configuration, 69 no venue at the control socket, 77 not permitted,
@@ -48,6 +53,10 @@ def add(verbs: Any) -> None:
     parser.add_argument("--stream", metavar="ADDR:PORT", help="talk JSON-RPC there, too (deribit 127.0.0.1:8022)")
     parser.add_argument("--plain", action="store_true", help="JSON-RPC without TLS")
     parser.add_argument("--certificates", metavar="DIR", help="where certificates are put (netfeed-sim-certificates)")
+    parser.add_argument(
+        "--account", action="append", default=[], metavar="NAME[:COINS]", help="who may send orders (10 BTC)"
+    )
+    parser.add_argument("--secrets", metavar="DIR", help="where secrets of accounts are put (netfeed-sim-secrets)")
     parser.add_argument("--rate", type=args.positive, metavar="N", help="transactions a second (1000)")
     parser.add_argument("--seed", type=int, metavar="N", help="of the order flow and of all chances (1)")
     parser.add_argument("--instruments", type=args.positive, metavar="N", help="so many (starbase 22, itch50 20)")
@@ -136,6 +145,9 @@ def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
     flags["stream"] = {name: value for name, value in stream.items() if value is not None} or None
     pairs = [one.partition(" ") for one in arguments.fault]
     flags["faults"] = {line: words for line, _, words in pairs} or None
+    named = [one.partition(":") for one in arguments.account]
+    flags["accounts"] = [{"name": name, "deposit": {"BTC": coins or "10"}} for name, _, coins in named] or None
+    flags["orders"] = {"secrets": arguments.secrets} if arguments.secrets else None
     flags["schedule"] = [dict(zip(("at", "do"), one.split(" ", 1), strict=False)) for one in arguments.at] or None
     return flags
 

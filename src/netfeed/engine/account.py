@@ -8,15 +8,27 @@ What a venue says of itself stays its own: a list is held against the instrument
 and a session that is lost takes back the agreement with its venue alone (`sessions` says whose it is).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
-from netfeed.book.execution import Down, Filled, Flag, Freed, List, Listed, Report, Request, Tripped
+from netfeed.book.execution import (
+    Down,
+    Filled,
+    Flag,
+    Freed,
+    List,
+    Listed,
+    MassQuote,
+    Quoted,
+    Report,
+    Request,
+    Tripped,
+)
 from netfeed.book.level import Side
 from netfeed.engine.contract import Contract
 from netfeed.engine.exposure import Exposure
 from netfeed.engine.mmp import Group, Protection
 from netfeed.engine.order import Order
-from netfeed.engine.order_events import Event, Executed, Pull, pulls_first
+from netfeed.engine.order_events import Event, Executed, Odd, Pull, pulls_first
 from netfeed.engine.orders import ANSWER_NS, KEPT_OVER, Orders
 from netfeed.engine.position import Positions
 from netfeed.engine.reconcile import SETTLE_NS, Reconciled, Reconciler
@@ -24,6 +36,9 @@ from netfeed.machine import NEVER
 
 NO_GROUP = 0
 """The protection group of orders with the MMP flag that no mass quote made."""
+
+Watcher = Callable[[Collection[int] | None], None]
+"""Is told of a change of the account: of these instruments, None: of any."""
 
 
 class Account:
@@ -50,6 +65,7 @@ class Account:
         self.sessions = dict(sessions or {})
         self._agreed: set[str] = set()
         self._reconciler = Reconciler(self.orders, self.positions, settle_ns=settle_ns, venue_of=self.venue_of)
+        self._watcher: Watcher | None = None
 
     # --- whether it is the truth
 
@@ -71,26 +87,46 @@ class Account:
         venues = {contract.venue for contract in self.contracts.values()} or {""}
         return venues <= self._agreed
 
+    def watch(self, watcher: Watcher) -> None:
+        """Tell this one of every change from here on, before whoever caused it goes on: for `risk` alone."""
+        self._watcher = watcher
+
+    def __getstate__(self) -> dict[str, object]:
+        """Give what is kept of an account: whoever watches it does not go with it."""
+        return self.__dict__ | {"_watcher": None}
+
+    def _changed(self, instruments: Collection[int] | None) -> None:
+        if self._watcher is not None:
+            self._watcher(instruments)
+
     # --- what we do
 
     def decide(self, request: Request, now: int) -> list[Event]:
         """Take down what will be asked: for `risk` alone. Raises: MisuseError."""
-        return self.orders.decide(request, now)
+        events = self.orders.decide(request, now)
+        self._changed(about(request))
+        return events
 
     def sent(self, request: Request, session: int, now: int) -> list[Event]:
         """Take note that a request is handed to a session. Raises: MisuseError when it was before."""
         events = self.orders.sent(request, session, now)
         if isinstance(request, List):
             self._reconciler.asked(now, self.sessions.get(session, ""))
+        self._changed(about(request))
         return events
 
     def unsent(self, request: Request, now: int) -> list[Event]:
         """Take note that no session would take a request: all is as before. Raises: MisuseError."""
-        return self.orders.unsent(request, now)
+        events = self.orders.unsent(request, now)
+        self._changed(about(request))
+        return events
 
     def wake(self, now: int) -> list[Event]:
         """Give up waiting for what is overdue."""
-        return self.orders.wake(now)
+        events = self.orders.wake(now)
+        if events:
+            self._changed(None)
+        return events
 
     @property
     def deadline(self) -> int:
@@ -101,6 +137,12 @@ class Account:
 
     def apply(self, report: Report, now: int, *, until: int = NEVER) -> list[Event]:
         """Take a report. `until`: when a Tripped group may quote again, on our clock. Units: monotonic ns."""
+        events = self._apply(report, now, until)
+        odd = isinstance(report, Filled) or any(isinstance(event, Odd | Pull) for event in events)
+        self._changed(None if odd else about(report))
+        return events
+
+    def _apply(self, report: Report, now: int, until: int) -> list[Event]:
         if isinstance(report, Listed):
             venue = self.sessions.get(report.session, "")
             self.reconciled = self._reconciler.take(report, now, venue)
@@ -154,13 +196,16 @@ class Account:
         """Doubt every order that is not over: nobody knows what became of it while we were away."""
         self._agreed.clear()
         self._reconciler.restarted()
-        return self.orders.doubt_all(now)
+        events = self.orders.doubt_all(now)
+        self._changed(None)
+        return events
 
     def know(self, contracts: Mapping[int, Contract]) -> None:
         """Know of more contracts; those that are not listed any more stay known."""
         self.contracts = {**self.contracts, **contracts}
         self.exposure.know(self.contracts)
         self.positions.know(contracts)
+        self._changed(None)
 
     def resume(self, fresh: "Account", now: int) -> None:
         """Go on under the contracts and settings of an empty account: since the journal they may be others.
@@ -176,6 +221,7 @@ class Account:
             known.protection = group.protection
             if known.until != NEVER:
                 known.until = min(known.until, now + group.protection.frozen_ns)
+        self._changed(None)
 
     def snapshot(self) -> tuple[object, ...]:
         """Give all that is known, to compare."""
@@ -184,6 +230,18 @@ class Account:
     def _position_changed(self, instrument: int) -> None:
         self.exposure.set_position(instrument, self.positions[instrument].quantity)
         self._reconciler.moved(instrument)
+        self._changed(None)
+
+
+def about(word: Request | Report) -> Collection[int] | None:
+    """Give the instruments that a request or a report is about; None where it may be about any."""
+    if isinstance(word, MassQuote):
+        return [quote.instrument for quote in word.quotes]
+    if isinstance(word, Quoted):
+        return [instrument for instrument, _, _ in word.sides]
+    instrument = getattr(word, "instrument", None)
+    return None if instrument is None else (instrument,)
+
 
 
 def _group_of(fill: Filled, order: Order | None) -> int | None:

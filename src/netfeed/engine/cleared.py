@@ -14,15 +14,20 @@ FRESH_NS: Final = 1_000_000_000
 """How long a check holds: what is sent later is judged by a market that is gone. Cancels hold for ever."""
 
 
-class _Seal:
+class Seal:
     """What makes a Cleared genuine."""
 
 
-_seals: list[_Seal] = [_Seal()]
+_seals: list[Seal] = [Seal()]
 _GENUINE: Final = _seals[0]
 
 
-def take_seal() -> _Seal:
+def is_genuine(seal: Seal) -> bool:
+    """Say whether it is the one that `risk` has."""
+    return seal is _GENUINE
+
+
+def take_seal() -> Seal:
     """Give the seal, to the first who asks. Raises: MisuseError to everybody else."""
     if not _seals:
         raise MisuseError("only `risk` clears requests")
@@ -38,7 +43,7 @@ class Cleared:
     _spent: bool
     at: int
 
-    def __init__(self, seal: _Seal, request: Request, at: int) -> None:
+    def __init__(self, seal: Seal, request: Request, at: int) -> None:
         if seal is not _GENUINE:
             raise MisuseError("only `Risk.pass_` clears requests")
         object.__setattr__(self, "_request", request)

@@ -116,6 +116,10 @@ class Pace:
         """Say whether so many may go now."""
         return max(self._full_at, now) + count * self._interval_ns <= now + self._burst * self._interval_ns
 
+    def room(self, now: int) -> int:
+        """Say how many may go now."""
+        return (now + self._burst * self._interval_ns - max(self._full_at, now)) // self._interval_ns
+
     def spend(self, now: int, count: int) -> None:
         """Take note that so many went, whether they were there or not: what is owed is waited for."""
         self._full_at = max(self._full_at, now) + count * self._interval_ns

@@ -139,8 +139,7 @@ class Quoter:
     # --- where
 
     def _place(self, view: View, contract: Contract, fair: Fair, side: Side) -> _Place:
-        edge = self.settings.edge_ticks * _tick(contract, fair)
-        held = view.greeks(contract.underlying)
+        held, edge = view.greeks(contract.underlying), self.edge(contract, fair)
         return _Place(
             view, contract, side, fair.value - self.shift(contract, fair, held), self.half_spread(contract, fair),
             last_price(contract, fair, view.book(contract.index), side, edge), self._room(view, contract, fair, side),
@@ -164,6 +163,14 @@ class Quoter:
         return max(ticks, self.settings.half_share * abs(fair.value), by_vega)
 
     # --- how much
+
+    def size(self, view: View, contract: Contract, fair: Fair, side: Side) -> int:
+        """Give how much the best quote of a side asks for. Units: the instrument's quantity."""
+        return whole_lots(contract, min(self.settings.tiers[0].quantity, self._room(view, contract, fair, side)))
+
+    def edge(self, contract: Contract, fair: Fair) -> float:
+        """Give the least that a fill shall earn after its fee. Units: as the price."""
+        return self.settings.edge_ticks * _tick(contract, fair)
 
     def _room(self, view: View, contract: Contract, fair: Fair, side: Side) -> float:
         """Give how much of a side may be filled before a limit is reached. Units: the instrument's quantity."""

@@ -7,20 +7,24 @@
 
 What passed counts for the next check at once: it is NEW in the account before anybody can send it. `watch` asks between
 requests for what must be pulled though nobody asks for anything: a limit passed by a mark, a stale book, a clock.
+
+`mandate` judges beforehand what the hot step may send without asking again; `mandate.py` says why nothing goes out so
+that `pass_` would refuse. Whatever changes here takes mandates back, in the same call.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from netfeed.book.execution import NONE, Amend, Cancel, CancelAll, List, MassQuote, New, Quote, Request
 from netfeed.book.level import Side
 from netfeed.engine.account import Account
-from netfeed.engine.cleared import Cleared, take_seal
+from netfeed.engine.cleared import FRESH_NS, Cleared, take_seal
 from netfeed.engine.exposure import Sensitivity, sensitivity
 from netfeed.engine.kill_switch import KillSwitch
 from netfeed.engine.limits import Limits, Pace, Rule
+from netfeed.engine.mandate import Mandates
 from netfeed.engine.order_events import Event, Pull
 from netfeed.engine.risk_checks import CHECKS, Known, Seen, Wish, losses
 
@@ -56,8 +60,11 @@ class Risk:
         self._known = Known(account, limits, self.switch)
         self._account = account
         self._pace = None if limits.rate is None else Pace(limits.rate, limits.burst)
+        self._mandates: list[Mandates] = []
+        self._kills = self.switch.kills
         self.refused: Counter[Rule] = Counter()
         self.passed = 0
+        account.watch(self._void)
 
     @property
     def limits(self) -> Limits:
@@ -69,29 +76,36 @@ class Risk:
     def see(self, instrument: int, seen: Seen) -> None:
         """Know the market of an instrument anew."""
         self._known.seen[instrument] = seen
+        self._void((instrument,))
 
     def mark(self, instrument: int, price: int) -> None:
         """Value what is held at another price. Units: integer prices of the contract."""
         self._account.positions.mark(instrument, price)
+        self._void_where(Rule.LOSS)
 
     def feel(self, instrument: int, delta: float, gamma: float, vega: float) -> Sensitivity | None:
         """Know the sensitivities of a size of 1 anew; what is not finite is not known, and is refused."""
         contract = self._account.contracts.get(instrument)
         units = None if contract is None else sensitivity(contract, delta, gamma, vega)
-        self._account.exposure.set_sensitivity(instrument, units)
+        if units != self._account.exposure.sensitivity(instrument):
+            self._account.exposure.set_sensitivity(instrument, units)
+            self._void(None)
         return units
 
     def clock(self, offset_ns: int | None) -> None:
         """Know how far the clock is off; None: nobody knows."""
         self._known.clock_offset_ns = offset_ns
+        self._void_where(Rule.CLOCK)
 
     def margin(self, used: int, equity: int) -> None:
         """Know how much of the margin is used, as the venue says. Units: both the same."""
         self._known.margin = (used, equity)
+        self._void_where(Rule.MARGIN)
 
     def kill(self, by: str, why: str, now: int) -> list[Event]:
         """Throw the kill switch; give what must be pulled."""
         self.switch.kill(by, why, now)
+        self._void(None)
         instruments = sorted({order.instrument for order in self._account.orders.open()})
         return [Pull(instrument, f"killed by {by}: {why}") for instrument in instruments]
 
@@ -188,6 +202,77 @@ class Risk:
     def _count(self, refusals: list[Refusal]) -> None:
         self.refused.update(refusal.rule for refusal in refusals)
 
+    # --- beforehand
+
+    def mandates(self, group: int, instruments: Sequence[int]) -> Mandates:
+        """Make room for the mandates of a group's quotes; none is granted yet."""
+        exposure = self._account.exposure
+        mandates = Mandates(_SEAL, group, instruments, exposure, self._pace, self._may, self._mandated)
+        self._mandates.append(mandates)
+        return mandates
+
+    def mandate(self, mandates: Mandates, quote: Quote, now: int) -> Refusal | None:
+        """Judge a quote that may be moved later, and grant it; what was granted of the instrument before is void.
+
+        Prices are those at which it would stand now. Where a side is refused nothing is granted, and why is returned;
+        nobody has asked, so it is not counted.
+        """
+        mandates.void((quote.instrument,))
+        request = MassQuote(self._account.orders.last_id + 1, mandates.group, (quote,))
+        objection = self._account.orders.objection(request)
+        if objection is not None:
+            return Refusal(Rule.REQUEST, request.client_id, quote.instrument, None, objection)
+        passed: list[Wish] = []
+        refusal = None
+        for wish in _wishes(mandates.group, quote):
+            refusal = refusal or self._judge(request.client_id, wish, now)
+            if refusal is None:
+                passed.append(wish)
+                self._count_as_open(passed, wish, 1)
+        for wish in passed:
+            self._count_as_open([], wish, -1)
+        if refusal is None and passed:
+            self._grant(mandates, quote, now)
+        return refusal
+
+    def _grant(self, mandates: Mandates, quote: Quote, now: int) -> None:
+        seen, limit = self._known.seen[quote.instrument], self._known.limits.stale_ns
+        until_ns = now + FRESH_NS if limit is None else min(now + FRESH_NS, seen.at + limit)
+        asks, bids = (list(self._beside(mandates.group, quote.instrument, side)) for side in (Side.ASK, Side.BID))
+        most, least = min(asks, default=None), max(bids, default=None)
+        mandates.grant(
+            _SEAL, quote, None if most is None else most - 1, None if least is None else least + 1, until_ns
+        )  # fmt: skip
+
+    def _beside(self, group: int, instrument: int, side: Side) -> Iterator[int]:
+        """Give the prices at which orders of ours rest that a quote of this group does not replace."""
+        for order in self._account.orders.at(instrument, side):
+            if order.group != group:
+                yield from (price for price, _ in ((order.price, 0), order.asked or (None, 0)) if price is not None)
+
+    def _count_as_open(self, passed: list[Wish], wish: Wish, sign: int) -> None:
+        self._account.exposure.add_open(wish.instrument, wish.side, sign * wish.more)
+        self._known.wished = len(passed)
+
+    def _mandated(self, sides: int) -> None:
+        self._known.mandated += sides
+
+    def _may(self) -> bool:
+        """Say whether mandates may be used; a switch that was thrown takes them back, armed again or not."""
+        if self._kills != self.switch.kills:
+            self._kills = self.switch.kills
+            self._void(None)
+        return not self.switch.is_killed
+
+    def _void(self, instruments: Collection[int] | None) -> None:
+        for mandates in self._mandates:
+            mandates.void(instruments)
+
+    def _void_where(self, rule: Rule) -> None:
+        """Take all mandates back where a rule about the world, not about a wish, refuses now."""
+        if self._mandates and _WORLD[rule](self._known, Wish(0, Side.BID, None, 0, 0, NONE), 0) is not None:
+            self._void(None)
+
     # --- between requests
 
     def watch(self, now: int, instruments: Collection[int] | None = None) -> list[Event]:
@@ -226,6 +311,7 @@ _STANDING: Final = frozenset({
     Rule.UNMARKED,
 })  # fmt: skip
 """Rules that are about the world, not about a wish."""
+_WORLD: Final = dict(CHECKS)
 
 
 def _wishes(group: int, quote: Quote) -> Iterator[Wish]:

@@ -48,7 +48,11 @@ class Wish:
 
 @dataclass(slots=True)
 class Known:
-    """All that a check may look at. `wished`: sides of this request that passed already, each an order to be."""
+    """All that a check may look at.
+
+    `wished`: sides of this request that passed already, each an order to be; `mandated`: those that may be sent without
+    another check (`mandate`).
+    """
 
     account: Account
     limits: Limits
@@ -57,6 +61,7 @@ class Known:
     clock_offset_ns: int | None = None
     margin: tuple[int, int] | None = None
     wished: int = 0
+    mandated: int = 0
 
 
 Check = Callable[[Known, Wish, int], str | None]
@@ -152,7 +157,7 @@ def _protection(known: Known, wish: Wish, now: int) -> str | None:
 
 
 def _open_orders(known: Known, wish: Wish, now: int) -> str | None:
-    limit, count = known.limits.open_orders, known.account.orders.open_count + known.wished
+    limit, count = known.limits.open_orders, known.account.orders.open_count + known.wished + known.mandated
     return None if limit is None or wish.order is not None or count < limit else f"{count} of at most {limit}"
 
 

@@ -65,16 +65,21 @@ def moved(contract: Contract, base: Fair, forward: Forward) -> Fair:
     """
     if not contract.is_option:
         return of_future(forward)
-    d, F = forward.value - base.forward, base.forward
-    slope, curvature = base.delta, base.gamma
-    if contract.inverse:
-        slope, curvature = base.delta / F, (base.gamma - 2.0 * base.delta / F) / F
+    d = forward.value - base.forward
+    slope, curvature = slopes(contract, base)
     value = max(0.0, base.value + slope * d + 0.5 * curvature * d * d)
     # net delta = F dP/dF: it moves by what P and its slope do
     delta = (slope + curvature * d) * forward.value if contract.inverse else base.delta + base.gamma * d
     return Fair(
         value, forward.value, delta, forward.at_ns, base.model_at_ns, base.gamma, base.vega, base.theta, base.volatility
     )  # fmt: skip
+
+
+def slopes(contract: Contract, base: Fair) -> tuple[float, float]:
+    """Give the first and the second derivative of an option's price by its forward."""
+    if not contract.inverse:
+        return base.delta, base.gamma
+    return base.delta / base.forward, (base.gamma - 2.0 * base.delta / base.forward) / base.forward
 
 
 def moved_all(contracts: Mapping[int, Contract], bases: Mapping[int, Fair], forward: Forward) -> dict[int, Fair]:

@@ -75,9 +75,10 @@ class Namespace:
             os.close(own)
 
     def connect(self, interface: str, other: "Namespace", other_interface: str) -> None:
-        """Lay a veth pair from here to another namespace, both ends up and without offloads.
+        """Lay a veth pair from here to another namespace, both ends up and without offloads; return when they carry.
 
-        Checksums are then complete in every packet: whoever takes packets off a raw socket forwards true ones.
+        The kernel lets a new interface send a moment after it is up, and drops what comes before. Without offloads
+        checksums are complete in every packet: whoever takes packets off a raw socket forwards true ones.
         """
         with self.entered(), _netlink() as ip:
             ip.link("add", ifname=interface, kind="veth", peer={"ifname": other_interface, "net_ns_fd": other._fd})
@@ -85,6 +86,17 @@ class Namespace:
             with namespace.entered():
                 _no_offloads(name)
                 namespace.up(name)
+        for namespace, name in ((self, interface), (other, other_interface)):
+            namespace.carries(name)
+
+    def carries(self, interface: str) -> None:
+        """Return when an interface that is up carries frames. Raises: NamespaceError when it does not after a while."""
+        with self.entered(), _netlink() as ip:
+            index, until = _index(ip, interface), time.monotonic() + _SETTLED_S
+            while ip.get_links(index)[0].get_attr("IFLA_OPERSTATE") != "UP":
+                if time.monotonic() > until:
+                    raise NamespaceError(f"{interface} does not come up: is its other end up?")
+                time.sleep(0.001)
 
     def address(self, interface: str, address: str) -> None:
         """Give an interface an address, as 10.9.0.1/24, and return when it can be used.

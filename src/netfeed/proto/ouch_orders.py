@@ -7,7 +7,8 @@
 Source: Nasdaq OUCH 5.0 (updated April 2023) over SoupBinTCP 3.00. On login the venue is asked for the next UserRefNum
 (AccountQuery), and `Up` waits for the answer: an order with a number that is too low is ignored in silence, and that is
 the one thing that must not happen. A login with a `past` asks for the messages from where that ended, so that what was
-said meanwhile is told; without one it begins with the newest message.
+said meanwhile is told; without one it begins with the newest message. One that begins with message 1 reads the whole
+day, and its `told` says how many of these are not answers to this login.
 
 Replace gives another total, with what was executed; Cancel gives the new total, which is 0 here. While a replacement is
 not answered nobody knows which number an order has: a cancel goes out under both, of which the venue ignores one. OUCH
@@ -259,7 +260,8 @@ class Client:
     def _queried(self, next_urn: int) -> list[Event]:
         """Go on from the number that the venue wants next, or from ours where that is higher."""
         self.past.next_urn = max(self.past.next_urn, next_urn)
-        if self._is_up or self._soup.state is not soupbintcp.State.ACTIVE:
+        was_to_others = self.past.next_sequence <= self.past.told + 1
+        if was_to_others or self._is_up or self._soup.state is not soupbintcp.State.ACTIVE:
             return []
         self._is_up = True
         return [Up(self._session)]

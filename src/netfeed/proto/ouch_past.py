@@ -53,11 +53,15 @@ class All:
 
 
 class Past:
-    """What outlives a connection: the session and its next message, the next UserRefNum, the orders."""
+    """What outlives a connection: the session and its next message, the next UserRefNum, the orders.
+
+    `told` is how many messages the venue had sent before the login that reads the day again: an answer among them is
+    one to an earlier login, and no word about the next UserRefNum.
+    """
 
     def __init__(self) -> None:
         self.session = ""
-        self.next_sequence = 0
+        self.next_sequence = self.told = 0
         self.next_urn = 1
         self.orders: dict[int, Order] = {}
         self.cancels: dict[int, All] = {}

@@ -14,6 +14,7 @@
     stream FAULTS [for 2s] | ok            all JSON-RPC connections from now on, or for a time: see `stream_faults`
     stream once skip | torn | ...          something happens once, to all of them; `stream 2 once skip`: to the second
     stream close 1012 | 1006               they end with this WebSocket code, or without a word
+    orders A lost 1% | kill | frozen 2s ...                 the order gateways: see `order_commands`
 
 Lines: A, B, SNAPSHOT_A, SNAPSHOT_B. Faults: ok, silent, loss RATE, burst RATE [PACKETS], duplicate RATE,
 reorder RATE [TIME], delay TIME, jitter TIME, corrupt RATE, chain WORSEN MEND [BAD [GOOD]] (four rates, see `faults`).
@@ -27,6 +28,7 @@ from typing import Final, TypeVar
 from netfeed.errors import ConfigurationError, MisuseError
 from netfeed.feed.ports import Port
 from netfeed.sim.faults import NONE, RATE, Chain, Faults, parse_rate
+from netfeed.sim.order_commands import orders
 from netfeed.sim.stream_commands import Streams, stream
 from netfeed.sim.venue_ports import GLIMPSE, INWARD, RETRANSMITS
 from netfeed.sim.wired_venue import WiredVenue
@@ -228,4 +230,5 @@ def _session(wired: WiredVenue, words: Sequence[str], now: int) -> None:
 _SUBJECTS: Final[dict[str, Callable[[WiredVenue, Sequence[str], int], None]]] = {
     "line": _line, "gateway": _gateway, "glimpse": _glimpse, "snapshots": _snapshots, "rate": _rate,
     "session": _session, "switch": _switch, "requests": _requests, "logins": _logins,
+    "orders": orders,
 }  # fmt: skip

@@ -42,7 +42,7 @@ from netfeed.sim.exchange_closing import expire, liquidate
 from netfeed.sim.exchange_desk import Desk
 from netfeed.sim.exchange_log import Log
 from netfeed.sim.exchange_rules import Rules
-from netfeed.sim.exchange_trading import Outcome, Permit, Trading, remove_all
+from netfeed.sim.exchange_trading import BAND, Outcome, Permit, Trading, remove_all
 from netfeed.sim.margin import Rates
 from netfeed.sim.protection import Group
 from netfeed.sim.starbase_chain import INDEX, INDEXES
@@ -54,9 +54,10 @@ class Exchange:
     """The exchange. `log` holds every step; `trading` books, orders and ledger, to be read."""
 
     def __init__(
-        self, markets: Sequence[Market], *, rates: Rates | None = None, bump_ns: int = 0, log: Log | None = None
-    ) -> None:
-        self.trading = Trading(markets, rates or Rates())
+        self, markets: Sequence[Market], *, rates: Rates | None = None, bump_ns: int = 0, log: Log | None = None,
+        band: int = BAND,
+    ) -> None:  # fmt: skip
+        self.trading = Trading(markets, rates or Rates(), band)
         self.log = log if log is not None else Log()
         self._desk = Desk(self.trading, Rules(self.trading), bump_ns)
         self._expiry_ns = self._next_expiry()

@@ -76,7 +76,7 @@ def _force(trading: Trading, outcome: Outcome, account: str, instrument: int, qu
     """Take so much off an account, as far as the book goes within the band."""
     side = ASK if quantity > 0 else BID
     market = trading.markets[instrument]
-    low, high = band(market.instrument, trading.marks[instrument])
+    low, high = band(market.instrument, trading.marks[instrument], trading.band)
     live = Live(
         trading.next_order(), account, 0, 0, instrument, side, low if side == ASK else high, abs(quantity),
         trading.next_sort(), time_in_force=TimeInForce.IOC,

@@ -134,7 +134,7 @@ class Desk:
         market = self._trading.markets[instrument].instrument
         price, force = request.price, request.time_in_force
         if price is None:
-            price = band(market, self._trading.marks[instrument])[1 - side if side == BID else 0]
+            price = band(market, self._trading.marks[instrument], self._trading.band)[1 - side if side == BID else 0]
             force = TimeInForce.FOK if force is TimeInForce.FOK else TimeInForce.IOC
         live = Live(
             self._trading.next_order(), account, gateway, request.client_id, instrument, side, price, request.quantity,

@@ -6,16 +6,18 @@ What it does reaches the accounts by the switchboard; what accounts do waits the
 Invariant: the same seed and the same requests give the same steps.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from netfeed.sim.crowd import Crowd
 from netfeed.sim.draws import Draws
 from netfeed.sim.exchange import Exchange
+from netfeed.sim.exchange_log import Log
 from netfeed.sim.exchange_rules import band
-from netfeed.sim.exchange_trading import Outcome
+from netfeed.sim.exchange_trading import BAND, Outcome
 from netfeed.sim.floor import Transaction
-from netfeed.sim.starbase_chain import INDEXES, chain, definition, index_definition
+from netfeed.sim.margin import Rates
+from netfeed.sim.starbase_chain import INDEXES, Instrument, chain, definition, index_definition
 from netfeed.sim.starbase_floor import StarbaseFloor
 from netfeed.sim.starbase_flow import Flow
 from netfeed.sim.starbase_market import Market, Told
@@ -31,16 +33,21 @@ _INFO: Final = 24
 class ExchangeFlow(Flow):
     """The instruments of the exchange, and what is told of them: its own bands."""
 
+    band: int = BAND
+
     def info(self, market: Market) -> list[Told]:
         """Tell the mark price of an instrument, and the band that orders must keep."""
         mark = market.instrument.fair(self.index)
-        low, high = band(market.instrument, mark)
+        low, high = band(market.instrument, mark, self.band)
         fields = {"minSellPrice": low, "maxBuyPrice": high, "markPrice": mark}
         return [(TemplateId.INSTRUMENT_INFO, {"instrumentId": market.instrument.id} | fields)]
 
 
 class ExchangeFloor(StarbaseFloor):
-    """The floor. `board` leads to its exchange; `crowd` may be silenced with `pace` of the venue."""
+    """The floor. `board` leads to its exchange; `crowd` may be silenced with `pace` of the venue.
+
+    Units: `wall_ns` makes ns since 1970 of its driver's clock; `at_ns` since 1970 is when it opens.
+    """
 
     def __init__(
         self,
@@ -49,13 +56,19 @@ class ExchangeFloor(StarbaseFloor):
         count: int | None = None,
         mean_gap_ns: int = 1_000_000,
         wall_ns: int = 0,
+        at_ns: int = 0,
         bump_ns: int = 0,
         informed: bool = True,
+        band: int = BAND,
+        rates: Rates | None = None,
+        log: Log | None = None,
+        listing: Sequence[Instrument] | None = None,
     ) -> None:
         super().__init__(seed, count=count, mean_gap_ns=mean_gap_ns)
-        self.flow = ExchangeFlow(Draws(seed), chain()[:count])
+        self.flow = ExchangeFlow(Draws(seed), list(listing or chain(at_ns))[:count])
+        self.flow.band = band
         self._markets = {market.instrument.id: market for market in self.flow.markets}
-        self.exchange = Exchange(self.flow.markets, bump_ns=bump_ns)
+        self.exchange = Exchange(self.flow.markets, bump_ns=bump_ns, band=band, rates=rates, log=log)
         self.board = Switchboard(self.exchange, wall_ns)
         self.crowd = Crowd(self.exchange, seed, informed=informed)
         self._infos = Draws(seed ^ 0x1F0)

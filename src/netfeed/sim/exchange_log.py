@@ -4,11 +4,11 @@
 against them.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from netfeed.book.execution import Accepted, Filled, Quoted, QuoteState, Request
+from netfeed.book.execution import Accepted, Filled, Quoted, QuoteState, Rejected, Request
 from netfeed.sim.exchange_trading import Delivery, Outcome
 from netfeed.sim.starbase_market import Told
 
@@ -27,13 +27,22 @@ class Step(NamedTuple):
 
 
 class Log:
-    """The steps, the last `bound` of them."""
+    """The steps, the last `bound` of them; `count` of all, and by account what was told of `fills` and `rejected`."""
 
     def __init__(self, bound: int = MAX_STEPS) -> None:
+        self.count = 0
+        self.fills: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
         self.steps: deque[Step] = deque(maxlen=bound)
 
     def write(self, account: str | None, gateway: int, what: Request | str, outcome: Outcome) -> None:
         """Write a step down."""
+        self.count += 1
+        for name, _, report in outcome.deliveries:
+            if isinstance(report, Filled):
+                self.fills[name] += 1
+            elif isinstance(report, Rejected):
+                self.rejected[name] += 1
         told = tuple(outcome.told)
         self.steps.append(Step(outcome.at_ns, account, gateway, what, tuple(outcome.deliveries), told))
 

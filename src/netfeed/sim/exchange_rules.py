@@ -18,12 +18,11 @@ from typing import Final
 from netfeed.book.execution import MAX_CLIENT_ID, MAX_QUOTES, Cause, Flag, Quote
 from netfeed.proto.bucket import TokenBucket
 from netfeed.sim.exchange_orders import Live
-from netfeed.sim.exchange_trading import Trading
+from netfeed.sim.exchange_trading import BAND, Trading
 from netfeed.sim.margin import Exposure
 from netfeed.sim.matching import BID
 from netfeed.sim.starbase_chain import Instrument
 
-BAND: Final = 100_000
 MIN_BAND: Final = 20
 MAX_USED: Final = 1_000_000
 """So many client ids of an account are remembered; an older one would be taken again."""
@@ -34,9 +33,9 @@ Refusal = tuple[Cause, str]
 """A cause, and the venue's own word for it."""
 
 
-def band(instrument: Instrument, mark: int) -> tuple[int, int]:
-    """Give the lowest price of a sale, and the highest of a purchase."""
-    width = max(mark * BAND // 1_000_000, MIN_BAND * instrument.step(mark))
+def band(instrument: Instrument, mark: int, share: int = BAND) -> tuple[int, int]:
+    """Give the lowest price of a sale, and the highest of a purchase. Units: `share` of the mark out of a million."""
+    width = max(mark * share // 1_000_000, MIN_BAND * instrument.step(mark))
     low = max(mark - width, instrument.tick)
     return low + -low % instrument.step(low), instrument.on_tick(mark + width)
 
@@ -90,7 +89,7 @@ class Rules:
         of, mark = self._trading.markets[instrument].instrument, self._trading.marks[instrument]
         if price <= 0 or price % of.step(price):
             return Cause.PRICE, "invalid_price"
-        low, high = band(of, mark)
+        low, high = band(of, mark, self._trading.band)
         if side == BID and price > high:
             return Cause.PRICE, "price_too_high"
         return (Cause.PRICE, "price_too_low") if side != BID and price < low else None

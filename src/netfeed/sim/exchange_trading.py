@@ -33,6 +33,8 @@ from netfeed.sim.starbase_market import Market, Told
 from netfeed.sim.terms import FEE_EXPONENT, Fees, reported, terms_of
 from netfeed.wire.starbase import TemplateId, TradeFlags
 
+BAND: Final = 100_000
+"""How far from the mark an order may be better than that. Units: out of a million."""
 _FIRST_ORDER: Final = 7_000_000
 _FIRST_SORT: Final = 50_000_000
 _FIRST_MATCH: Final = 400_000
@@ -67,7 +69,7 @@ class Permit:
 
     `rate` requests a second, `burst` at once; `max_orders` live at a time, quotes included; `max_positions` by
     instrument, in its quantities, all that rests counted as filled; `groups` of market-maker protection, 0 that of
-    single orders.
+    single orders, and their names over JSON-RPC, where they have other ones than their numbers.
     """
 
     fees: Fees = field(default_factory=Fees)
@@ -77,18 +79,19 @@ class Permit:
     max_positions: dict[int, int] = field(default_factory=dict)
     self_match: SelfMatch = SelfMatch.CANCEL_MAKER
     groups: dict[int, Limits] = field(default_factory=dict)
+    group_names: dict[int, str] = field(default_factory=dict)
 
 
 class Trading:
-    """Books, ledger and orders of one exchange."""
+    """Books, ledger and orders of one exchange. Units: `band` out of a million of the mark."""
 
-    def __init__(self, markets: Sequence[Market], rates: Rates) -> None:
+    def __init__(self, markets: Sequence[Market], rates: Rates, band: int = BAND) -> None:
         self.markets = {market.instrument.id: market for market in markets}
         self.ledger = Ledger(terms_of(market.instrument) for market in markets)
         self.orders = Orders()
         self.permits: dict[str, Permit] = {}
         self.groups: dict[tuple[str, int], Group] = {}
-        self.rates = rates
+        self.rates, self.band = rates, band
         self.index = INDEXES[INDEX][1]
         self._order, self._sort, self._match = _FIRST_ORDER, _FIRST_SORT, _FIRST_MATCH
         self.move(self.index)

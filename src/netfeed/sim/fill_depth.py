@@ -8,12 +8,24 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from netfeed.book.level import Level, Side
+from netfeed.book.state import BookState
 from netfeed.engine.placing import meets
 from netfeed.engine.strategy import Book
 
 _FIRST: Final = 8
 MAX_LEVELS: Final = 4096
 """Levels that one order may look through; what lies beyond is not there for it."""
+
+
+class NoBook:
+    """A book that nothing is known of yet."""
+
+    state = BookState.EMPTY
+    bid = ask = None
+
+    def depth(self, side: int, n: int, /) -> Sequence[Level]:
+        """Give nothing."""
+        return ()
 
 
 class Depth:

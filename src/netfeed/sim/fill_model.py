@@ -3,6 +3,7 @@
     send(request, now)            a request leaves us; it arrives after its delay
     market(tape, touched, now)    a packet of the record has moved the books
     wake(now) -> reports          what has reached us by now
+    fills() -> fills              what was filled since the last call, as the venue knows it: no report has come yet
     deadline                      when a request arrives, or a report does
 
 A request that arrives at the time of a packet finds the books behind that packet: the driver wakes before a packet for
@@ -16,7 +17,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from netfeed.book.execution import Report, Request, Up
+from netfeed.book.execution import Filled, Report, Request, Up
+from netfeed.book.level import Order, Side
 from netfeed.engine.contract import Contract
 from netfeed.engine.strategy import Book
 from netfeed.errors import MisuseError
@@ -60,6 +62,7 @@ class FillModel:
         self._chances = Chance(seed), Chance(seed ^ _APART)
         self._requests: deque[tuple[int, Request]] = deque()
         self._reports: deque[tuple[int, Report]] = deque()
+        self._fresh: list[Filled] = []
         self._arrives = self._returns = -NEVER
         self._session = session
 
@@ -101,6 +104,25 @@ class FillModel:
             told.append(self._reports.popleft()[1])
         return told
 
+    def fills(self) -> list[Filled]:
+        """Give the fills since the last call, at once: for whoever counts money, not for whoever decides."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    def queue(self, instrument: int, side: Side, price: int) -> list[Order]:
+        """List our orders at one price among all that is before each, as a book of single orders lists them.
+
+        It is what a venue's own feed would show of our place; of the others only how much they are.
+        """
+        rows: list[Order] = []
+        before = 0
+        for own in self._trading.orders.in_turn(instrument, side):
+            if own.price == price and own.place is not None:
+                rows.append(Order(0, side, price, own.place.ahead - before, len(rows)))
+                rows.append(Order(own.order_id, side, price, own.left, len(rows)))
+                before = own.place.ahead
+        return rows
+
     def statistics(self) -> FillStatistics:
         """Return a snapshot of the counters."""
         count = self._trading.count
@@ -110,6 +132,7 @@ class FillModel:
         return FillStatistics(asked, refused, fills, unclear, len(self._trading.orders), len(self._requests))
 
     def _tell(self, reports: list[Report], at: int) -> None:
+        self._fresh += (report for report in reports if isinstance(report, Filled))
         for report in reports:
             self._returns = max(self._returns, at + self._delays[1].draw(self._chances[1]))
             self._reports.append((self._returns, report))

@@ -13,22 +13,15 @@ filled before us.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from netfeed.book.level import Level, Order, Side
+from netfeed.book.level import Level, Side
 from netfeed.engine.placing import behind
 from netfeed.sim.fill_depth import Depth
 from netfeed.sim.fill_tape import Traded
 
 MAX_BETTER: Final = 64
 """Levels before ours that are watched; an order behind more of them is not filled by what is traded in one packet."""
-
-
-class Queued(Protocol):
-    """A book of single orders."""
-
-    def queue(self, side: int, price: int, /) -> Sequence[Order]:
-        """List the orders at one price, the next to be filled first."""
 
 
 class Place:
@@ -68,7 +61,7 @@ class Place:
             left = max(0, self.ahead - at_price)
             return left if here is None else min(left, here)
         if self._marks:
-            self._marks = _left(self._marks, _queue(depth.book, self._side, self._price) or {})
+            self._marks = _left(depth.book, self._marks, self._price)
         return sum(self._marks.values())
 
     def _look(self, depth: Depth) -> tuple[dict[int, int] | None, int | None]:
@@ -95,9 +88,14 @@ def _queue(book: Any, side: Side, price: int) -> Marks | None:
     return {(order.order_id, order.priority): order.quantity for order in queue(side, price)}
 
 
-def _left(before: Marks, now: Marks) -> Marks:
-    """Keep those that are still there."""
-    return {mark: now[mark] for mark in before if mark in now}
+def _left(book: Any, before: Marks, price: int) -> Marks:
+    """Keep those that are still there, with what is left of them."""
+    now = {}
+    for order_id, priority in before:
+        order = book.order(order_id)
+        if order is not None and order.price == price and order.priority == priority:
+            now[order_id, priority] = order.quantity
+    return now
 
 
 def _at(book: Any, side: Side, price: int, here: int | None) -> int:

@@ -20,7 +20,7 @@ from netfeed.book.state import BookState
 from netfeed.engine.contract import Contract
 from netfeed.engine.placing import behind
 from netfeed.engine.strategy import Book
-from netfeed.sim.fill_depth import Depth
+from netfeed.sim.fill_depth import Depth, NoBook
 from netfeed.sim.fill_fee import FEE_EXPONENT, fee
 from netfeed.sim.fill_orders import Own, OwnOrders
 from netfeed.sim.fill_queue import Place
@@ -42,15 +42,17 @@ class FillTrading:
     # --- reading
 
     def depth(self, instrument: int) -> Depth:
-        """Give what can be taken of an instrument."""
+        """Give what can be taken of an instrument: nothing, where it has no book."""
+        if instrument not in self._books:
+            return Depth(NoBook())
         if instrument not in self._depths:
             self._depths[instrument] = Depth(self._books[instrument])
         return self._depths[instrument]
 
     def is_live(self, instrument: int) -> bool:
         """Say whether anything can be filled: the book is right, and its sides do not meet."""
-        book = self._books.get(instrument)
-        return book is not None and book.state is BookState.LIVE and not self.depth(instrument).crossed
+        depth = self.depth(instrument)
+        return depth.book.state is BookState.LIVE and not depth.crossed
 
     def offered(self, own: Own) -> list[tuple[int, int]]:
         """List what an order could take now."""
@@ -165,7 +167,10 @@ class FillTrading:
 
     def _by_market(self, instrument: int, side: Side, at_ns: int) -> list[Report]:
         reports: list[Report] = []
+        opposite = self.depth(instrument).best(Side.ASK if side is Side.BID else Side.BID)
         for own in self.orders.in_turn(instrument, side):
+            if opposite is None or behind(side, own.price, opposite.price):
+                break
             offered = self.offered(own)
             if not offered:
                 break  # no order behind it reaches further

@@ -51,6 +51,13 @@ class Fate(NamedTuple):
     refused: bool
 
 
+class Storm(NamedTuple):
+    """Faults that hold until a time, in the place of those that a gateway usually has. Units: monotonic ns."""
+
+    until_ns: int
+    faults: OrderFaults
+
+
 class Judge:
     """Draws fates."""
 

@@ -24,6 +24,8 @@ STRIKES: Final = (2_000, 5_000)
 """The distances of the strikes of the first and the second expiry. Units: USD."""
 WINGS: Final = 3
 """Strikes on either side of the one at the money."""
+LOT: Final = 1_000
+"""The lot of futures, in USD: the crowd trades in lots, and who hedges options needs a market that is not too thin."""
 SOONEST_DAYS: Final = 6
 BETWEEN_DAYS: Final = 28
 """From the first expiry to the second."""
@@ -67,7 +69,7 @@ def forward(index: int, years: float) -> int:
 def priced_chain(at_ns: int, seed: int = 1) -> list[Instrument]:
     """List the instruments of a venue that opens at a time. Units: ns since 1970."""
     perpetual = Instrument(
-        1001, "BTC-PERPETUAL", InstrumentType.PERP_FUTURE, _REVERSED | InstrumentFlags.IS_PERPETUAL, NANO // 2, 0, 10,
+        1001, "BTC-PERPETUAL", InstrumentType.PERP_FUTURE, _REVERSED | InstrumentFlags.IS_PERPETUAL, NANO // 2, 0, LOT,
         worth=lambda index: index + 3 * NANO,
     )  # fmt: skip
     listed, words = [perpetual], Draws(seed ^ 0x57117E).below(1_000, 6).tolist()
@@ -83,7 +85,7 @@ def _expiry(first: int, day: datetime, step: int, smile: Smile, at_ns: int) -> l
     expiry_ns, name = int(day.timestamp()) * NANO, f"BTC-{day.day}{day:%b%y}".upper()
     years = max(expiry_ns - at_ns, 0) / YEAR_NS
     future = Instrument(
-        first, name, InstrumentType.DATED_FUTURE, _REVERSED, 5 * NANO // 2, 0, 10, expiry_ns,
+        first, name, InstrumentType.DATED_FUTURE, _REVERSED, 5 * NANO // 2, 0, LOT, expiry_ns,
         worth=lambda index: forward(index, years),
     )  # fmt: skip
     middle = INDEXES[INDEX][1] // NANO

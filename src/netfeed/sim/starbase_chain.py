@@ -9,6 +9,7 @@ the distance from the money: no pricing model, but the right order of size and m
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from netfeed.wire import starbase
@@ -24,6 +25,9 @@ EXPIRIES: Final = (
     ("27MAR26", 1_774_598_400 * NANO, 31_000_000),
     ("26JUN26", 1_782_460_800 * NANO, 66_000_000),
 )
+_MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_AHEAD_DAYS: Final = 14
+"""Where those are over, the first expiry is the last Friday of a month that is at least so far away."""
 _REACH: Final = 25_000 * NANO
 """So far from the money the time value is gone. Units: 1e-9 USD."""
 
@@ -73,17 +77,51 @@ class Instrument:
         return max(money, 0) * NANO // index + time_value
 
 
-def chain() -> list[Instrument]:
-    """List the instruments of the channel."""
+def expiries(at_ns: int = 0) -> tuple[tuple[str, int, int], ...]:
+    """Give the expiries of a venue that opens at a time: those of EXPIRIES, or others when the first of them is over.
+
+    Units: ns since 1970. Each is the last Friday of a month at 8:00 UTC, the second a quarter after the first.
+    """
+    if at_ns < EXPIRIES[0][1]:
+        return EXPIRIES
+    at = datetime.fromtimestamp(at_ns // NANO, UTC).date() + timedelta(days=_AHEAD_DAYS)
+    first = _last_friday(at.year * 12 + at.month - 1)
+    first = first if first >= at else _last_friday(at.year * 12 + at.month)
+    second = _last_friday(first.year * 12 + first.month + 2)
+    return tuple(
+        (_name(day), _delivery(day), value) for day, (_, _, value) in zip((first, second), EXPIRIES, strict=True)
+    )
+
+
+def _name(day: date) -> str:
+    """Give an expiry's part of a name, as in 27MAR26."""
+    return f"{day.day}{_MONTHS[day.month - 1]}{day.year % 100:02}"
+
+
+def _delivery(day: date) -> int:
+    """Give the time of delivery on a day: 8:00 UTC. Units: ns since 1970."""
+    return int(datetime(day.year, day.month, day.day, 8, tzinfo=UTC).timestamp()) * NANO
+
+
+def _last_friday(months: int) -> date:
+    """Give the last Friday of a month, which is counted from the year 0."""
+    year, month = divmod(months + 1, 12)
+    last = date(year, month + 1, 1) - timedelta(days=1)
+    return last - timedelta(days=(last.weekday() - 4) % 7)
+
+
+def chain(at_ns: int = 0) -> list[Instrument]:
+    """List the instruments of the channel, as of a venue that opens at a time. Units: ns since 1970."""
+    dates = expiries(at_ns)
     perpetual = Instrument(
         1001, "BTC-PERPETUAL", InstrumentType.PERP_FUTURE, InstrumentFlags.IS_REVERSED | InstrumentFlags.IS_PERPETUAL,
         NANO // 2, 0, 10,
     )  # fmt: skip
-    name, expiry_ns, _ = EXPIRIES[0]
+    name, expiry_ns, _ = dates[0]
     future = Instrument(
         1008, f"BTC-{name}", InstrumentType.DATED_FUTURE, InstrumentFlags.IS_REVERSED, 5 * NANO // 2, 0, 10, expiry_ns
     )
-    rows = [(expiry, strike, letter) for expiry in EXPIRIES for strike in STRIKES for letter in "CP"]
+    rows = [(expiry, strike, letter) for expiry in dates for strike in STRIKES for letter in "CP"]
     options = [_option(1015 + 7 * place, *row) for place, row in enumerate(rows)]
     return [perpetual, future, *options]
 

@@ -30,7 +30,7 @@ from netfeed.proto.starbase_past import VenuePast
 from netfeed.proto.starbase_state import LogonRequested, State, Timing
 from netfeed.proto.starbase_terms import Instruments, Terms
 from netfeed.sim.exchange import Exchange
-from netfeed.sim.order_faults import NONE, Judge, OrderFaults
+from netfeed.sim.order_faults import NONE, Judge, OrderFaults, Storm
 from netfeed.sim.order_gateway import ASKS
 from netfeed.sim.switchboard import Switchboard
 from netfeed.wire import starbase_orders as wire
@@ -68,7 +68,10 @@ def listed(exchange: Exchange) -> Instruments:
 
 
 class StarbaseGateway:
-    """One gateway. `keys` say which accounts may log on. `counts` as those of `OrderGateway`."""
+    """One gateway. `keys` say which accounts may log on. `counts` as those of `OrderGateway`.
+
+    `faults` hold, or those of a `storm` while there is one.
+    """
 
     def __init__(
         self,
@@ -82,6 +85,7 @@ class StarbaseGateway:
     ) -> None:
         self.number = number
         self.faults = faults
+        self.storm: Storm | None = None
         self.dead = False
         self.counts = dict.fromkeys(("lost", "duplicated", "refused", "missed", "turned_away"), 0)
         self._board, self._timing = board, timing
@@ -173,7 +177,7 @@ class StarbaseGateway:
             self.counts["missed"] += len(reports)
             report_to(self._past(account), self._listed, reports, self._board.wall_ns + now)
             return
-        copies, delay_ns, _ = self._judge.judge(self.faults)
+        copies, delay_ns, _ = self._judge.judge(self._holds(now))
         self._pump(connection, now)
         if not copies:
             self.counts["lost"] += len(reports)
@@ -214,7 +218,7 @@ class StarbaseGateway:
             connection.server.accept(self._past(asked.client_id), now)
 
     def _ask(self, connection: _Connection, account: str, request: Request, now: int) -> None:
-        if self._judge.judge(self.faults).refused:
+        if self._judge.judge(self._holds(now)).refused:
             self.counts["refused"] += 1
             wall_ns = self._board.wall_ns + now
             told = Rejected(request.client_id, ASKS[type(request)], Cause.RATE, "gateway_overloaded", wall_ns)
@@ -233,6 +237,9 @@ class StarbaseGateway:
             connection.out.append((due, frame))
             connection.out.extend([(due, wire.resent(frame))] * (copies - 1))
         connection.release(now)
+
+    def _holds(self, now: int) -> OrderFaults:
+        return self.storm.faults if self.storm is not None and now < self.storm.until_ns else self.faults
 
     def _of(self, account: str) -> _Connection | None:
         return next((one for one in self._connections.values() if one.account == account), None)

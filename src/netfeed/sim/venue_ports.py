@@ -3,7 +3,7 @@
 On the lines and snapshots a venue only speaks. On the retransmit ports it is asked, and answers whoever asked: its
 output on such a port, right after `receive`, belongs to that peer. From GLIMPSE on, every port is one connection of a
 stream: its number is chosen by the driver, and lives from the first bytes to the end. From STREAM on, every port is one
-connection of a client that talks JSON-RPC.
+connection of a client that talks JSON-RPC. From ORDERS_A on, every port is one connection to an order gateway.
 """
 
 from typing import Final
@@ -25,3 +25,18 @@ MAX_STREAMS: Final = 512
 """More clients at once are turned away; the venue itself lets 32 of one address in."""
 STREAMS: Final = range(STREAM, STREAM + MAX_STREAMS)
 """The JSON-RPC connections."""
+ORDERS_A: Final = 2000
+"""The first connection to order gateway A, which speaks Starbase; the next ones count up."""
+ORDERS_B: Final = 2064
+"""The first connection to gateway B, which is like A."""
+ORDERS_OUCH: Final = 2128
+"""The first connection to the gateway that speaks OUCH over SoupBinTCP."""
+MAX_ORDER_CONNECTIONS: Final = 64
+"""Connections that one gateway takes; more clients at once are turned away."""
+ORDER_GATEWAYS: Final = {
+    "A": range(ORDERS_A, ORDERS_B), "B": range(ORDERS_B, ORDERS_OUCH),
+    "OUCH": range(ORDERS_OUCH, ORDERS_OUCH + MAX_ORDER_CONNECTIONS),
+}  # fmt: skip
+"""The order gateways by their names, and the connections of each."""
+ORDERS: Final = range(ORDERS_A, ORDERS_OUCH + MAX_ORDER_CONNECTIONS)
+"""The connections to all order gateways."""

@@ -11,20 +11,25 @@ real sockets and one in a simulated world misbehave in the same way, from the sa
     INWARD + GLIMPSE             what clients of the snapshot server send: delay, silence, and loss of a whole
                                  connection, which is a login that nobody hears. A stream of which something was
                                  swallowed is never heard again: it would be torn
+    ORDERS_A and the next        order sessions, where the venue takes orders (`order_ways`): delay, and a wire that is
+                                 frozen; what the gateways themselves do wrong is `order_faults`
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from netfeed.errors import MisuseError
 from netfeed.feed.ports import Port
 from netfeed.machine import Buffer
 from netfeed.sim.faults import NONE, Faults, Model, Window
 from netfeed.sim.link import Link
+from netfeed.sim.order_venue import OrderVenue
+from netfeed.sim.order_ways import OrderWays
 from netfeed.sim.outbox import Outbox
 from netfeed.sim.venue import Venue
 from netfeed.sim.venue_events import Event
-from netfeed.sim.venue_ports import CONNECTIONS, GLIMPSE, INWARD, RETRANSMITS
+from netfeed.sim.venue_ports import CONNECTIONS, GLIMPSE, INWARD, ORDERS, RETRANSMITS
 
 DATAGRAMS: Final = (Port.LINE_A, Port.LINE_B, Port.SNAPSHOT_A, Port.SNAPSHOT_B, *RETRANSMITS)
 
@@ -40,11 +45,13 @@ class WiredVenue:
         self.links = {port: Link(seed=seed * 1_000_003 + port) for port in DATAGRAMS}
         self.inward = {port: Link(seed=seed * 1_000_003 + INWARD + port) for port in RETRANSMITS}
         self.logins = Model(seed=seed * 1_000_003 + INWARD + GLIMPSE)
+        self.orders = OrderWays(venue, seed) if isinstance(venue, OrderVenue) else None
         self._streams: dict[int, Link] = {}
         self._coming: dict[int, Link | None] = {}  # what clients send; None: it is not heard
         self._arrived = Outbox(MAX_ARRIVED)
         self._glimpse = NONE
         self._glimpse_windows: list[Window] = []
+        self._told: list[Event] = []
         self._now = 0
         for port, one in (faults or {}).items():
             self.change([port], one)
@@ -54,10 +61,15 @@ class WiredVenue:
         """Say when the venue acts or a packet arrives. Units: monotonic ns."""
         coming = [way for way in self._coming.values() if way is not None]
         ways = (*self.links.values(), *self._streams.values(), *self.inward.values(), *coming)
-        return min(self.venue.deadline, min(way.deadline for way in ways))
+        if self._told:
+            return self._now
+        due = min(self.venue.deadline, min(way.deadline for way in ways))
+        return due if self.orders is None else min(due, self.orders.deadline)
 
     def receive(self, data: Buffer, now: int, port: int = 0) -> Sequence[Event]:
         """Take what came in on a port of the venue."""
+        if port in ORDERS and self.orders is not None:
+            return self._moved(self.orders.receive(data, now, port), now)
         if port in CONNECTIONS:
             self._connect(port, now)
             if self.logins.at(now).silent:
@@ -77,8 +89,14 @@ class WiredVenue:
             self._connect(port, now)
         return self._moved(self.venue.open(now, port), now)
 
+    def connect(self, port: int, now: int) -> bool:
+        """Take note that a client has connected to an order gateway; False turns it away."""
+        return self.orders is not None and self.orders.connect(port, now)
+
     def end(self, now: int, port: int = GLIMPSE) -> Sequence[Event]:
-        """Take note that a GLIMPSE client closed its connection."""
+        """Take note that a client of GLIMPSE, or of an order gateway, closed its connection."""
+        if port in ORDERS and self.orders is not None:
+            return self._moved(self.orders.end(now, port), now)
         events = self._moved(self.venue.end(now, port), now)
         self._streams.pop(port, None)
         self._coming.pop(port, None)
@@ -89,15 +107,24 @@ class WiredVenue:
         """Let the venue act, and packets arrive."""
         if now < self.deadline:
             return []
-        return self._moved(self.venue.wake(now), now)
+        told, self._told = self._told, []
+        return [*told, *self._moved(self.venue.wake(now), now)]
 
     def transmit(self, port: int = 0) -> list[bytes]:
         """Drain what has come through the line of a port."""
+        if port in ORDERS and self.orders is not None:
+            return self.orders.arrived.take(port)
         return self._arrived.take(port)
+
+    def taker(self) -> tuple[OrderVenue, OrderWays]:
+        """Give the venue and the wires of its order sessions. Raises: MisuseError when it takes no orders."""
+        if self.orders is None or not isinstance(self.venue, OrderVenue):
+            raise MisuseError("this venue takes no orders: give it accounts")
+        return self.venue, self.orders
 
     def flush(self, now: int) -> None:
         """Take over what a command to the venue has queued."""
-        self._moved((), now)
+        self._told += self._moved((), now)
 
     def change(self, ports: Iterable[int], faults: Faults) -> None:
         """Let these faults hold on lines from now on."""
@@ -150,6 +177,8 @@ class WiredVenue:
         for port, way in (*self.inward.items(), *self._coming.items()):
             for data in way.deliver(self._now) if way is not None else ():
                 events = [*events, *self.venue.receive(data, self._now, port)]
+        if self.orders is not None:
+            events = self.orders.moved(events, self._now)
         for port, link in (*self.links.items(), *self._streams.items()):
             for data in self.venue.transmit(port):
                 link.send(data, self._now)

@@ -47,10 +47,10 @@ class OrderStream:
         """Act on a deadline that has passed. A call before it does nothing."""
         if now < self.deadline:
             return []
+        told = [] if self._session.is_closed else [*self._meant(self._talk.wake(now), now), *self._session.wake(now)]
         if self._session.is_closed:
             self.leave("the session is over", now)
-            return []
-        return [*self._meant(self._talk.wake(now), now), *self._session.wake(now)]
+        return told
 
     def end(self, now: int) -> Sequence[Event]:
         """Take note that the stream has ended."""

@@ -7,16 +7,20 @@ turn when `pump` says so, so that a test is what moves time on.
 import hashlib
 import hmac
 import json
+import ssl
 import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 from netfeed.app.configuration import Reconnect, Session, SessionInstrument
-from netfeed.book.execution import Accepted, Cancel, Canceled, Filled, New, Rejected
+from netfeed.book.execution import Accepted, Amend, Amended, Cancel, Canceled, Down, Filled, New, Rejected
 from netfeed.book.level import Side
 from netfeed.machine import NEVER
-from netfeed.proto import websocket
+from netfeed.proto import ouch_server, soupbintcp, tls, websocket
+from netfeed.proto.ouch_words import Stocks
+from netfeed.proto.ouch_words import Terms as OuchTerms
+from netfeed.proto.stack import Stack
 from netfeed.sim.jsonrpc_orders import OrderMethods
 from netfeed.sim.starbase_gateway import Key, StarbaseGateway
 from netfeed.sim.switchboard import Switchboard
@@ -29,8 +33,9 @@ from tests.sim.exchange_room import PERPETUAL, START_NS, Room
 PATIENCE_S = 20.0
 SECRET = "secret-of-mm"
 QUICK = Reconnect(first=1_000_000, cap=2_000_000)
-WS = 3
-"""The way of JSON-RPC into the exchange."""
+WS, OUCH = 3, 4
+"""The ways of JSON-RPC and OUCH into the exchange."""
+OUCH_REPORTS = (Accepted, Amended, Filled, Canceled, Rejected)
 
 
 class Port:
@@ -136,10 +141,80 @@ class JsonRpc:
         self.server.send_text(json.dumps(message, default=lambda number: float(number)).encode())
 
 
-class Exchange:
-    """The exchange on sockets. `calls` are the methods that JSON-RPC was asked."""
+class OuchGateway:
+    """The way of OUCH into the exchange: what is told is kept for the day, and said to whoever is connected.
 
-    def __init__(self) -> None:
+    `dies_after`: so many requests more, and the connection is gone before anybody is told of the last.
+    """
+
+    number = OUCH
+
+    def __init__(self, venue: "Exchange") -> None:
+        self.venue, self.past = venue, ouch_server.VenuePast()
+        self.listed = Stocks([OuchTerms(PERPETUAL, "BTCP", -9)])
+        self.peer: OuchPort | None = None
+        self.absent = ouch_server.Server(0, self.listed, 0)
+        self.absent.past = self.past
+        self.dies_after: int | None = None
+
+    def deliver(self, account: str, reports: Any, now: int) -> None:
+        server = self.absent if self.peer is None or self.peer.is_over else self.peer.server
+        server.report([one for one in reports if isinstance(one, OUCH_REPORTS)], now)
+
+    def request(self, peer: "OuchPort", request: Any, now: int) -> None:
+        if self.dies_after is not None:
+            self.dies_after -= 1
+            if self.dies_after == 0:
+                peer.is_over, self.dies_after = True, None
+        self.venue.board.request("mm", request, now, self.number)
+
+
+class OuchPort:
+    """One connection to it, as a machine."""
+
+    is_over = False
+
+    def __init__(self, gateway: OuchGateway, now: int) -> None:
+        self.gateway = gateway
+        self.server = ouch_server.Server(1, gateway.listed, now)
+        gateway.peer = self
+
+    @property
+    def deadline(self) -> int:
+        return self.server.deadline
+
+    def receive(self, data: Any, now: int, port: int = 0) -> list[Any]:
+        return self._take(self.server.receive(data, now), now)
+
+    def wake(self, now: int) -> list[Any]:
+        return self._take(self.server.wake(now), now)
+
+    def end(self, now: int) -> list[Any]:
+        return self._take(self.server.end(now), now)
+
+    def transmit(self, port: int = 0) -> list[bytes]:
+        return self.server.transmit()
+
+    def _take(self, events: Any, now: int) -> list[Any]:
+        for event in events:
+            if isinstance(event, soupbintcp.LoginRequested):
+                if event.password.strip() == SECRET[:10]:
+                    self.server.accept(self.gateway.past, now)
+                else:
+                    self.server.reject("A", now)
+            elif isinstance(event, Down):
+                self.is_over = True
+            elif isinstance(event, New | Amend | Cancel) and not self.is_over:
+                self.gateway.request(self, event, now)
+        self.is_over = self.is_over or self.server.is_closed
+        return []
+
+
+class Exchange:
+    """The exchange on sockets. `calls` are the methods that JSON-RPC was asked. `context`: of TLS, over all of it."""
+
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self.context = context
         self.room = Room("mm", "bob")
         self.board = Switchboard(self.room.exchange, START_NS - time.monotonic_ns())
         keys = [Key("mm", SECRET), Key("bob", "secret-of-bob")]
@@ -152,6 +227,9 @@ class Exchange:
         self.connections = 0
         self.listeners = [Listener("127.0.0.1", 0, self._starbase(gateway)) for gateway in self.gateways]
         self.listeners.append(Listener("127.0.0.1", 0, self._jsonrpc))
+        self.ouch = OuchGateway(self)
+        self.board.attach(self.ouch)
+        self.listeners.append(Listener("127.0.0.1", 0, self._soup))
         for one in self.listeners:
             self.loop.watch(one.fileno(), one.ready)
 
@@ -164,20 +242,23 @@ class Exchange:
         self.loop.turn(self.loop.clock() + 1_000_000)
         for task in list(self.tasks):
             task.kick()
-            if task.machine.is_over or not task.ports:  # type: ignore[attr-defined]
+            if getattr(task.machine, "upper", task.machine).is_over or not task.ports:
                 self.tasks.remove(task)
                 task.close()
 
     def config(self, name: str, **more: Any) -> Session:
-        """Give the configuration of a session: name is a, b or json."""
-        place = {"a": 0, "b": 1, "json": 2}[name]
-        scheme, protocol = ("ws", "deribit") if name == "json" else ("tcp", "starbase")
+        """Give the configuration of a session: name is a, b, json or ouch."""
+        place = {"a": 0, "b": 1, "json": 2, "ouch": 3}[name]
+        scheme, protocol = {"json": ("ws", "deribit"), "ouch": ("tcp", "ouch")}.get(name, ("tcp", "starbase"))
+        if self.context is not None:
+            scheme = {"ws": "wss", "tcp": "tls"}[scheme]
         fields: dict[str, Any] = {
-            "name": name, "venue": "sim", "protocol": protocol, "key": "mm", "secret_env": "SECRET",
+            "name": name, "venue": "sim", "protocol": protocol, "key": "mm",
+            "secret_env": "SHORT" if name == "ouch" else "SECRET",
             "endpoints": [f"{scheme}://127.0.0.1:{self.listeners[place].port}"], "reconnect": QUICK,
             "instruments": [SessionInstrument(
-                name="BTC-PERPETUAL", id=PERPETUAL, tick="0.5", lot="10", payoff="perpetual", underlying="BTC",
-                inverse=True,
+                name="BTCP" if name == "ouch" else "BTC-PERPETUAL", id=PERPETUAL, tick="0.5", lot="10",
+                payoff="perpetual", underlying="BTC", inverse=True,
             )],
         }  # fmt: skip
         return Session(**fields | more)
@@ -226,8 +307,9 @@ class Exchange:
         if wanted[0] is not None:
             return told
         for task in self.tasks:
-            if isinstance(task.machine, JsonRpc):
-                task.machine.deliver([told], [])
+            peer = getattr(task.machine, "upper", task.machine)
+            if isinstance(peer, JsonRpc):
+                peer.deliver([told], [])
         return 1
 
     # --- connections
@@ -247,12 +329,19 @@ class Exchange:
         self.connections += 1
         self._add(JsonRpc(self, now), stream)
 
+    def _soup(self, stream: Stream, now: int) -> None:
+        self.connections += 1
+        self._add(OuchPort(self.ouch, now), stream)
+
     def _add(self, machine: Any, stream: Stream) -> None:
+        below = None if self.context is None else tls.server(self.context, self.loop.clock())
+        whole = machine if below is None else Stack(below, machine, closed=lambda upper: bool(upper.is_over))
+
         def failed(endpoint: Any, error: Exception) -> None:
             machine.end(self.loop.clock())
             machine.is_over = True
 
-        self.tasks.append(self.loop.add(machine, {0: stream}, failed=failed))
+        self.tasks.append(self.loop.add(whole, {0: stream}, failed=failed))
 
 
 def pump(venue: Any, sessions: Any, until: Callable[[], bool], *, why: str = "") -> None:

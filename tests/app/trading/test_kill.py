@@ -114,7 +114,7 @@ def test_other_ways_kill_at_once_and_are_written(path: str, way: str) -> None:
 def test_nothing_is_armed_without_a_name_without_a_kill_or_while_the_file_is_there(path: str) -> None:
     one = Running(path)
     for call in (lambda: arm(path, "anna"), lambda: one.watch.arm("anna", 0)):
-        with pytest.raises(KillError, match="nothing is killed"):
+        with pytest.raises(KillError, match=r"is not thrown|nothing is killed"):
             call()
     one.watch.kill("signal", "SIGUSR2", "a signal", 0)
     for call in (lambda: arm(path, " "), lambda: one.watch.arm(" ", 0)):

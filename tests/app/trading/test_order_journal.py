@@ -23,7 +23,7 @@ from netfeed.book.level import Side
 from netfeed.engine.account import Account
 from netfeed.engine.client_ids import run_of
 from netfeed.engine.contract import Contract, Payoff
-from netfeed.engine.journal import Decided, Heard, Record, Sent, Unsent
+from netfeed.engine.journal import Decided, Heard, Record, Sent, Unsent, Woke
 from netfeed.engine.mmp import Protection
 from netfeed.engine.order import State
 from netfeed.machine import NEVER
@@ -81,7 +81,7 @@ def test_a_run_goes_on_where_the_one_before_it_ended_and_doubts_what_was_open(tm
 
 
 def test_many_segments_are_one_journal_with_or_without_checkpoints(tmp_path: Path) -> None:
-    one = begin(tmp_path, segment=SMALL)
+    one = begin(tmp_path, size=SMALL)
     for _ in range(40):
         trade(one, 1)
         one.journal.flush()  # a test's records come faster than any disk makes segments
@@ -98,7 +98,7 @@ def test_many_segments_are_one_journal_with_or_without_checkpoints(tmp_path: Pat
 
 
 def test_another_process_makes_checkpoints_of_a_run_that_goes_on(tmp_path: Path) -> None:
-    one = begin(tmp_path, segment=SMALL, compacts=True)
+    one = begin(tmp_path, size=SMALL, compacts=True)
     assert one.compactor is not None
     for _ in range(30):
         trade(one, 1)
@@ -114,7 +114,7 @@ def test_another_process_makes_checkpoints_of_a_run_that_goes_on(tmp_path: Path)
 
 
 def test_a_checkpoint_between_decided_and_sent_keeps_what_waits(tmp_path: Path) -> None:
-    one = begin(tmp_path, segment=SMALL)
+    one = begin(tmp_path, size=SMALL)
     order = New(one.ids.take(), 1, Side.BID, 600_000, 2)
     one.account.decide(order, 1)
     one.journal.record(Decided(1, 7, order))
@@ -302,12 +302,11 @@ def until_trouble(journal: OrderJournal) -> str:
 def test_a_full_disk_is_said_a_segment_early_and_what_was_recorded_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = begin(tmp_path, segment=SMALL)
+    one = begin(tmp_path, size=SMALL)
     with monkeypatch.context() as full:
         fill_up(full, errno.ENOSPC, "posix_fallocate")
-        while not one.journal.trouble(time.monotonic_ns()):
+        while one.journal.statistics(0).segments == 1:
             trade(one, 1)
-            time.sleep(0.002)
         assert "No space left on device; nothing is quoted until" in until_trouble(one.journal)
         assert one.journal.statistics(0).lost == 0
         one.journal.record(Decided(2, 0, List(one.ids.take())))  # there is room for what takes the orders out
@@ -340,12 +339,17 @@ def test_a_disk_that_hangs_is_trouble_and_stops_nobody(tmp_path: Path, monkeypat
     assert recover(str(tmp_path), empty).account.positions[1].quantity == 6
 
 
-def test_records_without_any_room_are_counted_and_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = begin(tmp_path, segment=SMALL)
+def test_what_there_is_no_room_for_is_refused_and_so_is_all_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = begin(tmp_path, size=SMALL)
     with monkeypatch.context() as full:
         fill_up(full, errno.ENOSPC, "posix_fallocate")
-        trade(one, 30)
-        assert one.journal.statistics(0).lost > 0
+        with pytest.raises(JournalError, match="no room for 1 records"):
+            trade(one, 30)
+        with pytest.raises(JournalError, match="no room for 2 records"):
+            one.journal.record(Woke(1))  # it would fit: but nothing is taken behind a hole
+        assert one.journal.statistics(0).lost == 2
         assert one.journal.trouble(0)
     one.close()
     assert recover(str(tmp_path), empty).notes == []  # the numbers go on: nothing is torn

@@ -5,16 +5,34 @@ from typing import Any, TypeVar
 
 import pytest
 
+from netfeed.app.configuration import VenueTls
 from netfeed.app.trading.session_driver import Sessions
 from netfeed.app.trading.session_places import traded_of
-from netfeed.book.execution import Accepted, Cancel, Canceled, Down, Filled, Flag, List, Listed, New, Rejected, Up
+from netfeed.book.execution import (
+    Accepted,
+    Cancel,
+    Canceled,
+    Down,
+    Filled,
+    Flag,
+    List,
+    Listed,
+    New,
+    Rejected,
+    TimeInForce,
+    Up,
+)
 from netfeed.book.level import Side
 from netfeed.errors import MisuseError
+from netfeed.proto import tls
+from netfeed.transport.tcp import Listener
 from tests.app.trading.order_sockets import SECRET, Exchange, pump
+from tests.proto import certificates
+from tests.sim.exchange_room import PERPETUAL
 
 pytestmark = pytest.mark.net
 T = TypeVar("T")
-ENVIRONMENT = {"SECRET": SECRET}
+ENVIRONMENT = {"SECRET": SECRET, "SHORT": SECRET[:10]}
 
 
 class Desk:
@@ -90,7 +108,8 @@ def test_a_session_logs_on_and_an_order_comes_to_rest_and_leaves(venue: Exchange
     one.wait_for(Canceled)
     assert venue.room.exchange.listed("mm").orders == ()
     assert [client_id for client_id, _ in one.sent] == [7, 7]
-    assert link.latency_ns is not None and link.answers.histogram.count == 2
+    assert link.latency_ns is not None
+    assert link.answers.histogram.count == 2
     said = link.statistics()
     assert (said.sent, said.writes, said.waiting, said.reports) == (2, 2, 0, 3)
     assert [(stamp.client_id, stamp.ask.name) for stamp in link.stamps] == [(7, "NEW"), (7, "CANCEL")]
@@ -258,6 +277,113 @@ def test_over_websocket_a_connection_that_dies_behind_an_order_leaves_it_to_a_li
     link.flush()
     assert [order.client_id for order in one.wait_for(Listed).orders] == [7]
     assert venue.calls.count("private/buy") == 1
+
+
+# --- OUCH
+
+
+def test_over_ouch_the_day_is_read_and_listed(venue: Exchange, desk: Callable[..., Desk]) -> None:
+    first = desk("ouch").up()
+    first.links[0].send(first.bid(7, time_in_force=TimeInForce.DAY, flags=Flag.KEEP))
+    first.links[0].send(first.bid(8, steps=-9, time_in_force=TimeInForce.DAY, flags=Flag.KEEP))
+    first.links[0].flush()
+    first.wait_for(Accepted, 2)
+    first.sessions.hang_up()
+    pump(venue, first.sessions, lambda: first.sessions.is_idle)
+    now = venue.loop.clock()
+    venue.board.route(venue.room.exchange.new("bob", sale(venue), venue.board.wall_ns + now, 9), now)
+
+    again = desk("ouch").up()
+    assert again.lines[0].startswith("ouch: the day has 6 messages so far: they are read next")
+    again.links[0].send(List(9))
+    again.links[0].flush()
+    listed = again.wait_for(Listed)
+    assert [(one.client_id, one.filled) for one in listed.orders] == [(8, 0)]
+    assert [(one.instrument, one.quantity) for one in listed.positions] == [(0, 10)]
+    again.links[0].send(again.bid(10, steps=-11, time_in_force=TimeInForce.DAY))
+    again.links[0].send(Cancel(8, 0))
+    again.links[0].flush()
+    again.pump(lambda: again.of(Accepted)[-1:] != [] and again.of(Accepted)[-1].client_id == 10)
+    again.wait_for(Canceled)
+
+
+def sale(venue: Exchange) -> New:
+    return New(1, PERPETUAL, Side.ASK, venue.room.mark - 50 * 10**8, 10, TimeInForce.IOC)
+
+
+def test_over_ouch_the_connection_dies_between_order_and_answer(venue: Exchange, desk: Callable[..., Desk]) -> None:
+    one = desk("ouch").up()
+    venue.ouch.dies_after = 1
+    one.links[0].send(one.bid(7, time_in_force=TimeInForce.DAY))
+    one.links[0].flush()
+    one.wait_for(Down)
+    assert one.of(Accepted) == []
+    one.wait_for(Up, 2)
+    assert one.wait_for(Accepted).client_id == 7  # told after all, and asked for once
+    assert sum(isinstance(step.what, New) for step in venue.room.exchange.log.steps) == 1
+
+
+# --- TLS, and peers that say nonsense
+
+
+@pytest.mark.parametrize("names", [("a", "json"), ("ouch",)])
+def test_over_tls_all_of_it_is_the_same(names: tuple[str, ...]) -> None:
+    venue = Exchange(tls.server_context(certificates.good(), alpn=["http/1.1"]))
+    said = VenueTls(ca=certificates.saved("ca", certificates.authority().cert_pem.bytes()))
+    one = Desk(venue, *names, tls=said).up()
+    for place, link in enumerate(one.links):
+        force = TimeInForce.DAY if link.name == "ouch" else TimeInForce.GTC
+        link.send(one.bid(place + 1, steps=-4 - place, time_in_force=force))
+        link.flush()
+    one.wait_for(Accepted, len(names))
+    assert {link.statistics().sent for link in one.links} == {1}
+    one.sessions.close()
+    venue.close()
+
+
+def test_a_certificate_that_is_not_believed_is_said_with_the_remedy() -> None:
+    venue = Exchange(tls.server_context(certificates.good(), alpn=["http/1.1"]))
+    said = VenueTls(ca=certificates.saved("other", certificates.stranger().cert_pem.bytes()))
+    one = Desk(venue, "a", "json", tls=said)
+    one.pump(lambda: len(one.lines) >= 2)
+    assert all("its certificate is not believed (`tls.ca` names whom to believe)" in line for line in one.lines)
+    assert one.told == []
+    one.sessions.close()
+    venue.close()
+
+
+@pytest.mark.parametrize("name", ["a", "json", "ouch"])
+@pytest.mark.parametrize("nonsense", [b"\xff" * 400, b"HTTP/1.1 200 OK\r\n\r\n", b"\x00\x00", b""])
+def test_a_peer_that_says_nonsense_is_left_and_tried_again(venue: Exchange, name: str, nonsense: bytes) -> None:
+    def answer(stream: Any, now: int) -> None:
+        if nonsense:
+            stream.send([nonsense])
+        stream.end_sending()
+        kept.append(stream)
+
+    kept: list[Any] = []
+    listener = Listener("127.0.0.1", 0, answer)
+    venue.loop.watch(listener.fileno(), listener.ready)
+    scheme = "ws" if name == "json" else "tcp"
+    one = Desk(venue, name, endpoints=[f"{scheme}://127.0.0.1:{listener.port}"])
+    one.pump(lambda: len(kept) >= 3)
+    assert one.told == []
+    assert sum(one.links[0].reconnects.values()) >= 2
+    one.sessions.close()
+    venue.loop.forget(listener.fileno())
+    listener.close()
+    for stream in kept:
+        stream.close()
+
+
+def test_endpoints_are_tried_one_after_the_other(venue: Exchange) -> None:
+    dead = Listener("127.0.0.1", 0, lambda stream, now: None)
+    dead.close()
+    good = venue.config("a").endpoints[0]
+    one = Desk(venue, "a", endpoints=[f"tcp://127.0.0.1:{dead.port}", good]).up()
+    assert "onnection refused" in one.lines[0]
+    assert one.lines[-1].startswith("a: up at 127.0.0.1:")
+    one.sessions.close()
 
 
 def test_a_refusal_is_told_with_the_venues_word(venue: Exchange, desk: Callable[..., Desk]) -> None:

@@ -13,6 +13,8 @@ from netfeed.units import duration_text
 ROUND_NS: Final = 30_000_000_000
 ROUNDS: Final = 960
 """Rounds of a demo without end: eight hours, and then all is well for ever."""
+LEAD_NS: Final = 500_000_000
+"""So long a venue speaks before an engine trades on it."""
 _LOSS: Final = "10%"
 
 
@@ -28,9 +30,9 @@ class Step:
 def plan(duration_ns: int | None) -> list[Step]:
     """Say what will happen, in order of time."""
     if duration_ns is not None:
-        return sorted([*_lines(0, duration_ns), *_gateway(0, duration_ns)], key=lambda step: step.at_ns)
-    rounds = (step for number in range(ROUNDS) for step in _lines(number * ROUND_NS, ROUND_NS))
-    return sorted([*rounds, *_gateway(0, ROUND_NS)], key=lambda step: step.at_ns)
+        return sorted([*_lines(LEAD_NS, duration_ns), *_gateway(LEAD_NS, duration_ns)], key=lambda step: step.at_ns)
+    rounds = (step for number in range(ROUNDS) for step in _lines(LEAD_NS + number * ROUND_NS, ROUND_NS))
+    return sorted([*rounds, *_gateway(LEAD_NS, ROUND_NS)], key=lambda step: step.at_ns)
 
 
 def _lines(begin_ns: int, span_ns: int) -> Iterator[Step]:

@@ -22,6 +22,7 @@ from typing import Final, Protocol
 
 from netfeed.app.trading.kill import KillError, Latch, exists, read_latch, write_latch
 from netfeed.engine.kill_switch import KillSwitch
+from netfeed.errors import MisuseError
 
 EVERY_NS: Final = 50_000_000
 WAYS: Final = ("file", "signal", "command", "request", "journal", "watchdog", "latch")
@@ -94,11 +95,15 @@ class KillWatch:
         self._write(read_latch(self.path))
 
     def arm(self, by: str, now: int) -> None:
-        """Arm again. Raises: KillError when nobody is named, nothing is killed, or the kill file is there."""
+        """Arm again: the switch, or what else of the engine has failed.
+
+        Raises: KillError when nobody is named, there is nothing to arm, or the kill file is there.
+        """
         if not by.strip():
             raise KillError("say who arms the kill switch again")
         if not self._switch.is_killed:
-            raise KillError("nothing is killed")
+            self._arm_engine(by, now)
+            return
         if exists(self.path):
             raise KillError(f"{self.path} is there, and kills as long as it is: remove it, then arm again")
         number = max(self._latch.number, read_latch(self.path).number) + 1
@@ -125,6 +130,13 @@ class KillWatch:
         self._engine.arm(by, now)
         self._way = ""
         self._arms += 1
+        self._say(f"armed again by {by}")
+
+    def _arm_engine(self, by: str, now: int) -> None:
+        try:
+            self._engine.arm(by, now)
+        except MisuseError as error:
+            raise KillError(str(error)) from None
         self._say(f"armed again by {by}")
 
     def _heed(self, held: Latch, now: int) -> None:

@@ -9,10 +9,9 @@ bound is the room of two segments, the one that is written and the next.
 
 What ends it: a disk that is full (seen when the next segment is reserved, a whole segment early), that fails, or that
 lags more than `max_lag_ns`. `trouble` then says so, for good; whoever trades kills (quotes out), and what is recorded
-of the cancels still has its room. Where even that is used up, records are lost and counted.
+of the cancels still has its room. Where even that is used up, `record` raises, and goes on to: what is lost is counted.
 """
 
-import os
 import threading
 import time
 from collections import deque
@@ -20,7 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from netfeed.app.trading.journal_segment import SUFFIX, Segment
+from netfeed.app.trading.journal_files import JournalError, segment
+from netfeed.app.trading.journal_segment import Segment
 from netfeed.engine.journal import Record, encode
 
 SEGMENT: Final = 8 * 2**20
@@ -53,15 +53,15 @@ class OrderJournal:
     """Write into `folder`, from segment `first` on; `number` is that of the last record before."""
 
     def __init__(
-        self, folder: str, *, first: int = 1, number: int = 0, segment: int = SEGMENT, commit_ns: int = COMMIT_NS,
+        self, folder: str, *, first: int = 1, number: int = 0, size: int = SEGMENT, commit_ns: int = COMMIT_NS,
         max_lag_ns: int = MAX_LAG_NS, full: Callable[[int], None] = lambda segment: None,
     ) -> None:  # fmt: skip
         """Make the first segments. `full` is told, by the thread, which segment is complete. Raises: OSError."""
         self.folder, self.number = folder, number
-        self._size, self._commit_s, self._max_lag_ns, self._full = segment, commit_ns / 1e9, max_lag_ns, full
+        self._size, self._commit_s, self._max_lag_ns, self._full = size, commit_ns / 1e9, max_lag_ns, full
         self._ordinal = first
-        self._segment = Segment(segment_path(folder, first), segment)
-        self._next: Segment | None = Segment(segment_path(folder, first + 1), segment)
+        self._segment = Segment(segment(folder, first), size)
+        self._next: Segment | None = Segment(segment(folder, first + 1), size)
         self._done: deque[tuple[int, Segment]] = deque()
         self._records = self._bytes = self._lost = self._syncs = self._sync_ns = self._longest_ns = 0
         self._whole_at = time.monotonic_ns()
@@ -72,11 +72,14 @@ class OrderJournal:
         self._thread.start()
 
     def record(self, record: Record) -> None:
-        """Take a record; what is recorded before something is sent is known after a kill -9."""
+        """Take a record; what is recorded before something is sent is known after a kill -9.
+
+        Raises: JournalError when there is no room; whoever trades kills, and sends nothing but cancels.
+        """
         line = encode(record, self.number + 1)
-        if not self._segment.append(line) and not self._turn(line):
-            self._lost += 1
-            return
+        if self._lost or not (self._segment.append(line) or self._turn(line)):
+            self._lost += 1  # and nothing behind it is taken: what was sent without a decision would be of no account
+            raise JournalError(f"{self.folder}: no room for {self._lost} records; the disk has not kept up")
         self.number += 1
         self._records += 1
         self._bytes += len(line)
@@ -145,34 +148,34 @@ class OrderJournal:
         while not self._closing.is_set():
             self._asked.wait(self._commit_s)
             self._asked.clear()
-            self._commit()
             if self._next is None and not self._error:
                 self._guarded(self._prepare)
+            self._commit()
         self._commit()
 
     def _commit(self) -> None:
         """Sync what came: the complete segments first, then the one that is written."""
         before = time.monotonic_ns()
         while self._done:
-            ordinal, segment = self._done[0]
-            if not self._guarded(self._sync, segment):
+            ordinal, complete = self._done[0]
+            if not self._guarded(self._sync, complete):
                 return
             self._done.popleft()
-            self._guarded(segment.close)
+            self._guarded(complete.close)
             self._full(ordinal)
         if self._guarded(self._sync, self._segment) and not self._done:
             self._whole_at = before
 
-    def _sync(self, segment: Segment) -> None:
+    def _sync(self, one: Segment) -> None:
         began = time.monotonic_ns()
-        if segment.sync():
+        if one.sync():
             took = time.monotonic_ns() - began
             self._syncs += 1
             self._sync_ns += took
             self._longest_ns = max(self._longest_ns, took)
 
     def _prepare(self) -> None:
-        self._next = Segment(segment_path(self.folder, self._ordinal + 1), self._size)
+        self._next = Segment(segment(self.folder, self._ordinal + 1), self._size)
 
     def _guarded(self, work: Callable[..., None], *given: Segment) -> bool:
         """Do something with the disk; what it fails with is the trouble from then on."""
@@ -185,8 +188,3 @@ class OrderJournal:
             )
             return False
         return True
-
-
-def segment_path(folder: str, ordinal: int) -> str:
-    """Name a segment."""
-    return os.path.join(folder, f"{ordinal:08}{SUFFIX}")

@@ -70,12 +70,13 @@ def _file(path: str) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not hold us
     except OSError as error:
         raise ConfigurationError(f"the secret {path} cannot be read: {error.strerror or error}") from None
-    with open(descriptor, "rb") as opened:
-        found = os.fstat(descriptor)
-        wrong = _objection(path, found)
+    try:
+        wrong = _objection(path, os.fstat(descriptor))
         if wrong is not None:
             raise ConfigurationError(wrong)
-        return opened.read(MAX_BYTES + 1)
+        return os.read(descriptor, MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
 
 
 def _objection(path: str, found: os.stat_result) -> str | None:

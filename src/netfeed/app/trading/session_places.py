@@ -107,6 +107,10 @@ def _check_names(venue: str, sessions: Sequence[Session]) -> Iterable[str]:
             known = said.setdefault(one.name, one)
             if (known.tick, known.lot) != (one.tick, one.lot):
                 yield f"sessions of {venue}: {one.name} has two different ticks or lots"
+    numbers: dict[int, str] = {}
+    for name, one in said.items():
+        if one.id is not None and numbers.setdefault(one.id, name) != name:
+            yield f"sessions of {venue}: {name} and {numbers[one.id]} have the same id {one.id}"
 
 
 # --- instruments

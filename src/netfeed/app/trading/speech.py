@@ -9,25 +9,24 @@ What outlives a connection stays here: the numbers of both directions, the order
 where the endpoint says so (`tls://`, `wss://`).
 
 A first logon to Starbase begins the numbers anew, as does one after numbers that fell: what the venue said under the
-old ones is lost, and a list tells what is true. To OUCH the first one asks for the whole day, so that it can list.
+old ones is lost, and a list tells what is true.
 """
 
 import os
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from netfeed.app.configuration import Session as Config
+from netfeed.app.trading.ouch_speech import OuchSpeech
+from netfeed.app.trading.over_tls import over_tls
 from netfeed.app.trading.secrets import Secret
-from netfeed.app.trading.session_places import place_of
-from netfeed.app.trading.traded import Traded, deribit_listing, ouch_listing, starbase_listing
+from netfeed.app.trading.traded import Traded, deribit_listing, starbase_listing
 from netfeed.book.execution import CancelAll, Flag, List, MassQuote, New, Report, Request
-from netfeed.feed.websocket_talk import WebSockets, tls_context
+from netfeed.feed.websocket_talk import WebSockets
 from netfeed.machine import StreamMachine
-from netfeed.proto import ouch_orders, ouch_past, starbase_orders, starbase_past, tls, websocket
-from netfeed.proto.ouch_list import listed
-from netfeed.proto.stack import Stack
+from netfeed.proto import starbase_orders, starbase_past, websocket
 from netfeed.venues.deribit_budget import ORDERS_BURST, ORDERS_RATE
 from netfeed.venues.deribit_order_stream import OrderStream
 from netfeed.venues.deribit_orders import MAX_BYTES, Session
@@ -101,53 +100,6 @@ class StarbaseSpeech:
         self._reset = any(word in reason.lower() for word in _FALLEN) or (self._reset and not was_up)
 
 
-class OuchSpeech:
-    """OUCH 5.0 over SoupBinTCP. It lists what it has read, where it has read the day from its beginning."""
-
-    def __init__(
-        self, number: int, config: Config, traded: Sequence[Traded], secret: Secret, context: ssl.SSLContext | None
-    ) -> None:
-        self._number, self._config, self._secret, self._context = number, config, secret, context
-        self._listed = ouch_listing(traded)
-        self._past = ouch_past.Past()
-        self._past.next_sequence = 1
-        self._is_whole = True
-        self._client: ouch_orders.Client | None = None
-
-    def begin(self, endpoint: str, now: int) -> StreamMachine:
-        """Log in, and ask for what was said since the last message that was read."""
-        self._is_whole = self._is_whole and self._past.next_sequence > 0
-        self._client = client = ouch_orders.Client(
-            self._number, self._listed, self._past, cancels=self._config.cancel_on_disconnect, firm=self._config.firm
-        )
-        client.login(self._config.key, self._secret.reveal(), now)
-        return over_tls(endpoint, client, self._context, now)
-
-    def takes(self, request: Request) -> bool:
-        """Say whether OUCH has a message for it, or its messages have told what is asked for."""
-        if isinstance(request, List):
-            return self._is_whole
-        return not isinstance(request, MassQuote) and not (isinstance(request, New) and request.price is None)
-
-    def send(self, request: Request, now: int) -> Sequence[Report]:
-        """Ask; a list is answered by what was read."""
-        assert self._client is not None
-        if isinstance(request, List) and self._is_whole:
-            return (listed(self._number, self._past),)
-        self._client.send(request, now)
-        return ()
-
-    def leave(self, now: int) -> None:
-        """Log out."""
-        assert self._client is not None
-        self._client.logout(now)
-
-    def ended(self, reason: str, *, was_up: bool) -> None:
-        """Where the venue does not keep what is asked for, go on with what comes next; lists are over then."""
-        if not was_up and "rejected" in reason and not reason.endswith("A"):
-            self._past.session, self._past.next_sequence, self._is_whole = "", 0, False
-
-
 class DeribitSpeech:
     """Deribit's JSON-RPC over WebSocket."""
 
@@ -212,15 +164,6 @@ def speech_of(
 
 
 _QUOTING: Final[Mapping[str, Callable[..., Speech]]] = {"starbase": StarbaseSpeech, "deribit": DeribitSpeech}
-
-
-def over_tls(endpoint: str, client: Any, context: ssl.SSLContext | None, now: int) -> StreamMachine:
-    """Put TLS below a client where its endpoint says so."""
-    place = place_of(endpoint)
-    if not place.secure:
-        machine: StreamMachine = client
-        return machine
-    return Stack(tls.client(tls_context(context), place.host, now), client)
 
 
 def epoch_ns() -> int:

@@ -1,0 +1,71 @@
+"""The engine of a demo: a chain of options quoted around Black's worth, its delta hedged in futures, limits on all.
+
+It is an ordinary `Engine`; what is here are its numbers. They are a market maker's of a small book: half a bitcoin of
+each option to either side, a vega and a delta that skew the quotes, and hedges when the delta is a bitcoin's third.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from netfeed.engine.account import Account
+from netfeed.engine.board import Board
+from netfeed.engine.client_ids import ClientIds
+from netfeed.engine.contract import Contract
+from netfeed.engine.desk import Desk
+from netfeed.engine.engine import Engine, EngineSettings
+from netfeed.engine.gate import Gate, GateSettings
+from netfeed.engine.hedge import Hedge, Hedger, HedgerSettings
+from netfeed.engine.hedge_band import Fixed
+from netfeed.engine.journal import Record
+from netfeed.engine.limits import Limits
+from netfeed.engine.pricer import Pricer, PricerSettings
+from netfeed.engine.quoter import Quoter, QuoterSettings, Tier
+from netfeed.engine.risk import Risk
+from netfeed.engine.route import Route
+from netfeed.engine.router import Router
+from netfeed.engine.targets import Abilities, Differ
+
+BAND: Final = 0.3
+"""How far delta may go before it is hedged. Units: BTC."""
+_TIER: Final = Tier(1.0, 5)
+"""Half a bitcoin: the quantities of options are tenths."""
+LIMITS: Final = Limits(
+    order_size={None: 200_000}, position={None: 500_000}, delta=10.0, gamma=0.01, vega=20_000.0, collar_ppm=200_000,
+    collar_ticks=20, open_orders=300, loss={"BTC": 5.0}, rate=2_000, burst=400, stale_ns=5_000_000_000,
+    clock_offset_ns=50_000_000,
+)  # fmt: skip
+_QUOTER: Final = QuoterSettings(
+    (_TIER,), half_ticks=1.5, half_volatility=0.008, skew_delta=15.0, skew_vega=2e-6, max_position=100, max_delta=4.0,
+    max_vega=10_000.0, requote_ticks=1, cool_down_ns=50_000_000, fill_pause_ns=200_000_000, mass_quote=False,
+    protected=False,
+)  # fmt: skip
+_HEDGER: Final = HedgerSettings(patience_ns=300_000_000, through_ticks=4)
+
+
+def demo_engine(
+    contracts: Sequence[Contract], books: Iterable[Any], routes: Sequence[Route], record: Callable[[Record], None]
+) -> Engine:
+    """Make the engine of these contracts; `books` are theirs, in the same order."""
+    account = Account({one.index: one for one in contracts})
+    board = Board(contracts)
+    for contract, book in zip(contracts, books, strict=True):
+        board.set_book(contract.index, book)
+    ids = ClientIds(run=1)
+    options = [one.index for one in contracts if one.is_option]
+    futures = [one for one in contracts if not one.is_option]
+    by_expiry = {one.expiry_ns: one.index for one in futures}
+    hedges = {one.index: by_expiry.get(one.expiry_ns, futures[0].index) for one in contracts if one.is_option}
+    quoting = Desk(
+        Quoter(_QUOTER), options, Gate(GateSettings(settle_ns=200_000_000), hedges),
+        Differ(Abilities(mass_quotes=False), ids.take),
+    )  # fmt: skip
+    hedging = Desk(
+        Hedger("BTC", [Hedge(one.index, 400_000, 50_000) for one in futures], Fixed(BAND), _HEDGER),
+        [one.index for one in futures], Gate(GateSettings(needs_worth=False, settle_ns=200_000_000)),
+        Differ(Abilities(mass_quotes=False), ids.take),
+    )  # fmt: skip
+    return Engine(
+        account, board, Risk(account, LIMITS), Router(account, routes),
+        Pricer(contracts, PricerSettings(refit_ns=10**9)), ids,
+        desks=[quoting], hedging=[hedging], record=record, settings=EngineSettings(list_ns=5_000_000_000),
+    )  # fmt: skip

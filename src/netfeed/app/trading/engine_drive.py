@@ -1,0 +1,99 @@
+"""An engine beside live channels: changes of books touch it, its turn is the loop's, and each order has its tick.
+
+    live.changes.consumers.append(drive); live.machines.append(drive)
+
+One step a turn: whatever a batch of packets changed is decided on once. What a step sends belongs to the oldest packet
+of its batch, so that the time from packet to order is told too long rather than too short:
+
+    wire>book      from the kernel's stamp of a packet to the books that it changed
+    decide         from there to the first thing that the engine decides, risk and all
+    send           from there until that is handed to the kernel
+    tick>order     from the kernel's stamp to that: all of it
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from netfeed.app.changes import Rows
+from netfeed.app.live import Live
+from netfeed.app.trading.feed_screen import StagePicture
+from netfeed.book.change import NO_BOOK, NO_TIME
+from netfeed.book.execution import Report, Request
+from netfeed.engine.engine import Engine
+from netfeed.engine.journal import Decided, Record
+from netfeed.latency import Histogram
+from netfeed.machine import NEVER
+
+STAGES: Final = ("decide", "send", "tick>order")
+
+
+class EngineDrive:
+    """Turns an engine. `clock_off_ns`: how far the wall clock may be off; `until_of`: what a report says it lasts."""
+
+    def __init__(
+        self, live: Live, *, clock_off_ns: int | None, until_of: Callable[[Report], int] = lambda report: NEVER
+    ) -> None:
+        self.engine: Engine | None = None
+        self.stages = {name: Histogram() for name in STAGES}
+        self._live, self._clock_off_ns, self._until_of = live, clock_off_ns, until_of
+        self._stamp_ns = self._changed_at = self._decided_at = 0
+        self._due = False
+
+    # --- what comes in
+
+    def take(self, rows: Rows) -> None:
+        """Note which books changed, and by what packets."""
+        if self.engine is None:
+            return
+        touched = rows["book"][rows["book"] != NO_BOOK]
+        self.engine.touch(set(touched.tolist()), int(rows["sequence"].max()))
+        stamps = rows["ts_recv_ns"][rows["ts_recv_ns"] != NO_TIME]
+        if len(stamps) and not self._stamp_ns:
+            self._stamp_ns, self._changed_at = int(stamps.min()), time.time_ns()
+        self._due = True
+
+    def hear(self, session: int, report: Report, now: int) -> None:
+        """Take what a session says."""
+        if self.engine is not None:
+            self.engine.hear(session, report, now, self._until_of(report))
+            self._due = True
+
+    def record(self, record: Record) -> None:
+        """Note when the first thing of a step was decided."""
+        if isinstance(record, Decided) and self._stamp_ns and not self._decided_at:
+            self._decided_at = time.time_ns()
+            self.stages["decide"].record(max(0, self._decided_at - self._changed_at))
+
+    def sent(self, request: Request, at: int) -> None:
+        """Note when the first thing of a step was handed to the kernel."""
+        if self._decided_at and self._stamp_ns:
+            sent_at = time.time_ns()
+            self.stages["send"].record(max(0, sent_at - self._decided_at))
+            self.stages["tick>order"].record(max(0, sent_at - self._stamp_ns))
+            self._stamp_ns = self._decided_at = 0
+
+    # --- its turn
+
+    @property
+    def deadline(self) -> int:
+        """Say when it must be turned. Units: monotonic ns."""
+        if self.engine is None:
+            return NEVER
+        return 0 if self._due else self.engine.deadline
+
+    def wake(self, now: int) -> None:
+        """Let the engine do one pass."""
+        if self.engine is None:
+            return
+        self._due = False
+        self.engine.step(now, time.time_ns(), self._clock_off_ns)
+        self._stamp_ns = self._decided_at = 0
+
+    def pictures(self) -> list[StagePicture]:
+        """Give how long each stage takes."""
+        named = [("wire>book", self._live.latency()), *self.stages.items()]
+        return [
+            StagePicture(name, one.count, one.percentile(50) or 0, one.percentile(99) or 0, one.max_ns or 0)
+            for name, one in named
+        ]

@@ -1,0 +1,122 @@
+"""From a full pass to the hot step: what the quoter has just decided, as numbers that a move of the underlying needs.
+
+    hot.prepare(view, bases, lead, opened)     behind the plain path, of instruments whose gate is open
+    door.move(lead, now)                       before it, when the underlying has moved (`quote_door`)
+
+An instrument is prepared when nothing is to be sent for it: what rests, answered, is what the quoter wants. Then the
+hot step does what the next full pass would, with inventory, volatility, spread and queue as they are (`quote_step`).
+All others are the plain path's: those whose quotes are under way, that are not whole, that rest beside orders.
+
+Left out: ladders (the further tiers are orders, not quotes), futures, minimum edges below nothing.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from netfeed.book.change import NO_PRICE
+from netfeed.book.execution import Quote
+from netfeed.book.level import Side
+from netfeed.engine.board import best
+from netfeed.engine.contract import Contract
+from netfeed.engine.mandate import Mandates
+from netfeed.engine.quote_words import MAX_STEPS, NO_STEP
+from netfeed.engine.quoter import Quoter
+from netfeed.engine.risk import Risk
+from netfeed.engine.strategy import Fair, View, Want, Working
+from netfeed.engine.worth import slopes
+from netfeed.errors import MisuseError
+
+_Sides = tuple[Working | None, Working | None]
+
+
+class HotQuotes:
+    """The quotes of one quoter, in one group, that follow one underlying."""
+
+    def __init__(self, quoter: Quoter, risk: Risk, mandates: Mandates) -> None:
+        if len(quoter.settings.tiers) != 1 or not quoter.settings.mass_quote or quoter.settings.edge_ticks < 0:
+            raise MisuseError("the hot step moves one tier of mass quotes, with a minimum edge that is not negative")
+        self._quoter, self._risk, self._mandates = quoter, risk, mandates
+
+    def prepare(self, view: View, bases: Mapping[int, Fair], lead: float, opened: Collection[int]) -> int:
+        """Ask for mandates; give how many were granted. Those of all other instruments are void.
+
+        `bases`: worths as Black gave them; `lead`: the price of the underlying that belongs to the view's forwards.
+        """
+        mandates, granted = self._mandates, 0
+        for instrument in mandates.instruments:
+            base = bases.get(instrument)
+            if base is None or instrument not in opened or not self._prepared(view, instrument, base, lead):
+                mandates.void((instrument,))
+            else:
+                granted += 1
+        return granted
+
+    def _prepared(self, view: View, instrument: int, base: Fair, lead: float) -> bool:
+        contract, fair = view.contracts[instrument], view.fair(instrument)
+        sides = _sides(view.working(instrument))
+        if fair is None or sides is None or not contract.is_option or len(contract.steps) > MAX_STEPS:
+            return False
+        wants = self._quoter.decide(view, (instrument,)).get(instrument, ())
+        if not _is_what_rests(sides, wants) or not lead > 0.0:
+            return False
+        quote = self._quote(view, contract, fair, sides)
+        if quote is None:
+            return False
+        self._mandates.slots[self._mandates.slot_of[instrument]] = (
+            base.value, base.forward, fair.forward / lead, *slopes(contract, base),
+            *self._around(view, contract, fair), 10.0**contract.price_exponent, contract.tick, *_steps(contract),
+            _or_none(best(view.book(instrument), Side.BID)), _or_none(best(view.book(instrument), Side.ASK)),
+            *(NO_PRICE if one is None else _or_none(one.price) for one in sides),
+            *(0 if one is None else one.quantity for one in sides), quote.bid_quantity, quote.ask_quantity,
+            *(0 if one is None else self._near(one) for one in sides),
+            *(0 if one is None else one.placed_ns for one in sides), self._quoter.settings.cool_down_ns,
+        )  # fmt: skip
+        return self._risk.mandate(self._mandates, quote, view.now) is None
+
+    def _around(self, view: View, contract: Contract, fair: Fair) -> tuple[float, ...]:
+        """Give shift, half a spread, edge and the fee's two parts."""
+        quoter, share = self._quoter, max(0.0, contract.maker_fee)
+        return (
+            quoter.shift(contract, fair, view.greeks(contract.underlying)),
+            quoter.settings.tiers[0].spread * quoter.half_spread(contract, fair),
+            quoter.edge(contract, fair),
+            share if contract.inverse else 0.0,
+            0.0 if contract.inverse else share,
+        )
+
+    def _quote(self, view: View, contract: Contract, fair: Fair, sides: _Sides) -> Quote | None:
+        """Give what a new quote would ask for; None where a side rests that it would not have, or the other way."""
+        bid, ask = sides
+        sizes = [self._quoter.size(view, contract, fair, side) for side in Side]
+        if any(bool(size) is (rests is None) for size, rests in zip(sizes, sides, strict=True)):
+            return None
+        return Quote(contract.index, bid.price if bid else None, sizes[0], ask.price if ask else None, sizes[1])
+
+    def _near(self, order: Working) -> int:
+        settings = self._quoter.settings
+        in_front = order.ahead is not None and order.ahead <= settings.front
+        return settings.front_ticks if in_front else settings.requote_ticks
+
+
+def _sides(orders: Sequence[Working]) -> _Sides | None:
+    """Give our bid and our ask; None where something is under way, rests beside a quote, or twice."""
+    if any(not (order.quote and order.settled and order.price is not None) for order in orders):
+        return None
+    bids, asks = ([order for order in orders if order.side is side] for side in Side)
+    if len(bids) > 1 or len(asks) > 1 or not orders:
+        return None
+    return (bids[0] if bids else None), (asks[0] if asks else None)
+
+
+def _is_what_rests(sides: _Sides, wants: Sequence[Want]) -> bool:
+    rests = [(one.side, one.price, one.quantity) for one in sides if one is not None]
+    return sorted(rests) == sorted((want.side, want.price, want.quantity) for want in wants if want.quote)
+
+
+def _steps(contract: Contract) -> tuple[int, ...]:
+    missing = MAX_STEPS - len(contract.steps)
+    above, ticks = [step[0] for step in contract.steps], [step[1] for step in contract.steps]
+    return *above, *[NO_STEP] * missing, *ticks, *[contract.tick] * missing
+
+
+def _or_none(price: int | None) -> int:
+    return NO_PRICE if price is None else price
