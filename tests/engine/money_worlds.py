@@ -35,6 +35,7 @@ from netfeed.engine.gate import Gate, GateSettings
 from netfeed.engine.hedge import Hedge, Hedger, HedgerSettings
 from netfeed.engine.hedge_band import Fixed
 from netfeed.engine.journal import Began, Decided, Record, encode, last_run, read, replay
+from netfeed.engine.kill_switch import KillSwitch, Thrown
 from netfeed.engine.limits import Limits
 from netfeed.engine.quoter import Quoter, QuoterSettings, Tier
 from netfeed.engine.risk import Risk
@@ -132,6 +133,7 @@ class World:
         self.tally: Counter[str] = Counter()
         self._agenda = list(self.script.happenings)
         self._later: list[tuple[int, Any]] = [(BORN_NS, self._born), (END_NS, self._end)]
+        self._latch: Thrown | None = None
         self._heard = True
         self._clock_was: int | None = None
         self._venue_due = 0
@@ -196,7 +198,7 @@ class World:
         hedging = Desk(hedger, FUTURES, bare, Differ(Abilities(mass_quotes=False), ids.take), look_ns=LOOK_NS)
         pricer: Any = FlatPricer(self.contracts, PERPETUAL)
         return Engine(
-            account, board, Risk(account, self.limits), Router(account, self.paths), pricer, ids, desks=[quoting],
+            account, board, Risk(account, self.limits, switch=KillSwitch(killed=self._latch)), Router(account, self.paths), pricer, ids, desks=[quoting],
             hedging=[hedging], record=self._record, settings=SETTINGS,
         )  # fmt: skip
 
@@ -285,7 +287,8 @@ class World:
 
     def _kill(self, one: Any) -> None:
         if self.engine is not None:
-            self.engine.kill("somebody", "to see what happens", self.now)
+            self._latch = Thrown("somebody", "to see what happens", self.now)
+            self.engine.kill(self._latch.by, self._latch.why, self.now)
             self.judge.killed(self.now)
 
     def _halt(self, one: Any) -> None:
