@@ -70,9 +70,7 @@ class World:
 
     def run(self, steps: int) -> "World":
         for _ in range(steps):
-            getattr(
-                self, self.draw(st.sampled_from(MOVES))
-            )()
+            getattr(self, self.draw(st.sampled_from(MOVES)))()
         return self
 
     def rest(self) -> None:

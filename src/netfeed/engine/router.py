@@ -229,11 +229,24 @@ class Router:
         if to.door.sent == before:
             self.refused["unsent"] += 1
             return False, events
-        to.queued, to.used_at = True, now
+        to.queued = True
+        self.took(session, request, now)
+        return True, events
+
+    def took(self, session: int, request: Request, now: int) -> None:
+        """Take note that a session has a request: it is paid for, and its answer is owed."""
+        to = self._sessions[session]
+        to.used_at = now
         if to.pace is not None:
             to.pace.spend(now, _messages(request))
         self.given_up += to.owe(request, now)
-        return True, events
+
+    def room(self, session: int, now: int) -> int:
+        """Say how many messages a session would take now that are not urgent."""
+        to = self._sessions[session]
+        if not to.route.is_up:
+            return 0
+        return MAX_OWED if to.pace is None else max(0, to.pace.room(now))
 
     def flush(self) -> None:
         """Write what is queued, one write a session."""
