@@ -42,7 +42,7 @@ from netfeed.machine import NEVER
 STARTING_NS: Final = 30_000_000_000
 CLOSING_NS: Final = 20_000_000_000
 _LOOK_NS: Final = 20_000_000
-_BEFORE_NS: Final = 100_000_000
+_BEFORE_NS: Final = 250_000_000
 """So long before it happens a thing that is broken on purpose is told: the venue's clock began before we heard it."""
 _QUIET_NS: Final = 200_000_000
 """So long nothing new is listed before the list is taken to be whole."""
