@@ -140,6 +140,12 @@ class Replay:
         """Say when a channel is to be woken. Units: ns of capture time."""
         return self._drive.soonest
 
+    @property
+    def position(self) -> tuple[int | None, ...]:
+        """Say how far each stream has come: where this stays, no message was new."""
+        lanes = [self._drive.fast.following(lane) for lane in self.lanes]
+        return (*lanes, *(file.sequence for file in self.itch_files))
+
     def wake(self, now: int) -> None:
         """Let the deadlines of channels pass up to `now`, between two packets."""
         self._drive.wake(now + 1, Place("", NOWHERE, now))

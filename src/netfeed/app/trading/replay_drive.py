@@ -60,6 +60,7 @@ class EngineReplay:
         self._route, self._model, self._ledger = route, model, ledger
         self._rows: list[Rows] = []
         self._touched: set[int] = set()
+        self._position: tuple[int | None, ...] = ()
         self._begun = False
         self._last_due, self._again = -NEVER, 0
         replay.batch_packets = 1
@@ -124,7 +125,10 @@ class EngineReplay:
         if not self._begun:
             self._begin(now)
         self.packets += 1
-        self._look(now)
+        position = self._replay.position
+        if self._rows or self._touched or position != self._position:  # else it was the copy of the other line
+            self._position = position
+            self._look(now)
         self._decide(now)
 
     # --- the three that are driven
