@@ -51,6 +51,8 @@ from netfeed.errors import MisuseError
 from netfeed.machine import NEVER
 
 PRICER: Final = "pricer"
+OWN: Final = ("pulled", "rejected", "tripped", "settled", "foreign", "failed")
+"""Counters of the engine itself: requests that took out, refusals and trips of venues, expiries, what nobody listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +298,7 @@ class Engine:
         """Count everything else by name."""
         choices = {f"chosen_{why}": count for why, count in self.router.chosen.items()}
         refusals = {f"route_{why}": count for why, count in self.router.refused.items()}
-        own = {name: self.count[name] for name in ("pulled", "foreign", "settled")}
+        own = {name: self.count[name] for name in OWN}
         asked = {"lists": self.questions.asked_count, "sweeps": self.clearing.sweeps}
         return {**self.out.count, **own, **asked, **choices, **refusals, **self.pricer.statistics()}
 
