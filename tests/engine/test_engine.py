@@ -188,6 +188,27 @@ def test_a_strategy_that_raises_has_no_quotes_left_and_is_asked_no_more_until_a_
     assert world.resting()
 
 
+def test_a_desk_that_raises_is_asked_no_more_and_has_nothing_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(hedged=False).run(250 * MS)
+    engine = world.engine
+    assert engine is not None
+    assert world.resting()
+
+    def bad(*_: object) -> None:
+        raise KeyError("no such thing")
+
+    monkeypatch.setattr(engine.desks[0].gate, "look", bad)
+    world.run(300 * MS)
+    assert world.resting() == world.ours() == set()
+    assert engine.ready == "the desk of instrument 1015 has failed: KeyError: 'no such thing'"
+    assert world.held() == world.positions()
+    monkeypatch.undo()
+    engine.arm("the author", world.now)
+    world.run(300 * MS)
+    assert engine.ready == ""
+    assert world.resting()
+
+
 @pytest.mark.parametrize("where", ["follow", "refit"])
 def test_a_pricer_that_raises_has_no_quotes_left_behind(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(hedged=False).run(250 * MS)

@@ -180,7 +180,8 @@ class Engine:
         out = self.risk.switch.is_killed or bool(self.leaving)
         if self._look_at is None or self._heard or self.board.is_touched or (out and not self._exits.has_begun):
             return self._now
-        desks = min((desk.deadline for desk in (*self.desks, *self.hedging)), default=NEVER)
+        asked = (desk for desk in (*self.desks, *self.hedging) if _name(desk) not in self.failed)
+        desks = min((desk.deadline for desk in asked), default=NEVER)
         return min(
             self._look_at, desks, self.account.deadline, NEVER if PRICER in self.failed else self.pricer.deadline,
             self.questions.deadline, self.clearing.deadline if out else NEVER,
@@ -401,7 +402,7 @@ class Engine:
 
     def _asked(self, desk: Desk, touched: frozenset[int] | None, now: int) -> list[Request]:
         """Ask a desk; one that raises owns nothing from here on, and what it had leaves."""
-        where = f"desk of {min(desk.instruments, default=None)}"
+        where = _name(desk)
         if where in self.failed:
             self._after(self._exits.pull(desk.instruments, now), now)
             return []
@@ -426,6 +427,10 @@ class Engine:
             return
         self.board.set_position(instrument, self.account.positions[instrument].quantity, filled_ns)
         self._senses.mark(instrument)
+
+
+def _name(desk: Desk) -> str:
+    return f"desk of instrument {min(desk.instruments, default=None)}"
 
 
 def _check(desks: Iterable[Desk], board: Board) -> None:
