@@ -1,6 +1,7 @@
 """The engine against the exchange, in virtual time: what it quotes, what it pulls, what it never does."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -341,3 +342,16 @@ def test_the_same_seed_gives_the_same_records() -> None:
     kinds = {type(one.request) for one in first.records if isinstance(one, Decided)}
     assert {MassQuote, List} <= kinds
     assert CancelAll not in kinds
+
+
+def test_what_expired_while_nobody_listed_it_any_more_is_closed_too() -> None:
+    world = World(settings=EngineSettings(list_ns=100 * MS, again_ns=50 * MS), hedged=False)
+    engine = world.engine
+    assert engine is not None
+    option = next(one for one in world.contracts.values() if one.is_option)
+    gone = replace(option, index=7, name="GONE", expiry_ns=world.venue.wall(0) - S)
+    engine.account.know({7: gone})
+    engine.adopt("a journal", 7, 5, 1_000_000, world.now)
+    world.run(300 * MS)
+    assert world.held() == {}
+    assert engine.account.agrees

@@ -34,6 +34,7 @@ from netfeed.engine.clearing import Clearing
 from netfeed.engine.client_ids import ClientIds
 from netfeed.engine.desk import Desk
 from netfeed.engine.exits import Exits
+from netfeed.engine.expiries import expired
 from netfeed.engine.journal import Absolved, Adopted, Heard, Record, Settled, Woke
 from netfeed.engine.order_events import Event, Executed, Moved, Pull
 from netfeed.engine.ours import Ours
@@ -42,10 +43,9 @@ from netfeed.engine.picture import EnginePicture
 from netfeed.engine.portrait import portrait, why_not
 from netfeed.engine.pricer import Fairs, Pricer
 from netfeed.engine.questions import Questions
-from netfeed.engine.reconcile import Found
 from netfeed.engine.risk import Risk
 from netfeed.engine.router import Router, SessionStatistics
-from netfeed.engine.senses import Senses, in_ticks
+from netfeed.engine.senses import Senses
 from netfeed.engine.targets import UNNUMBERED
 from netfeed.errors import MisuseError
 from netfeed.machine import NEVER
@@ -135,7 +135,9 @@ class Engine:
         self._answers.take(session, report, now, until)
         self._answers.protections()
         if isinstance(report, Listed):
-            self._settle_expired(now)
+            for instrument, price in list(expired(self.account, self.board)):
+                self.count["settled"] += 1
+                self.settle(instrument, price, now)
         self.router.flush()
 
     def step(self, now: int, wall_ns: int, clock_off_ns: int | None) -> None:
@@ -254,23 +256,6 @@ class Engine:
         self.out.note(Settled(now, instrument, price), now)
         self.account.settle(instrument, price)
         self._position(instrument, None)
-
-    def _settle_expired(self, now: int) -> None:
-        """Close what has expired and is gone by the venue's list: at its exercise, as far as we know its price.
-
-        What it paid to a tick is the venue's to say; until a person has compared, gains are of our own worth.
-        """
-        findings = () if self.account.reconciled is None else self.account.reconciled.findings
-        for one in findings:
-            contract = self.board.contracts.get(one.instrument)
-            if one.found is not Found.POSITION or one.theirs or contract is None or contract.expiry_ns is None:
-                continue
-            mark = self.account.positions[one.instrument].mark
-            price = in_ticks(contract, self.board.fair(one.instrument))
-            price = mark if price is None else price
-            if contract.expiry_ns <= self.board.wall_ns and price is not None:
-                self.count["settled"] += 1
-                self.settle(one.instrument, price, now)
 
     # --- what it shows
 
