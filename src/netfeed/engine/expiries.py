@@ -1,7 +1,7 @@
-"""What has expired and is gone by the venue's list, and at which price it is closed: at its exercise, as far as we know.
+"""What has expired and is gone by the venue's list, and the price at which it is closed: its exercise, as we know it.
 
-What it paid to a tick is the venue's to say; until a person has compared, gains are of our own worth. Where nobody knows
-a worth any more (it expired while we were away) it is closed at what it was bought for.
+What it paid to a tick is the venue's to say; until a person has compared, gains are of our own worth. Where nobody
+knows a worth any more (it expired while we were away) it is closed at what it was bought for.
 """
 
 from collections.abc import Iterator
