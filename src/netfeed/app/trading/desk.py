@@ -178,9 +178,7 @@ class TradingDesk:
         self.phase = Phase.TRADING
         quoted = sum(len(instruments) for _, instruments in planned.made)
         hedged = sum(len(instruments) for _, instruments in planned.hedging)
-        self._tell(
-            f"engine: {quoted} instruments are quoted, {hedged} hedge; run {begun.ids.run} of {self.folder}"
-        )
+        self._tell(f"engine: {quoted} instruments are quoted, {hedged} hedge; run {begun.ids.run} of {self.folder}")
 
     def _start(self, planned: Plan, begun: Begun, traded: Mapping[int, Known]) -> None:
         tally = OrderTally(begun.journal.record)
