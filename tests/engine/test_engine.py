@@ -1,6 +1,7 @@
 """The engine against the exchange, in virtual time: what it quotes, what it pulls, what it never does."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -188,6 +189,27 @@ def test_a_strategy_that_raises_has_no_quotes_left_and_is_asked_no_more_until_a_
     assert world.resting()
 
 
+def test_a_desk_that_raises_is_asked_no_more_and_has_nothing_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(hedged=False).run(250 * MS)
+    engine = world.engine
+    assert engine is not None
+    assert world.resting()
+
+    def bad(*_: object) -> None:
+        raise KeyError("no such thing")
+
+    monkeypatch.setattr(engine.desks[0].gate, "look", bad)
+    world.run(300 * MS)
+    assert world.resting() == world.ours() == set()
+    assert engine.ready == "the desk of instrument 1015 has failed: KeyError: 'no such thing'"
+    assert world.held() == world.positions()
+    monkeypatch.undo()
+    engine.arm("the author", world.now)
+    world.run(300 * MS)
+    assert engine.ready == ""
+    assert world.resting()
+
+
 @pytest.mark.parametrize("where", ["follow", "refit"])
 def test_a_pricer_that_raises_has_no_quotes_left_behind(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(hedged=False).run(250 * MS)
@@ -320,3 +342,17 @@ def test_the_same_seed_gives_the_same_records() -> None:
     kinds = {type(one.request) for one in first.records if isinstance(one, Decided)}
     assert {MassQuote, List} <= kinds
     assert CancelAll not in kinds
+
+
+def test_what_expired_while_nobody_listed_it_any_more_is_closed_too() -> None:
+    world = World(settings=EngineSettings(list_ns=100 * MS, again_ns=50 * MS), hedged=False)
+    engine = world.engine
+    assert engine is not None
+    option = next(one for one in world.contracts.values() if one.is_option)
+    gone = replace(option, index=7, name="GONE", expiry_ns=world.venue.wall(0) - S)
+    engine.account.know({7: gone})
+    engine.adopt("a journal", 7, 5, 1_000_000, world.now)
+    world.run(300 * MS)
+    assert 7 not in world.held()
+    assert world.held() == world.positions()
+    assert engine.account.agrees

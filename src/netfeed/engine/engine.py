@@ -34,6 +34,7 @@ from netfeed.engine.clearing import Clearing
 from netfeed.engine.client_ids import ClientIds
 from netfeed.engine.desk import Desk
 from netfeed.engine.exits import Exits
+from netfeed.engine.expiries import expired
 from netfeed.engine.journal import Absolved, Adopted, Heard, Record, Settled, Woke
 from netfeed.engine.order_events import Event, Executed, Moved, Pull
 from netfeed.engine.ours import Ours
@@ -42,15 +43,16 @@ from netfeed.engine.picture import EnginePicture
 from netfeed.engine.portrait import portrait, why_not
 from netfeed.engine.pricer import Fairs, Pricer
 from netfeed.engine.questions import Questions
-from netfeed.engine.reconcile import Found
 from netfeed.engine.risk import Risk
 from netfeed.engine.router import Router, SessionStatistics
-from netfeed.engine.senses import Senses, in_ticks
+from netfeed.engine.senses import Senses
 from netfeed.engine.targets import UNNUMBERED
 from netfeed.errors import MisuseError
 from netfeed.machine import NEVER
 
 PRICER: Final = "pricer"
+OWN: Final = ("pulled", "rejected", "tripped", "settled", "foreign", "failed")
+"""Counters of the engine itself: requests that took out, refusals and trips of venues, expiries, what nobody listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,9 @@ class Engine:
         self._answers.take(session, report, now, until)
         self._answers.protections()
         if isinstance(report, Listed):
-            self._settle_expired(now)
+            for instrument, price in list(expired(self.account, self.board)):
+                self.count["settled"] += 1
+                self.settle(instrument, price, now)
         self.router.flush()
 
     def took(self, session: int, request: MassQuote, events: list[Event], now: int) -> None:
@@ -184,7 +188,8 @@ class Engine:
         out = self.risk.switch.is_killed or bool(self.leaving)
         if self._look_at is None or self._heard or self.board.is_touched or (out and not self._exits.has_begun):
             return self._now
-        desks = min((desk.deadline for desk in (*self.desks, *self.hedging)), default=NEVER)
+        asked = (desk for desk in (*self.desks, *self.hedging) if _name(desk) not in self.failed)
+        desks = min((desk.deadline for desk in asked), default=NEVER)
         return min(
             self._look_at, desks, self.account.deadline, NEVER if PRICER in self.failed else self.pricer.deadline,
             self.questions.deadline, self.clearing.deadline if out else NEVER,
@@ -258,23 +263,6 @@ class Engine:
         self.account.settle(instrument, price)
         self._position(instrument, None)
 
-    def _settle_expired(self, now: int) -> None:
-        """Close what has expired and is gone by the venue's list: at its exercise, as far as we know its price.
-
-        What it paid to a tick is the venue's to say; until a person has compared, gains are of our own worth.
-        """
-        findings = () if self.account.reconciled is None else self.account.reconciled.findings
-        for one in findings:
-            contract = self.board.contracts.get(one.instrument)
-            if one.found is not Found.POSITION or one.theirs or contract is None or contract.expiry_ns is None:
-                continue
-            mark = self.account.positions[one.instrument].mark
-            price = in_ticks(contract, self.board.fair(one.instrument))
-            price = mark if price is None else price
-            if contract.expiry_ns <= self.board.wall_ns and price is not None:
-                self.count["settled"] += 1
-                self.settle(one.instrument, price, now)
-
     # --- what it shows
 
     @property
@@ -302,7 +290,7 @@ class Engine:
         """Count everything else by name."""
         choices = {f"chosen_{why}": count for why, count in self.router.chosen.items()}
         refusals = {f"route_{why}": count for why, count in self.router.refused.items()}
-        own = {name: self.count[name] for name in ("pulled", "foreign", "settled")}
+        own = {name: self.count[name] for name in OWN}
         asked = {"lists": self.questions.asked_count, "sweeps": self.clearing.sweeps}
         return {**self.out.count, **own, **asked, **choices, **refusals, **self.pricer.statistics()}
 
@@ -405,7 +393,7 @@ class Engine:
 
     def _asked(self, desk: Desk, touched: frozenset[int] | None, now: int) -> list[Request]:
         """Ask a desk; one that raises owns nothing from here on, and what it had leaves."""
-        where = f"desk of {min(desk.instruments, default=None)}"
+        where = _name(desk)
         if where in self.failed:
             self._after(self._exits.pull(desk.instruments, now), now)
             return []
@@ -430,6 +418,10 @@ class Engine:
             return
         self.board.set_position(instrument, self.account.positions[instrument].quantity, filled_ns)
         self._senses.mark(instrument)
+
+
+def _name(desk: Desk) -> str:
+    return f"desk of instrument {min(desk.instruments, default=None)}"
 
 
 def _check(desks: Iterable[Desk], board: Board) -> None:

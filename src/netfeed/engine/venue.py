@@ -38,5 +38,6 @@ class Venues:
         return self._by_session.get(session, "")
 
     def names(self) -> set[str]:
-        """Name the venues that have a contract."""
-        return {contract.venue for contract in self._contracts.values()} or {""}
+        """Name the venues that have a contract, of those only that a session goes to, where any is known."""
+        named = {contract.venue for contract in self._contracts.values()} or {""}
+        return named & set(self._by_session.values()) or named

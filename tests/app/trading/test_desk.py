@@ -1,5 +1,10 @@
 """`netfeed run` with [engine]: from multicast to quotes at a venue over sockets, and out of the market again."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +17,7 @@ from netfeed.errors import ConfigurationError
 from tests.app.trading.desk_venue import ENGINE, Trading
 
 pytestmark = pytest.mark.net
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -99,3 +105,24 @@ def test_a_configuration_that_fits_nothing_that_is_listed_ends_the_run(tmp_path:
             one.trade(lambda run: False)
     finally:
         one.close()
+
+
+def test_a_signal_ends_it_in_order_with_nothing_left_at_the_venue(trading: Trading) -> None:
+    path = trading.folder / "run.toml"
+    path.write_text(trading.text())
+    command = [sys.executable, "-m", "netfeed", "run", str(path), "--no-view"]
+    paths = os.pathsep.join(str(ROOT / place) for place in ("src", "."))
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths})
+    try:
+        end = time.monotonic() + 30
+        while not trading.venue.ledger("mm")["orders"]:
+            assert time.monotonic() < end
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert trading.venue.ledger("mm")["orders"] == []
+    assert "may rest still" not in told

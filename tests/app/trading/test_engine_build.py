@@ -190,7 +190,8 @@ def test_protections_and_limits_reach_the_account_and_risk() -> None:
     protection = '[[engine.protections]]\ngroup = 1\nwindow = "1s"\nquantity = 1.5\n'
     text = f"{ENGINE}delta = 2.5\nrate = 100\nburst = 20\nloss = {{ BTC = 0.5 }}\n\n{protection}"
     parts = plan(read(text), CONTRACTS)
-    account = empty_account(parts)
+    account = empty_account(parts, {1: "deribit"})
+    assert (account.venues.of_session(1), account.venues.of(5)) == ("deribit", "deribit")
     assert account.groups[1].protection.quantity == 15 * 10**17
     assert parts.limits == Limits(
         order_size={None: 0, 3: 10, 4: 10, 5: 100, 6: 100}, position={None: 0, 3: 100, 4: 50, 5: 500, 6: 500},

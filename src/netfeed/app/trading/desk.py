@@ -174,8 +174,8 @@ class TradingDesk:
         planned = plan(
             self.said, [replace(one.contract, index=index) for index, one in sorted(traded.items())], self._folder
         )
-        sessions = {number: one.venue for number, one in enumerate(self.config.sessions, 1)}
-        begun = restart(self.folder, lambda: empty_account(planned), now, time.time_ns(), sessions=sessions)
+        venues = {number: one.venue for number, one in enumerate(self.config.sessions, 1)}
+        begun = restart(self.folder, lambda: empty_account(planned, venues), now, time.time_ns(), sessions=venues)
         try:
             self._start(planned, begun, traded)
         except BaseException:

@@ -75,14 +75,14 @@ def plan(
     )  # fmt: skip
 
 
-def empty_account(plan: Plan) -> Account:
-    """Make the account before anything has happened, for a journal to fill."""
+def empty_account(plan: Plan, sessions: Mapping[int, str] | None = None) -> Account:
+    """Make the account before anything has happened, for a journal to fill; `sessions`: whose each number is."""
     config = plan.config
     protections = {
         one.group: Protection(one.window, one.frozen, _scaled(one.quantity), _scaled(one.delta), _scaled(one.vega))
         for one in config.protections
     }
-    return Account(plan.contracts, protections=protections, quote=config.quote)
+    return Account(plan.contracts, protections=protections, quote=config.quote, sessions=sessions)
 
 
 def build(
