@@ -102,7 +102,8 @@ def test_what_the_hot_step_sends_is_known_to_account_journal_and_venue() -> None
                if isinstance(one, Decided) and not isinstance(one.request, Cancel)]  # fmt: skip
     assert decided == sorted(set(decided))
     assert {one.client_id for one in world.records if isinstance(one, Sent)} >= set(decided)
-    again = replayed(world.records, Account(world.contracts, sessions=engine.account.sessions))
+    sessions = {route.number: route.venue for route in world.routes}
+    again = replayed(world.records, Account(world.contracts, sessions=sessions))
     assert again.orders.snapshot() == engine.account.orders.snapshot()
 
 

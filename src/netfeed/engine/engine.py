@@ -26,7 +26,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from netfeed.book.execution import List, Listed, MassQuote, Report, Request
+from netfeed.book.execution import List, Listed, Report, Request
 from netfeed.engine.account import Account
 from netfeed.engine.answers import Answers
 from netfeed.engine.board import Board
@@ -140,10 +140,9 @@ class Engine:
                 self.settle(instrument, price, now)
         self.router.flush()
 
-    def took(self, session: int, request: MassQuote, events: list[Event], now: int) -> None:
+    def took(self, session: int, request: Request, events: list[Event], now: int) -> None:
         """Take note of quotes that have left by the door of the hot step (`hot_engine`)."""
         self.out.took(session, request, now)
-        self._ours.refresh(named(request), now)
         self._after(events, now)
 
     def step(self, now: int, wall_ns: int, clock_off_ns: int | None) -> None:

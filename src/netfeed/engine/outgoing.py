@@ -65,10 +65,10 @@ class Outgoing:
         self._tally(passed, sent=sent)
         return [*verdict.events, *events]
 
-    def took(self, session: int, request: MassQuote, now: int) -> None:
+    def took(self, session: int, request: Request, now: int) -> None:
         """Write down what has left already, by the door of the hot step."""
         if self.note(Decided(now, self.sequence, request), now):
-            self.note(Sent(now, session, ASKS[MassQuote], request.client_id), now)
+            self.note(Sent(now, session, ASKS[type(request)], request.client_id), now)
         self._router.took(session, request, now)
         self._tally(request, sent=True)
 
