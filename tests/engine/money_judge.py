@@ -14,7 +14,7 @@ direction of each Greek is judged by the units of the latest request that added 
 come beyond the limit by those, at any later instant, until another request adds.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final
@@ -360,6 +360,3 @@ def _scaled(number: float) -> int:
 
 def _by_instrument(limits: Mapping[int | None, int], instrument: int) -> int | None:
     return limits.get(instrument, limits.get(None))
-
-
-_Iterable = Iterable
