@@ -159,10 +159,16 @@ class World:
         if isinstance(record, Decided):
             exposure = self._account.exposure
             units = {one: tuple(exposure.sensitivity(one) or (0, 0, 0)) for one in self.contracts}
-            self.judge.passed(record.request, self.now, units)  # type: ignore[arg-type]
+            self.judge.passed(record.request, self.now, units, self._live())  # type: ignore[arg-type]
             self.tell(f"{record.request}")
         if self.random.random() < 0.5:
             self.handed = len(self.journal)
+
+    def _live(self) -> set[int]:
+        """Give the instruments whose books are LIVE, whatever the engine makes of them."""
+        assert self.books is not None
+        books = {number: self.books.book(number) for number in self.contracts}
+        return {number for number, book in books.items() if book is not None and book.quotable}
 
     def _hear(self, session: int, report: Report) -> None:
         if self.engine is None:

@@ -46,9 +46,8 @@ def test_a_world_of_money_comes_out_to_the_last_unit(seed: int) -> None:
 def test_a_thousand_worlds_of_money_come_out_to_the_last_unit(seeds: range) -> None:
     wrong, tally = wrongs(seeds)
     assert wrong == {}
-    missing = [what for what, *_ in OFTEN if not tally[what] and what not in ("forget", "dead_for_long")]
-    assert missing == []
-    assert min(tally[what] for what in ("Filled", "Canceled", "Rejected", "Quoted", "own fills", "feed faults")) > 50
+    assert [what for what, _, often, *_ in OFTEN if often >= 2 and not tally[what]] == []
+    assert min(tally[what] for what in ("Filled", "Canceled", "Rejected", "Quoted", "own fills", "feed faults")) > 20
 
 
 def test_a_seed_is_one_history() -> None:
@@ -139,6 +138,7 @@ def complaints(kind: type[World], seeds: Iterable[int]) -> str:
         (Unasked, (1,), "did not pass risk"),
         (Stubborn, (0, 3), "ns after a feed fault"),
         (Deaf, (7, 9), "ns after a feed fault"),
+        (Deaf, (7, 9), "while its book was not LIVE"),
         (Forgetful, (1, 2), "the venue says that we hold"),
         (Unkillable, (9, 12), "ns after the kill"),
     ],
