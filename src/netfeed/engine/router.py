@@ -265,7 +265,7 @@ class Router:
         return MAX_OWED if to.pace is None else max(0, to.pace.room(now))
 
     def took(self, session: int, request: Request, now: int) -> None:
-        """Take note that a session has a request, by this way or by another (`quote_door`): it is paid for, and owed."""
+        """Take note that a session has a request, by this way or by that of `quote_door`: it is paid for, and owed."""
         to = self._sessions[session]
         to.used_at = now
         if to.pace is not None:

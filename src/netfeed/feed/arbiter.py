@@ -43,7 +43,7 @@ class Behind:
 
 @dataclass(frozen=True, slots=True)
 class LineStatistics:
-    """The account of one line. `last_heard`: when a packet came that could be read, monotonic ns; None: none ever did."""
+    """The account of one line. `last_heard`: when a packet that could be read came, monotonic ns; None: none did."""
 
     port: int
     name: str
