@@ -35,6 +35,8 @@ class Outgoing:
         self._ids, self._senses, self._record = ids, senses, record
         self.sequence = 0
         self.unwritten = ""
+        self.closed = ""
+        """Why nothing is asked for any more; empty while that is not so."""
         self.count: Counter[str] = Counter()
         self.resets: set[int] = set()
         """Protection groups that the next mass quote lifts: a person said so."""
@@ -51,7 +53,7 @@ class Outgoing:
         if to is None:
             return []
         self._senses.look(named(hopeful))
-        verdict = self._risk.pass_(self._numbered(hopeful), now)
+        verdict = self._risk.pass_(self._numbered(hopeful), now, urgent=urgent)
         if verdict.cleared is None or verdict.request is None:
             return list(verdict.events)
         passed = verdict.request
@@ -112,7 +114,8 @@ class Outgoing:
 
     def _may_ask(self, instrument: int) -> bool:
         return (
-            not self._risk.switch.is_killed
+            not self.closed
+            and not self._risk.switch.is_killed
             and self._account.agrees_in(instrument)
             and not self._account.orders.in_doubt(instrument)
         )

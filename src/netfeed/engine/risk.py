@@ -111,8 +111,11 @@ class Risk:
 
     # --- the judgement
 
-    def pass_(self, request: Request, now: int) -> Verdict:
-        """Judge a request; take it down as decided and clear it where it passes."""
+    def pass_(self, request: Request, now: int, *, urgent: bool = False) -> Verdict:
+        """Judge a request; take it down as decided and clear it where it passes.
+
+        `urgent`: a hedge, which is paid for and never waits for the pace; every other check is the same.
+        """
         if isinstance(request, Cancel | CancelAll | List):
             if self._pace is not None:
                 self._pace.spend(now, 1)
@@ -123,7 +126,7 @@ class Risk:
         if isinstance(request, MassQuote):
             return self._pass_quotes(request, now)
         wish = self._wish(request)
-        refusal = self._judge(request.client_id, wish, now) or self._rate(request, 1, now)
+        refusal = self._judge(request.client_id, wish, now) or self._rate(request, 1, now, urgent=urgent)
         return self._refuse([refusal]) if refusal is not None else self._clear(request, (), now)
 
     def _pass_quotes(self, request: MassQuote, now: int) -> Verdict:
@@ -182,10 +185,10 @@ class Risk:
                 return Refusal(rule, client_id, wish.instrument, wish.side, wrong)
         return None
 
-    def _rate(self, request: Request, count: int, now: int) -> Refusal | None:
+    def _rate(self, request: Request, count: int, now: int, *, urgent: bool = False) -> Refusal | None:
         if self._pace is None:
             return None
-        if not self._pace.has(now, count):
+        if not urgent and not self._pace.has(now, count):
             return Refusal(Rule.RATE, request.client_id, _instrument(request), None, f"no room for {count} messages")
         self._pace.spend(now, count)
         return None
