@@ -540,7 +540,18 @@ MACHINES = [
     Law("gateway", toy_laws.Wired, toy_laws.from_venue, ports=range(5)),
     venue(starbase_venue),
     venue(itch_venue),
-    Law("order venue", order_venue_laws.venue, order_venue_laws.said, order_venue_laws.PORTS, bound=10**7),
+    Law(
+        "order venue over ouch", order_venue_laws.over_ouch, order_laws.from_ouch_client, order_venue_laws.OUCH_PORTS,
+        bound=10**7,
+    ),
+    Law(
+        "order venue behind wires", order_venue_laws.wired, order_venue_laws.said, order_venue_laws.WIRED_PORTS,
+        bound=10**7,
+    ),
+    Law(
+        "order venue over jsonrpc", order_venue_laws.told_json, order_venue_laws.said_in_json,
+        order_venue_laws.JSON_PORTS, bound=10**7,
+    ),
     Law("jsonrpc venue", jsonrpc_venue, from_jsonrpc_client, JSONRPC_PORTS, bound=10**7),
     Law("past venue", past_venue, from_jsonrpc_client, JSONRPC_PORTS, bound=10**6),
     *[

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from netfeed.app.config import load as load_run
 from netfeed.app.sim_accounts import AccountConfig, permit
-from netfeed.app.sim_config import addressed, load, make_venue
+from netfeed.app.sim_config import addressed, load, make_venue, run_config
 from netfeed.app.sim_secrets import keys, made
+from netfeed.app.sim_sessions import configured
 from netfeed.errors import ConfigurationFileError
 from netfeed.sim.exchange_match import SelfMatch
 from netfeed.sim.order_venue import OrderVenue
@@ -71,6 +73,18 @@ def test_the_gateways_stand_where_nobody_says_anything_else() -> None:
     config = addressed(load(None, {"accounts": [{"name": "mm"}]}), "127.0.0.1")
     assert config.orders is not None
     assert list(config.orders.addresses()) == ["A", "B", "OUCH"]
+
+
+def test_a_venue_of_json_rpc_alone_has_no_other_gateways_and_secrets_all_the_same(tmp_path: Path) -> None:
+    flags = {"protocol": "deribit", "accounts": [{"name": "mm"}], "orders": {"secrets": str(tmp_path)}}
+    config = addressed(load(None, flags), "127.0.0.1")
+    assert config.orders is not None
+    assert config.orders.addresses() == {}
+    (key,) = keys(config.accounts, config.orders.secrets, config.seed)
+    assert (tmp_path / "mm").read_text().strip() == key.secret
+    named = addressed(load(None, flags | {"orders": {"a": "127.0.0.1:9001"}}), "127.0.0.1")
+    assert named.orders is not None
+    assert named.orders.addresses() == {"A": "127.0.0.1:9001"}
 
 
 @pytest.mark.parametrize(
@@ -139,3 +153,33 @@ def test_expiries_are_ahead_of_a_venue_that_opens_late() -> None:
     assert all(one.expiry_ns is None or one.expiry_ns > at for one in instruments)
     assert [one.id for one in instruments] == [one.id for one in chain()]
     assert permit(AccountConfig(name="mm", max_positions={"BTC-25DEC26": "10"}), {one.name: one for one in instruments})
+
+
+def test_the_example_of_the_documents_is_sound(tmp_path: Path) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "venue.md").read_text()
+    examples = [part.split("```")[0] for part in document.split("```toml\n")[1:]]
+    (example,) = [text for text in examples if "[[accounts]]" in text]
+    config = addressed(loaded(tmp_path, example), "127.0.0.1")
+    venue = make_venue(config, 0, 1_772_438_400 * 10**9)
+    assert isinstance(venue, OrderVenue)
+    assert [one.name for one in config.accounts] == ["mm", "taker"]
+    assert len(venue.exchange.trading.markets) == 31
+
+
+def test_sessions_of_an_account_are_a_configuration_that_can_be_run(tmp_path: Path) -> None:
+    text = '[[accounts]]\nname = "mm"\n[[accounts.groups]]\nnumber = 1\nname = "wings"\n[stream]\ntls = false\n'
+    text += f'[orders]\nsecrets = "{tmp_path}"\n'
+    config = addressed(loaded(tmp_path, f"schema_version = 1\n{text}"), "127.0.0.1")
+    keys(config.accounts, config.orders.secrets, 7)
+    file = tmp_path / "run.toml"
+    file.write_text(run_config(config) + configured(config))
+    sessions = load_run(str(file), {}).sessions
+    assert [(one.name, one.protocol, one.key) for one in sessions] == [
+        ("sim-a", "starbase", "mm"), ("sim-b", "starbase", "mm"), ("sim-ouch", "ouch", "mm"),
+        ("sim-json", "deribit", "mm"),
+    ]  # fmt: skip
+    assert [one.endpoints[0].partition("://")[0] for one in sessions] == ["tcp", "tcp", "tcp", "ws"]
+    for one in sessions:
+        assert one.secret_file is not None
+        assert len(Path(one.secret_file).read_text().strip()) == (10 if one.protocol == "ouch" else 32)
+    assert [group.name for group in sessions[-1].groups] == ["wings"]

@@ -47,6 +47,9 @@ PERMIT = Permit(groups={0: Protected(S, S), 1: Protected(S, S)})
 """Groups that never trip: their limits are none."""
 
 
+QUICK_GATE = GateSettings(settle_ns=50 * MS)
+
+
 def contract_of(one: Instrument, venue: str = VENUE) -> Contract:
     """Make a contract of what the simulated channel lists."""
     if one.type == InstrumentType.OPTION:
@@ -156,7 +159,7 @@ class World:
         self,
         *,
         seed: int = 7,
-        rate: int = 400,
+        rate: int = 200,
         instruments: int = 12,
         limits: Limits | None = None,
         strategy: Callable[[Sequence[int]], Strategy] | None = None,
@@ -166,10 +169,14 @@ class World:
         router: RouterSettings | None = None,
         sessions: int = 1,
         lists: bool = True,
+        wall_ns: int = Settings().wall_ns,
+        gate: GateSettings = QUICK_GATE,
     ) -> None:
-        self.venue = order_venue(Settings(seed=seed, rate=rate, instruments=instruments), [Key("mm", "secret")])
+        self.venue = order_venue(
+            Settings(seed=seed, rate=rate, instruments=instruments, wall_ns=wall_ns), [Key("mm", "secret")]
+        )
         self.venue.exchange.join("mm", permit or PERMIT, 1_000 * MONEY)
-        self.now = 0
+        self.now, self.gate = 0, gate
         self.feed = StarbaseFeed()
         self.feed.begin(whole=True)
         self.sequence = 0
@@ -199,7 +206,7 @@ class World:
         for id_, book in zip(self.ids, self.feed.books, strict=True):
             board.set_book(id_, book)
         options = [index for index, one in self.contracts.items() if one.is_option]
-        gate = Gate(GateSettings(settle_ns=50 * MS), dict.fromkeys(options, PERPETUAL))
+        gate = Gate(self.gate, dict.fromkeys(options, PERPETUAL))
         desks = [Desk(strategy(options), options, gate, Differ(Abilities(quotes=15), lambda: 0, lambda _: 1))]
         hedging = []
         if hedged:
@@ -209,7 +216,7 @@ class World:
                      Differ(Abilities(mass_quotes=False), lambda: 0))
             ]  # fmt: skip
         loose = SurfaceSettings(max_off=1.0, max_misfit=1e9)
-        pricer = Pricer(self.contracts.values(), PricerSettings(refit_ns=200 * MS, surface=loose))
+        pricer = Pricer(self.contracts.values(), PricerSettings(refit_ns=400 * MS, surface=loose))
         return Engine(
             account, board, Risk(account, limits), Router(account, self.routes, router), pricer, ClientIds(1),
             desks=desks, hedging=hedging, record=self.records.append, settings=settings,

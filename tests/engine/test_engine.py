@@ -1,6 +1,7 @@
 """The engine against the exchange, in virtual time: what it quotes, what it pulls, what it never does."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -8,9 +9,10 @@ from netfeed.book.execution import Cancel, CancelAll, Filled, Flag, List, MassQu
 from netfeed.book.level import Side
 from netfeed.engine.account import Account
 from netfeed.engine.engine import EngineSettings
+from netfeed.engine.gate import GateSettings
 from netfeed.engine.journal import Decided, Heard, Sent
 from netfeed.engine.journal import replay as replayed
-from netfeed.engine.limits import Limits
+from netfeed.engine.limits import Limits, Rule
 from netfeed.engine.strategy import Strategy, Targets, View, Want
 from netfeed.errors import MisuseError
 from tests.engine.engine_world import MS, PERPETUAL, S, World
@@ -20,13 +22,13 @@ def test_nothing_is_quoted_before_a_list_of_the_venue_has_agreed() -> None:
     world = World(lists=False).run(400 * MS)
     engine = world.engine
     assert engine is not None
-    assert engine.ready == "no list of the venue has agreed with our account yet"
+    assert engine.ready.startswith("no session of deribit lists what rests")
     assert world.ours() == world.resting() == set()
     assert engine.statistics().orders == 0
 
 
 def test_a_chain_is_quoted_and_its_delta_hedged_and_both_sides_know_the_same() -> None:
-    world = World().run(1_500 * MS)
+    world = World(rate=400).run(700 * MS)
     engine = world.engine
     assert engine is not None
     assert engine.ready == ""
@@ -42,7 +44,7 @@ def test_a_chain_is_quoted_and_its_delta_hedged_and_both_sides_know_the_same() -
 
 
 def test_every_decision_is_written_down_before_it_is_sent_and_the_journal_makes_the_account_again() -> None:
-    world = World().run(800 * MS)
+    world = World(rate=400).run(400 * MS)
     engine = world.engine
     assert engine is not None
     decided: list[tuple[type, int]] = []
@@ -55,7 +57,8 @@ def test_every_decision_is_written_down_before_it_is_sent_and_the_journal_makes_
     ids = [key for kind, key in decided if kind is not Cancel]
     assert ids == sorted(set(ids))
     assert any(isinstance(record, Heard) for record in world.records)
-    again = replayed(world.records, Account(world.contracts, sessions=engine.account.sessions))
+    sessions = {route.number: route.venue for route in world.routes}
+    again = replayed(world.records, Account(world.contracts, sessions=sessions))
     assert _without_marks(again) == _without_marks(engine.account)
 
 
@@ -70,7 +73,7 @@ def test_the_kill_switch_takes_everything_out_and_it_stays_out_until_a_person_ar
     assert engine is not None
     assert world.resting()
     engine.kill("a person", "smoke", world.now)
-    world.run(5 * MS)
+    world.run(50 * MS)
     assert world.resting() == world.ours() == set()
     assert engine.clearing.is_clear
     assert engine.ready == "killed by a person: smoke"
@@ -83,6 +86,21 @@ def test_the_kill_switch_takes_everything_out_and_it_stays_out_until_a_person_ar
     world.run(300 * MS)
     assert engine.ready == ""
     assert world.resting()
+
+
+def test_who_leaves_has_nothing_left_and_asks_for_nothing_and_is_not_killed() -> None:
+    world = World().run(400 * MS)
+    engine = world.engine
+    assert engine is not None
+    assert not engine.is_out
+    engine.leave("the day is over", world.now)
+    world.run(50 * MS)
+    assert engine.is_out
+    assert world.resting() == set()
+    orders = engine.statistics().orders
+    world.run(200 * MS)
+    assert (engine.statistics().orders, world.resting()) == (orders, set())
+    assert (engine.ready, engine.risk.switch.is_killed) == ("it leaves the market: the day is over", False)
 
 
 def test_what_rests_there_that_nobody_knows_is_killed_too() -> None:
@@ -171,6 +189,27 @@ def test_a_strategy_that_raises_has_no_quotes_left_and_is_asked_no_more_until_a_
     assert world.resting()
 
 
+def test_a_desk_that_raises_is_asked_no_more_and_has_nothing_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(hedged=False).run(250 * MS)
+    engine = world.engine
+    assert engine is not None
+    assert world.resting()
+
+    def bad(*_: object) -> None:
+        raise KeyError("no such thing")
+
+    monkeypatch.setattr(engine.desks[0].gate, "look", bad)
+    world.run(300 * MS)
+    assert world.resting() == world.ours() == set()
+    assert engine.ready == "the desk of instrument 1015 has failed: KeyError: 'no such thing'"
+    assert world.held() == world.positions()
+    monkeypatch.undo()
+    engine.arm("the author", world.now)
+    world.run(300 * MS)
+    assert engine.ready == ""
+    assert world.resting()
+
+
 @pytest.mark.parametrize("where", ["follow", "refit"])
 def test_a_pricer_that_raises_has_no_quotes_left_behind(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(hedged=False).run(250 * MS)
@@ -209,13 +248,14 @@ def test_what_cannot_be_written_down_is_not_sent_and_what_rests_leaves() -> None
         raise OSError("no space left on device")
 
     engine.out._record = full
-    world.run(200 * MS)
+    engine.questions.doubt("deribit", world.now)
+    world.run(1_200 * MS)
     assert world.resting() == set()
     assert engine.ready == "killed by the journal: OSError: no space left on device"
 
 
 def test_a_loss_beyond_its_limit_kills_and_takes_everything_out() -> None:
-    world = World(limits=Limits(loss={"BTC": 1e-6}), strategy=Overpays, hedged=False).run(600 * MS)
+    world = World(limits=Limits(loss={"BTC": 1e-6}), strategy=Overpays, hedged=False).run(300 * MS)
     engine = world.engine
     assert engine is not None
     assert engine.risk.switch.thrown is not None
@@ -229,7 +269,7 @@ def test_limits_hold_at_the_venue_whatever_trades() -> None:
     engine = world.engine
     assert engine is not None
     for _ in range(20):
-        world.run(60 * MS)
+        world.run(30 * MS)
         assert all(abs(held) <= 30 for one, held in world.positions().items() if one != PERPETUAL)
     assert engine.statistics().fills
 
@@ -248,9 +288,41 @@ def test_a_step_in_which_nothing_changed_does_nothing() -> None:
 
 
 def test_the_venue_is_asked_what_rests_now_and_then() -> None:
-    world = World(settings=EngineSettings(list_ns=200 * MS)).run(900 * MS)
+    world = World(settings=EngineSettings(list_ns=100 * MS)).run(450 * MS)
     asked = [one for one in world.records if isinstance(one, Decided) and isinstance(one.request, List)]
     assert 4 <= len(asked) <= 6
+
+
+def test_what_expires_is_closed_at_its_exercise_once_the_venue_holds_it_no_longer() -> None:
+    expiry = 1_774_598_400 * S
+    settings = EngineSettings(list_ns=100 * MS, again_ns=50 * MS)
+    gate = GateSettings(settle_ns=0, min_expiry_ns=100 * MS, needs_worth=False)  # nothing has a worth so shortly before
+    world = World(rate=400, wall_ns=expiry - 600 * MS, gate=gate, strategy=Overpays, hedged=False, settings=settings)
+    world.run(400 * MS)
+    engine = world.engine
+    assert engine is not None
+    assert len(world.held()) > 3
+    world.run(600 * MS)
+    assert world.resting() == world.ours() == set()
+    assert world.held() == world.positions() == {}
+    assert engine.account.agrees
+    assert engine.ready == ""
+    assert engine.statistics().counters["settled"] > 3
+    sessions = {route.number: route.venue for route in world.routes}
+    again = replayed(world.records, Account(world.contracts, sessions=sessions))
+    assert _without_marks(again) == _without_marks(engine.account)
+
+
+def test_a_hedge_goes_though_the_pace_has_no_room() -> None:
+    world = World(rate=400, limits=Limits(rate=1, burst=1)).run(500 * MS)
+    engine = world.engine
+    assert engine is not None
+    assert engine.risk.refused[Rule.RATE] > 0
+    instrument = next(index for index, one in world.contracts.items() if one.is_option)
+    before = engine.statistics().hedges
+    engine.adopt("a person", instrument, 100, 1, world.now)  # delta that nobody hedges yet
+    world.run(5 * MS)
+    assert engine.statistics().hedges > before
 
 
 def test_two_desks_cannot_own_one_instrument() -> None:
@@ -265,8 +337,22 @@ def test_two_desks_cannot_own_one_instrument() -> None:
 
 
 def test_the_same_seed_gives_the_same_records() -> None:
-    first, second, other = World(seed=3).run(500 * MS), World(seed=3).run(500 * MS), World(seed=4).run(500 * MS)
+    first, second, other = (World(seed=seed).run(250 * MS) for seed in (3, 3, 4))
     assert first.records == second.records != other.records
     kinds = {type(one.request) for one in first.records if isinstance(one, Decided)}
     assert {MassQuote, List} <= kinds
     assert CancelAll not in kinds
+
+
+def test_what_expired_while_nobody_listed_it_any_more_is_closed_too() -> None:
+    world = World(settings=EngineSettings(list_ns=100 * MS, again_ns=50 * MS), hedged=False)
+    engine = world.engine
+    assert engine is not None
+    option = next(one for one in world.contracts.values() if one.is_option)
+    gone = replace(option, index=7, name="GONE", expiry_ns=world.venue.wall(0) - S)
+    engine.account.know({7: gone})
+    engine.adopt("a journal", 7, 5, 1_000_000, world.now)
+    world.run(300 * MS)
+    assert 7 not in world.held()
+    assert world.held() == world.positions()
+    assert engine.account.agrees

@@ -21,6 +21,12 @@ def test_what_is_told_otherwise_is_changed_and_the_first_word_stays() -> None:
     assert said == [Seen.NEW, Seen.CHANGED, Seen.CHANGED, Seen.REPEATED]
 
 
+def test_a_match_that_one_session_counts_is_the_same_as_anothers_text() -> None:
+    memory = FillMemory()
+    assert memory.see(replace(FILL, match_id=123_456)) is Seen.NEW
+    assert memory.see(replace(FILL, match_id="123456")) is Seen.REPEATED
+
+
 def test_both_sides_of_a_match_with_ourselves_count() -> None:
     memory = FillMemory()
     assert memory.see(FILL) is memory.see(replace(FILL, side=Side.ASK, client_id=2)) is Seen.NEW
@@ -33,3 +39,9 @@ def test_only_so_many_are_remembered_the_oldest_goes_first() -> None:
     assert len(memory) == 3
     assert memory.see(replace(FILL, match_id=2)) is Seen.REPEATED
     assert memory.see(replace(FILL, match_id=1)) is Seen.NEW
+
+
+def test_a_match_that_one_way_numbers_and_another_writes_as_text_is_one() -> None:
+    memory = FillMemory()
+    assert memory.see(replace(FILL, match_id=400_001)) is Seen.NEW
+    assert memory.see(replace(FILL, match_id="400001", order_id="7")) is Seen.REPEATED

@@ -201,6 +201,23 @@ def test_who_floods_a_frozen_wire_is_hung_up() -> None:
     assert world.open("A") == 0
 
 
+def test_a_connection_that_is_over_is_not_driven_while_its_last_words_are_on_their_way() -> None:
+    world = Sessions()
+    port = world.log_on("A")
+    world.tell("orders A slow 10ms")
+    world.clients[port].send(far(1), world.now)
+    for data in world.clients[port].transmit():
+        world.wired.receive(data, world.now, port)
+    world.tell("orders A kill")
+    assert (world.over, world.wired.deadline > world.now) == ([port], True)
+    world.tell("orders A frozen")
+    other = world.log_on("B")
+    world.tell("orders B frozen")
+    world.clients[other].send(far(2), world.now)
+    world.run(20 * MS)
+    assert world.wired.deadline > world.now
+
+
 def test_a_client_that_is_told_no_reads_it_before_it_is_hung_up() -> None:
     world = Sessions()
     port = world.connect("A")
@@ -212,6 +229,27 @@ def test_a_client_that_is_told_no_reads_it_before_it_is_hung_up() -> None:
     world.run(10 * MS)
     assert world.over == [port]
     assert "unknown client id" in world.told[port][-1].reason
+
+
+def test_the_exchange_is_told_to_halt_to_open_to_move_and_to_settle() -> None:
+    world = Sessions()
+    port = world.log_on("A")
+    world.tell("exchange halt BTC-PERPETUAL")
+    (rejected,) = world.send(port, far(1))
+    assert isinstance(rejected, Rejected)
+    assert rejected.cause is Cause.STATE
+    world.tell("exchange open BTC-PERPETUAL")
+    best = world.exchange.trading.markets[PERPETUAL].best(1)
+    world.send(port, New(2, PERPETUAL, BUY, best, 100))
+    world.tell("exchange index 90500")
+    assert world.exchange.trading.index == 90_500 * USD
+    before = world.exchange.trading.ledger.accounts["mm"].cash["BTC"]
+    world.tell("exchange settle")
+    assert world.exchange.trading.ledger.accounts["mm"].cash["BTC"] > before
+    assert check(world.exchange.trading) == []
+    for text in ("exchange", "exchange index -1", "exchange halt X", "exchange burn"):
+        with pytest.raises(ConfigurationError):
+            world.tell(text)
 
 
 @pytest.mark.parametrize(

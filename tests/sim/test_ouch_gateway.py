@@ -149,6 +149,11 @@ def test_one_that_has_forgotten_is_another_session() -> None:
     assert kinds(world.told[old]) == ["Down"]
     again = world.log_on("OUCH", past=Past())
     assert kinds(world.told[again]) == ["Up"]
+    for number in (2, 3, 4):
+        world.send(again, far(number))
+    world.leave(again)
+    old = world.log_on("OUCH", past=past)
+    assert kinds(world.told[old]) == ["Down"]
 
 
 def test_storms_and_delays_are_those_of_any_gateway() -> None:

@@ -30,10 +30,15 @@ _REFRESHES: Final = frozenset({"cme"})
 _RETRANSMITS: Final = frozenset({"itch50", "starbase", "iex"})
 
 Overrides = Mapping[str, str]
+Judge = Callable[[Configuration], list[str]]
+"""Names what the types cannot say, for whoever needs only a part."""
 
 
-def load(path: str, environment: Mapping[str, str] | None = None, flags: Overrides | None = None) -> Configuration:
-    """Read the file at `path`, with `flags` and the environment over it.
+def load(
+    path: str, environment: Mapping[str, str] | None = None, flags: Overrides | None = None,
+    judge: Judge | None = None,
+) -> Configuration:  # fmt: skip
+    """Read the file at `path`, with `flags` and the environment over it; `judge`: in the place of `check`.
 
     Raises: ConfigurationFileError with every mistake.
     """
@@ -43,12 +48,13 @@ def load(path: str, environment: Mapping[str, str] | None = None, flags: Overrid
         raise ConfigurationFileError(f"{path}: {error.strerror or error}") from None
     if len(data) > MAX_BYTES:
         raise ConfigurationFileError(f"{path}: more than {MAX_BYTES} bytes")
-    return parse(data, path, environment, flags)
+    return parse(data, path, environment, flags, judge)
 
 
 def parse(
-    data: bytes, path: str, environment: Mapping[str, str] | None = None, flags: Overrides | None = None
-) -> Configuration:
+    data: bytes, path: str, environment: Mapping[str, str] | None = None, flags: Overrides | None = None,
+    judge: Judge | None = None,
+) -> Configuration:  # fmt: skip
     """Read the bytes of a file.
 
     Raises: ConfigurationFileError with every mistake.
@@ -67,7 +73,7 @@ def parse(
     table = _walk(table, inspect.type_info(Configuration), "", mistakes)
     config = _convert(table, mistakes)
     if config is not None:
-        mistakes += check(config)
+        mistakes += (judge or check)(config)
     if mistakes or config is None:
         raise ConfigurationFileError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
     return config
@@ -113,6 +119,7 @@ def split_endpoint(text: str) -> tuple[str, int]:
 def check(config: Configuration) -> list[str]:
     """Name what the types cannot say."""
     mistakes: list[str] = []
+    from netfeed.app.engine_configuration import check_engine
     from netfeed.app.trading.session_places import check_sessions
 
     names = [channel.name for channel in config.channels] + [venue.name for venue in config.venues]
@@ -124,6 +131,10 @@ def check(config: Configuration) -> list[str]:
     for index, venue in enumerate(config.venues):
         mistakes += [f"venues[{index}] ({venue.name}): {what}" for what in _check_venue(venue)]
     mistakes += check_sessions(config.sessions)
+    if config.engine is not None:
+        mistakes += check_engine(config.engine, names, sorted({one.venue for one in config.sessions}))
+        if config.engine.journal is None:
+            mistakes.append("engine.journal: name the folder that keeps what was decided, sent and heard")
     for index, channel in enumerate(config.channels):
         mistakes += [f"channels[{index}] ({channel.name}): {what}" for what in _check_channel(channel)]
     seen: dict[tuple[str, int | None], str] = {}

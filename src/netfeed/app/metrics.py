@@ -4,7 +4,7 @@ Names and units are part of the public interface (`docs/configuration.md`). No i
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -34,6 +34,8 @@ class Metrics(Collector):
 
     def __init__(self, live: Live) -> None:
         self.links: dict[str, Counter[str]] = {}
+        self.more: list[Callable[[], Iterable[Metric]]] = []
+        """Who else has metrics."""
         self._live = live
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -55,6 +57,8 @@ class Metrics(Collector):
         yield from venue_metrics(Statistics(tuple(one for one in accounts if one is not None), 0, 0))
         yield from list_metrics(told["venues"])
         yield from self._process(told)
+        for collect in self.more:
+            yield from collect()
 
     def _lines(self, told: dict[str, Any]) -> Iterator[Metric]:
         labels = ["channel", "line"]

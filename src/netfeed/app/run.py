@@ -76,7 +76,9 @@ class Run:
         self._closing: list[Callable[[], Any]] = []
         self._stream: JsonStream | None = None
         self.recorder: Recorder | None = None
+        self.endpoints: Endpoints | None = None
         self._reserved: list[bytes] = []
+        self.desk: Any = None
         self._closed: list[tuple[Slot, GapClosed]] = []  # in this turn: their messages are still on their way
 
     def run(self) -> None:
@@ -89,6 +91,7 @@ class Run:
                 self._open()
                 self.live.watch(signals.fileno(), signals.drain)
                 self._loop(signals)
+                self._leave()
                 self.live.forget(signals.fileno())
             finally:
                 self._close()
@@ -128,7 +131,7 @@ class Run:
     def _loop(self, signals: Signals) -> None:
         end = NEVER if self.options.duration is None else time.monotonic_ns() + self.options.duration
         frame = self.live.now
-        while not self._stop() and self.live.now < end:
+        while not self._stop() and self.live.now < end and not self._failed():
             self.live.turn(min(end, frame) if self.view is not None else end)
             self.tell_closed()
             if self.view is not None and self.live.now >= frame:
@@ -140,10 +143,31 @@ class Run:
                 self._reload()
             if signals.kill():
                 self.kill("SIGUSR2", "a signal")
+            if self.desk is not None:
+                self.desk.guard(self.live.now)
 
     def kill(self, by: str, why: str) -> None:
         """Throw the kill switch of whoever trades here."""
-        self.tell(f"{by}, {why}: nothing trades here, nothing to kill")
+        if self.desk is not None:
+            self.desk.kill(by, why)
+        else:
+            self.tell(f"{by}, {why}: nothing trades here, nothing to kill")
+
+    def _failed(self) -> bool:
+        """Say whether an engine could not be made of what is listed: a run without it is not what was asked for."""
+        return self.desk is not None and self.desk.ended is not None
+
+    def _leave(self) -> None:
+        """Leave the market before anything is closed, for a bounded time. Raises: what kept the engine from trading."""
+        if self.desk is None:
+            return
+        if self.desk.ended is not None:
+            raise self.desk.ended
+        assert self.config.engine is not None
+        self.desk.leave("the run ends")
+        end = time.monotonic_ns() + self.config.engine.closing
+        while not self.desk.is_out and time.monotonic_ns() < end:
+            self.live.turn(min(end, time.monotonic_ns() + FRAME_NS))
 
     def _reload(self) -> None:
         """Take what may change from the file; what may not is told, and stays."""
@@ -198,15 +222,38 @@ class Run:
         if config.endpoints.listen:
             endpoints = Endpoints(live, self.metrics, *split_endpoint(config.endpoints.listen))
             self._closing.append(endpoints.close)
+            self.endpoints = endpoints
+        if config.engine is not None:
+            self._open_desk(config)
         if self.options.view:
-            from netfeed.app.live_view import LiveView
-
-            self.view = LiveView(live)
+            self.view = self._make_view()
             self.view.start()
             self._closing.append(self.view.stop)
         live.open(self._open_line)
         for slot in live.slots:
             self._open_servers(slot)
+
+    def _make_view(self) -> Any:
+        """Make the screen: that of channels and books, or of who trades on them."""
+        if self.desk is None:
+            from netfeed.app.live_view import LiveView
+
+            return LiveView(self.live)
+        from netfeed.app.trading.desk_view import DeskView
+
+        return DeskView(self.live, self.desk, self.tell)
+
+    def _open_desk(self, config: conf.Configuration) -> None:
+        from netfeed.app.trading.desk import TradingDesk
+
+        folder = os.path.dirname(self.options.path) or "."
+        desk = TradingDesk(self.live, config, metrics=self.metrics, tell=self.tell, folder=folder)
+        desk.endpoints, self.desk = self.endpoints, desk
+        if self.endpoints is not None:
+            self.endpoints.reasons.append(desk.why_not_ready)
+        self.live.changes.consumers.append(desk.drive)
+        self.live.machines += [desk, desk.drive]
+        self._closing.append(desk.close)
 
     def _settle(self, process: conf.Process) -> None:
         """Give the process what it shall have before anything is opened."""
@@ -342,7 +389,9 @@ def differences(old: conf.Configuration, new: conf.Configuration) -> list[str]:
         a, b = getattr(old, field.name), getattr(new, field.name)
         if field.name != "channels" and a != b:
             found += (
-                [f"{field.name}.{key}" for key in _fields(a, b)] if hasattr(a, "__struct_fields__") else [field.name]
+                [f"{field.name}.{key}" for key in _fields(a, b)]
+                if hasattr(a, "__struct_fields__") and b is not None
+                else [field.name]
             )
     return sorted({key for key in found if key not in conf.RELOADED})
 

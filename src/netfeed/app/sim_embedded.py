@@ -5,6 +5,7 @@
         venue.addresses["lines"]             ["233.252.0.31:40001", "233.252.0.32:40001"]
         venue.secrets["mm"]                  what the account logs on with
         venue.run_config                     the TOML with which `netfeed run` receives it
+        venue.sessions_config("mm")          ... and sends orders to it: a session for each gateway
         venue.do("line A silent 2s")         any command of `sim.commands`; "ledger mm", "status"
 
 It is `Simulation`, unchanged, on sockets like any other: its loop is turned by a thread here. The thread shares the
@@ -16,12 +17,16 @@ import socket
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Final, Self
+
+import msgspec
 
 from netfeed.app.sim import Simulation
 from netfeed.app.sim_accounts import AccountConfig
 from netfeed.app.sim_config import SimConfig, addressed, load, run_config
+from netfeed.app.sim_sessions import sessions, sessions_text
 from netfeed.errors import MisuseError
 
 HOST: Final = "127.0.0.1"
@@ -33,7 +38,9 @@ def embedded(
     *, seed: int = 1, rate: int = 1_000, instruments: int | None = None, accounts: Sequence[AccountConfig] = (),
     interface: str = "lo", protocol: str = "starbase", **more: Any,
 ) -> SimConfig:  # fmt: skip
-    """Give a configuration on ports of the loopback that are free; `more` are other keys of it. Secrets stay in memory.
+    """Give a configuration on ports of the loopback that are free; `more` are other keys of it.
+
+    Secrets are put where nobody else reads them, and are gone with the venue.
 
     Raises: ConfigurationFileError; OSError when no port is free.
     """
@@ -64,6 +71,11 @@ class EmbeddedVenue:
     def __init__(self, config: SimConfig) -> None:
         """Open the sockets. Raises: NetworkError; ConfigurationError; OSError."""
         self.failure: BaseException | None = None
+        self._directory: TemporaryDirectory[str] | None = None
+        if config.orders is not None and not config.orders.secrets:
+            self._directory = TemporaryDirectory(prefix="netfeed-sim-")
+            orders = msgspec.structs.replace(config.orders, secrets=self._directory.name)
+            config = msgspec.structs.replace(config, orders=orders)
         self._simulation = Simulation(config, lambda: False)
         self._thread = threading.Thread(target=self._run, name="netfeed-sim", daemon=True)
 
@@ -76,6 +88,11 @@ class EmbeddedVenue:
     def run_config(self) -> str:
         """Give the configuration with which `netfeed run` receives it."""
         return run_config(self.config)
+
+    def sessions_config(self, account: str) -> str:
+        """Give the `[[sessions]]` of an account; their secrets are files that are there while the venue is."""
+        there = self.addresses
+        return sessions_text(sessions(self.config, account, there["orders"], there["stream"]))
 
     @property
     def secrets(self) -> dict[str, str]:
@@ -116,6 +133,8 @@ class EmbeddedVenue:
             self._thread.join(WAIT_S)
         elif self._thread.ident is None:
             self._simulation.close()
+        if self._directory is not None:
+            self._directory.cleanup()
 
     def __enter__(self) -> Self:
         self.start()

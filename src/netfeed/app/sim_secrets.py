@@ -1,8 +1,8 @@
 """The secrets of a simulated venue's accounts: of a file that only its owner may read, of the environment, or made.
 
 What is made follows from the seed and the name, so that a venue of the same seed has the same; it guards nothing but a
-simulation. It is written to DIRECTORY/NAME with mode 0600, from where a client reads it, and stands in no log and in no
-argument.
+simulation. It is written to DIRECTORY/NAME with mode 0600, from where a client reads it, and what of it is the password
+of SoupBinTCP to DIRECTORY/NAME.ouch. It stands in no log and in no argument.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from typing import Final
 
 from netfeed.app.sim_accounts import AccountConfig
 from netfeed.errors import ConfigurationFileError
+from netfeed.sim.ouch_gateway import PASSWORD
 from netfeed.sim.starbase_gateway import Key
 
 LENGTH: Final = 32
@@ -57,6 +58,7 @@ def _secret(one: AccountConfig, directory: str, seed: int) -> str:
     secret = made(seed, one.name)
     if directory:
         _write(Path(directory), one.name, secret)
+        _write(Path(directory), f"{one.name}.ouch", secret[:PASSWORD])
     return secret
 
 

@@ -71,6 +71,7 @@ class VenueLink:
         self.gateway: Gateway | None = None
         self.reconnects: dict[str, Counter[str]] = {}
         self.listed = 0
+        self.instruments: dict[str, Instrument] = {}  # what it has answered, by name
         self.passed: tuple[Passed, ...] = ()
         self._kind = KINDS[config.venue]
         self._loop, self._budget, self._tell, self._stream = loop, budget, tell, stream
@@ -173,6 +174,7 @@ class VenueLink:
         self._backoff.stop()
         self._listed(self.name, told.answers, self._kind.question is not None)
         self._tell(f"{self.name}: {len(found)} of {self.listed} instruments, {len(made.topics)} topics{passed}")
+        self.instruments = {one.name: one for one in found}
         self._made, self._book_topics, self.gateway = made, made.books, gateway
         self._drive = VenueDrive(self._loop, gateway, events=self._take)
 

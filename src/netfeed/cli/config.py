@@ -67,5 +67,6 @@ def counted(config: "Configuration") -> str:
     """Say how many channels, venues and sessions there are, of what there is any."""
     counts = (
         ("channel", len(config.channels)), ("venue", len(config.venues)), ("order session", len(config.sessions)),
+        ("engine", int(config.engine is not None)),
     )  # fmt: skip
     return ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for what, count in counts if count)

@@ -87,11 +87,12 @@ def _simulate(arguments: argparse.Namespace) -> int:
     from netfeed.app.signals import Signals
     from netfeed.app.sim import Simulation
     from netfeed.app.sim_config import addressed, load, run_config
+    from netfeed.app.sim_sessions import configured
     from netfeed.transport.network import find_interface
 
     config = load(arguments.config, _flags(arguments))
     config = addressed(config, find_interface(config.interface).ipv4 or "127.0.0.1")
-    text = run_config(config)
+    text = run_config(config) + configured(config)
     if arguments.write_config:
         with open(arguments.write_config, "w", encoding="utf-8") as file:
             file.write(text)

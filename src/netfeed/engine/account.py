@@ -32,6 +32,7 @@ from netfeed.engine.order_events import Event, Executed, Odd, Pull, pulls_first
 from netfeed.engine.orders import ANSWER_NS, KEPT_OVER, Orders
 from netfeed.engine.position import Positions
 from netfeed.engine.reconcile import SETTLE_NS, Reconciled, Reconciler
+from netfeed.engine.venue import Venues
 from netfeed.machine import NEVER
 
 NO_GROUP = 0
@@ -56,23 +57,22 @@ class Account:
         sessions: Mapping[int, str] | None = None,
     ) -> None:
         self.contracts = contracts
+        self.venues = Venues(contracts, sessions)
         self.exposure = Exposure(contracts)
-        self.orders = Orders(self.exposure, answer_ns=answer_ns, kept=kept, venue_of=self.venue_of)
+        self.orders = Orders(self.exposure, answer_ns=answer_ns, kept=kept, venues=self.venues)
         self.positions = Positions(contracts, quote=quote)
         self.groups = {number: Group(protection) for number, protection in (protections or {}).items()}
         self.reconciled: Reconciled | None = None
         """What the last list showed; None before the first."""
-        self.sessions = dict(sessions or {})
         self._agreed: set[str] = set()
-        self._reconciler = Reconciler(self.orders, self.positions, settle_ns=settle_ns, venue_of=self.venue_of)
+        self._reconciler = Reconciler(self.orders, self.positions, settle_ns=settle_ns, venues=self.venues)
         self._watcher: Watcher | None = None
 
     # --- whether it is the truth
 
     def venue_of(self, instrument: int) -> str:
         """Give the venue of an instrument; "" of one that nobody knows."""
-        contract = self.contracts.get(instrument)
-        return "" if contract is None else contract.venue
+        return self.venues.of(instrument)
 
     def agrees_in(self, instrument: int) -> bool:
         """Say whether a list of its venue said the same as we do, and no session there was lost since.
@@ -84,8 +84,7 @@ class Account:
     @property
     def agrees(self) -> bool:
         """Say whether we agree with every venue."""
-        venues = {contract.venue for contract in self.contracts.values()} or {""}
-        return venues <= self._agreed
+        return self.venues.names() <= self._agreed
 
     def watch(self, watcher: Watcher) -> None:
         """Tell this one of every change from here on, before whoever caused it goes on: for `risk` alone."""
@@ -111,7 +110,7 @@ class Account:
         """Take note that a request is handed to a session. Raises: MisuseError when it was before."""
         events = self.orders.sent(request, session, now)
         if isinstance(request, List):
-            self._reconciler.asked(now, self.sessions.get(session, ""))
+            self._reconciler.asked(now, self.venues.of_session(session))
         self._changed(about(request))
         return events
 
@@ -144,7 +143,7 @@ class Account:
 
     def _apply(self, report: Report, now: int, until: int) -> list[Event]:
         if isinstance(report, Listed):
-            venue = self.sessions.get(report.session, "")
+            venue = self.venues.of_session(report.session)
             self.reconciled = self._reconciler.take(report, now, venue)
             if self.reconciled.agreed:
                 self._agreed.add(venue)
@@ -159,7 +158,7 @@ class Account:
         elif isinstance(report, Freed) and report.group in self.groups:
             self.groups[report.group].reset()
         elif isinstance(report, Down):
-            self._agreed.discard(self.sessions.get(report.session, ""))
+            self._agreed.discard(self.venues.of_session(report.session))
         return pulls_first(pulls + events)
 
     def _executed(self, fill: Filled, order: Order | None, now: int) -> Iterable[Event]:
@@ -203,6 +202,7 @@ class Account:
     def know(self, contracts: Mapping[int, Contract]) -> None:
         """Know of more contracts; those that are not listed any more stay known."""
         self.contracts = {**self.contracts, **contracts}
+        self.venues.know(self.contracts)
         self.exposure.know(self.contracts)
         self.positions.know(contracts)
         self._changed(None)
@@ -210,10 +210,10 @@ class Account:
     def resume(self, fresh: "Account", now: int) -> None:
         """Go on under the contracts and settings of an empty account: since the journal they may be others.
 
-        A freeze that ends by itself ends as if it began now: what
-        was the time of another start of the machine says nothing.
+        A freeze that ends by itself ends as if it began now: the time of another start of the machine says nothing.
         """
         self.know(fresh.contracts)
+        self.venues.resume(fresh.venues)
         self.orders.resume(fresh.orders)
         self._reconciler.settle_ns = fresh._reconciler.settle_ns
         for number, group in fresh.groups.items():
@@ -241,7 +241,6 @@ def about(word: Request | Report) -> Collection[int] | None:
         return [instrument for instrument, _, _ in word.sides]
     instrument = getattr(word, "instrument", None)
     return None if instrument is None else (instrument,)
-
 
 
 def _group_of(fill: Filled, order: Order | None) -> int | None:

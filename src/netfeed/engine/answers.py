@@ -43,7 +43,7 @@ class Answers:
 
     def take(self, session: int, report: Report, now: int, until: int) -> None:
         """Do what a report asks for beside what it does to our orders."""
-        venue = self._account.sessions.get(session, "")
+        venue = self._account.venues.of_session(session)
         match report:
             case Up():
                 self._questions.up(venue, now)

@@ -26,13 +26,15 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from netfeed.book.execution import CancelAll, List, MassQuote, Report, Request
+from netfeed.book.execution import List, Listed, Report, Request
 from netfeed.engine.account import Account
 from netfeed.engine.answers import Answers
 from netfeed.engine.board import Board
 from netfeed.engine.clearing import Clearing
 from netfeed.engine.client_ids import ClientIds
 from netfeed.engine.desk import Desk
+from netfeed.engine.exits import Exits
+from netfeed.engine.expiries import expired
 from netfeed.engine.journal import Absolved, Adopted, Heard, Record, Settled, Woke
 from netfeed.engine.order_events import Event, Executed, Moved, Pull
 from netfeed.engine.ours import Ours
@@ -40,7 +42,6 @@ from netfeed.engine.outgoing import Outgoing, named, takes_out
 from netfeed.engine.picture import EnginePicture
 from netfeed.engine.portrait import portrait, why_not
 from netfeed.engine.pricer import Fairs, Pricer
-from netfeed.engine.pulls import Pulls, Words
 from netfeed.engine.questions import Questions
 from netfeed.engine.risk import Risk
 from netfeed.engine.router import Router, SessionStatistics
@@ -50,7 +51,8 @@ from netfeed.errors import MisuseError
 from netfeed.machine import NEVER
 
 PRICER: Final = "pricer"
-_NO_QUOTES: Final = MassQuote(UNNUMBERED, 0, ())
+OWN: Final = ("pulled", "rejected", "tripped", "settled", "foreign", "failed")
+"""Counters of the engine itself: requests that took out, refusals and trips of venues, expiries, what nobody listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +96,22 @@ class Engine:
         self.desks, self.hedging = tuple(desks), tuple(hedging)
         _check((*self.desks, *self.hedging), board)
         again = self.settings.again_ns
+        self.failed: dict[str, str] = {}
+        self.count: Counter[str] = Counter()
         self._senses = Senses(account, board, risk)
         self.out = Outgoing(account, risk, router, ids, self._senses, record)
         self._ours = Ours(account, board, queues=self.settings.queues)
-        self._pulls = Pulls(account, again_ns=again)
         self.questions = Questions(
             router.venues, every_ns=self.settings.list_ns, again_ns=again, patience_ns=self.settings.patience_ns
         )
-        self.clearing = Clearing(router.venues, again_ns=again)
-        self.failed: dict[str, str] = {}
-        self.count: Counter[str] = Counter()
+        self._exits = Exits(
+            account, router, self.questions, self.count, again_ns=again, send=self._send, follow=self._after
+        )
+        self.leaving = ""
         self._now = 0
         self._look_at: int | None = None
         self._clock: int | None = None
-        self._heard, self._busy, self._killed = True, False, False
+        self._heard, self._busy = True, False
         self._answers = Answers(account, self.questions, self.clearing, (*self.desks, *self.hedging), self.count)
         for route in router.routes():
             if route.is_up:
@@ -130,7 +134,16 @@ class Engine:
         self._follow(self.account.apply(report, now, until=until), now)
         self._answers.take(session, report, now, until)
         self._answers.protections()
+        if isinstance(report, Listed):
+            for instrument, price in list(expired(self.account, self.board)):
+                self.count["settled"] += 1
+                self.settle(instrument, price, now)
         self.router.flush()
+
+    def took(self, session: int, request: Request, events: list[Event], now: int) -> None:
+        """Take note of quotes that have left by the door of the hot step (`hot_engine`)."""
+        self.out.took(session, request, now)
+        self._after(events, now)
 
     def step(self, now: int, wall_ns: int, clock_off_ns: int | None) -> None:
         """Do one pass."""
@@ -171,13 +184,14 @@ class Engine:
     @property
     def deadline(self) -> int:
         """Say when something is due though nothing comes in. Units: monotonic ns."""
-        newly_killed = self.risk.switch.is_killed and not self._killed
-        if self._look_at is None or self._heard or self.board.is_touched or newly_killed:
+        out = self.risk.switch.is_killed or bool(self.leaving)
+        if self._look_at is None or self._heard or self.board.is_touched or (out and not self._exits.has_begun):
             return self._now
-        desks = min((desk.deadline for desk in (*self.desks, *self.hedging)), default=NEVER)
+        asked = (desk for desk in (*self.desks, *self.hedging) if _name(desk) not in self.failed)
+        desks = min((desk.deadline for desk in asked), default=NEVER)
         return min(
             self._look_at, desks, self.account.deadline, NEVER if PRICER in self.failed else self.pricer.deadline,
-            self.questions.deadline, self.clearing.deadline if self.risk.switch.is_killed else NEVER,
+            self.questions.deadline, self.clearing.deadline if out else NEVER,
         )  # fmt: skip
 
     # --- what a person says
@@ -201,8 +215,8 @@ class Engine:
             raise MisuseError("say who arms the engine again")
         elif not (broken or self.failed or frozen):
             raise MisuseError("nothing is killed, broken or frozen: there is nothing to arm")
-        self._killed, self._heard = False, True
-        self.clearing.stop()
+        self._heard = True
+        self._exits.stop()
         self.failed.clear()
         self.out.unwritten = ""
         for desk in broken:
@@ -211,6 +225,24 @@ class Engine:
             self.account.groups[number].reset()
             self.out.resets.add(number)
             self._answers.freed(number)
+
+    def leave(self, why: str, now: int) -> None:
+        """Leave the market for good: everything of ours leaves, and nothing is asked for any more; see `is_out`."""
+        self._now = max(self._now, now)
+        self._heard = True
+        self.leaving = self.out.closed = why
+        self._clear(now)
+        self.router.flush()
+
+    @property
+    def is_out(self) -> bool:
+        """Say whether nothing of ours rests any more, by our account and by the venues' lists."""
+        return self._exits.has_begun and self.clearing.is_clear and not self.account.orders.open_count
+
+    @property
+    def clearing(self) -> Clearing:
+        """Give how far everything has left."""
+        return self._exits.clearing
 
     def adopt(self, by: str, instrument: int, quantity: int, price: int, now: int) -> None:
         """Hold what a person says that we hold; what is missing was traded at this price."""
@@ -257,11 +289,9 @@ class Engine:
         """Count everything else by name."""
         choices = {f"chosen_{why}": count for why, count in self.router.chosen.items()}
         refusals = {f"route_{why}": count for why, count in self.router.refused.items()}
+        own = {name: self.count[name] for name in OWN}
         asked = {"lists": self.questions.asked_count, "sweeps": self.clearing.sweeps}
-        return {
-            **self.out.count, **{name: self.count[name] for name in ("pulled", "foreign")}, **asked, **choices,
-            **refusals, **self.pricer.statistics(),
-        }  # fmt: skip
+        return {**self.out.count, **own, **asked, **choices, **refusals, **self.pricer.statistics()}
 
     # --- prices
 
@@ -308,57 +338,16 @@ class Engine:
                     self.count["fills"] += 1
                     self._position(event.fill.instrument, now)
             self._ours.refresh({event.instrument for event in waiting if isinstance(event, Moved)}, now)
-            waiting = self._pull(pulls, now) if pulls else []
-
-    def _pull(self, instruments: Collection[int], now: int) -> list[Event]:
-        events: list[Event] = []
-        by_venue: dict[str, list[int]] = {}
-        for instrument in instruments:
-            by_venue.setdefault(self.account.venue_of(instrument), []).append(instrument)
-        for venue, members in by_venue.items():
-            if any(self.account.orders.in_doubt(one) for one in members):
-                self.questions.doubt(venue, now)
-            for request in self._pulls.requests(members, venue, self._words(venue), now):
-                self.count["pulled"] += 1
-                events += self._send(request, now, urgent=True)
-        return events
-
-    def _words(self, venue: str) -> Words:
-        up = [route for route in self.router.routes(venue) if route.is_up]
-        probe = CancelAll(UNNUMBERED, venue=venue)
-        return Words(any(route.takes(probe) for route in up), any(route.takes(_NO_QUOTES) for route in up))
+            waiting = self._exits.pull(pulls, now) if pulls else []
 
     def _clear(self, now: int) -> None:
-        """While the switch is thrown: cancel everything by every session, until nothing rests."""
-        if not self.risk.switch.is_killed:
-            return
-        if not self._killed:
-            self._killed = True
-            self.clearing.begin(now)
-        for venue in {self.account.venue_of(order.instrument) for order in self.account.orders.open()}:
-            self.clearing.again(venue, now)
-        for venue in self.clearing.due(now):
-            self._sweep(venue, now)
-
-    def _sweep(self, venue: str, now: int) -> None:
-        request = CancelAll(UNNUMBERED, venue=venue)
-        routes = [route for route in self.router.routes(venue) if route.is_up and route.takes(request)]
-        self.clearing.asked(venue, now)
-        for route in routes:
-            self._after(self._send(request, now, urgent=True, session=route.number), now)
-        if not routes:
-            ours = {order.instrument for order in self.account.orders.open()}
-            self._after(self._pull([one for one in ours if self.account.venue_of(one) == venue], now), now)
-        if not any(route.takes(List(UNNUMBERED)) for route in self.router.routes(venue)):
-            self.clearing.unlisted(venue, self._open_at(venue))
-        self.questions.up(venue, now)
+        """While the switch is thrown, or it leaves: cancel everything by every session, until nothing rests."""
+        if self.risk.switch.is_killed or self.leaving:
+            self._exits.clear(now)
 
     def _after(self, events: list[Event], now: int) -> None:
         if events:
             self._follow(events, now)
-
-    def _open_at(self, venue: str) -> int:
-        return sum(self.account.venue_of(order.instrument) == venue for order in self.account.orders.open())
 
     # --- what is asked
 
@@ -403,15 +392,15 @@ class Engine:
 
     def _asked(self, desk: Desk, touched: frozenset[int] | None, now: int) -> list[Request]:
         """Ask a desk; one that raises owns nothing from here on, and what it had leaves."""
-        where = f"desk of {min(desk.instruments, default=None)}"
+        where = _name(desk)
         if where in self.failed:
-            self._after(self._pull(desk.instruments, now), now)
+            self._after(self._exits.pull(desk.instruments, now), now)
             return []
         try:
             return desk.step(self.board, touched)
         except Exception as error:
             self._fail(where, error)
-            self._after(self._pull(desk.instruments, now), now)
+            self._after(self._exits.pull(desk.instruments, now), now)
             return []
 
     def _send(
@@ -428,6 +417,10 @@ class Engine:
             return
         self.board.set_position(instrument, self.account.positions[instrument].quantity, filled_ns)
         self._senses.mark(instrument)
+
+
+def _name(desk: Desk) -> str:
+    return f"desk of instrument {min(desk.instruments, default=None)}"
 
 
 def _check(desks: Iterable[Desk], board: Board) -> None:

@@ -69,7 +69,7 @@ RULES: Final[dict[Rule, str]] = {
     Rule.MARGIN: "more of the margin is used than `margin_percent`, or nobody has said how much",
     Rule.LOSS: "a currency has lost more than its limit, realised and at the marks; this kills",
     Rule.UNMARKED: "there is a limit of loss, and something that is held has no mark",
-    Rule.RATE: "more messages than the venue takes; cancels pass and are paid for",
+    Rule.RATE: "more messages than the venue takes; cancels and hedges pass and are paid for",
 }
 
 

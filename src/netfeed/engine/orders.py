@@ -11,7 +11,7 @@ was said that cannot be; they stay so until somebody who has compared with the v
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from netfeed.book.execution import (
@@ -47,6 +47,7 @@ from netfeed.engine.mass_quotes import Mass
 from netfeed.engine.order import HARMLESS, LIFE, OVER, Anomaly, Input, Order, Special, State
 from netfeed.engine.order_events import Event, Executed, Moved, Odd, Pull, pulls_first
 from netfeed.engine.order_register import MAX_OPEN, Register
+from netfeed.engine.venue import Venues
 from netfeed.errors import MisuseError
 
 ANSWER_NS: Final = 2_000_000_000
@@ -67,15 +68,15 @@ _ASKED: Final = frozenset({Input.SENT, Input.AMEND, Input.CANCEL, Input.ACCEPTED
 
 
 class Orders:
-    """All orders. `exposure` is told what may still be executed; `venue_of` gives the venue of an instrument."""
+    """All orders. `exposure` is told what may still be executed; `venues`: whose an instrument is."""
 
     def __init__(
         self, exposure: Exposure, *, answer_ns: int = ANSWER_NS, kept: int = KEPT_OVER, fills: int = KEPT,
-        venue_of: Callable[[int], str] = lambda _: "",
+        venues: Venues | None = None,
     ) -> None:  # fmt: skip
         self._register = Register(exposure, answer_ns=answer_ns, kept=kept)
         self._fills = FillMemory(fills)
-        self._venue_of = venue_of
+        self._venues = venues or Venues()
         self._number = 0
         self.last_id = -1
         self.suspects: dict[int, Anomaly] = {}
@@ -282,7 +283,7 @@ class Orders:
             swept = [
                 order
                 for order in self.open(request.instrument, request.side)
-                if not at or self._venue_of(order.instrument) == at
+                if not at or self._venues.of(order.instrument) == at
             ]
             self._register.keep_sweep(request.client_id, swept)
             self._ask_to_leave(swept, now, events)

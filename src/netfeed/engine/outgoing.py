@@ -35,6 +35,8 @@ class Outgoing:
         self._ids, self._senses, self._record = ids, senses, record
         self.sequence = 0
         self.unwritten = ""
+        self.closed = ""
+        """Why nothing is asked for any more; empty while that is not so."""
         self.count: Counter[str] = Counter()
         self.resets: set[int] = set()
         """Protection groups that the next mass quote lifts: a person said so."""
@@ -51,7 +53,7 @@ class Outgoing:
         if to is None:
             return []
         self._senses.look(named(hopeful))
-        verdict = self._risk.pass_(self._numbered(hopeful), now)
+        verdict = self._risk.pass_(self._numbered(hopeful), now, urgent=urgent)
         if verdict.cleared is None or verdict.request is None:
             return list(verdict.events)
         passed = verdict.request
@@ -62,6 +64,17 @@ class Outgoing:
         self.note(Sent(now, to, ask, passed.client_id) if sent else Unsent(now, ask, passed.client_id), now)
         self._tally(passed, sent=sent)
         return [*verdict.events, *events]
+
+    def took(self, session: int, request: Request, now: int) -> None:
+        """Write down what has left already, by the door of the hot step."""
+        if self.note(Decided(now, self.sequence, request), now):
+            self.note(Sent(now, session, ASKS[type(request)], request.client_id), now)
+        self._router.took(session, request, now)
+        self._tally(request, sent=True)
+
+    def take_id(self) -> int:
+        """Give the next client id."""
+        return self._ids.take()
 
     def note(self, record: Record, now: int) -> bool:
         """Write something down. Where that fails nobody may trade: the switch is thrown, and False."""
@@ -101,7 +114,8 @@ class Outgoing:
 
     def _may_ask(self, instrument: int) -> bool:
         return (
-            not self._risk.switch.is_killed
+            not self.closed
+            and not self._risk.switch.is_killed
             and self._account.agrees_in(instrument)
             and not self._account.orders.in_doubt(instrument)
         )

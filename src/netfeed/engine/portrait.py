@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from netfeed.book.execution import List
 from netfeed.book.level import Side
 from netfeed.book.state import BookState
 from netfeed.engine.contract import Contract
@@ -21,6 +22,7 @@ from netfeed.engine.picture import (
     RoutePicture,
 )
 from netfeed.engine.position import CASH_EXPONENT
+from netfeed.engine.targets import UNNUMBERED
 from netfeed.errors import MisuseError
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ def why_not(engine: "Engine") -> str:
     thrown = engine.risk.switch.thrown
     if thrown is not None:
         return f"killed by {thrown.by}: {thrown.why}"
+    if engine.leaving:
+        return f"it leaves the market: {engine.leaving}"
     if engine.out.unwritten:
         return f"the journal cannot be written: {engine.out.unwritten}"
     for where, why in engine.failed.items():
@@ -51,6 +55,11 @@ def _not_reconciled(engine: "Engine") -> str:
         if not any(route.is_up for route in routes):
             names = ", ".join(route.name for route in routes)
             return f"no order session of {venue or 'the venue'} is up ({names})"
+        if not any(route.takes(List(UNNUMBERED)) for route in routes):
+            return (
+                f"no session of {venue or 'the venue'} lists what rests, so that nothing is reconciled: add a session "
+                "that does (deribit, ouch)"
+            )
     if engine.account.agrees:
         return ""
     last = engine.account.reconciled

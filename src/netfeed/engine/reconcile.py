@@ -17,7 +17,6 @@ and no position is ever changed here: a difference that no report explains stays
 (`agreed` is False) until the lists agree or a person says what holds.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -27,6 +26,7 @@ from netfeed.engine.order import Anomaly, Key, Order, State
 from netfeed.engine.order_events import Event, pulls_first
 from netfeed.engine.orders import Orders
 from netfeed.engine.position import Positions
+from netfeed.engine.venue import Venues
 
 SETTLE_NS: Final = 1_000_000_000
 """How long a request may be under way inside of a venue: longer than any was seen to take, short for a person."""
@@ -80,10 +80,10 @@ class Reconciler:
 
     def __init__(
         self, orders: Orders, positions: Positions, *, settle_ns: int = SETTLE_NS,
-        venue_of: Callable[[int], str] = lambda _: "",
+        venues: Venues | None = None,
     ) -> None:  # fmt: skip
         self._orders, self._positions, self.settle_ns = orders, positions, settle_ns
-        self._venue_of = venue_of
+        self._venues = venues or Venues()
         self._questions: dict[str, _Question] = {}
         self._unlisted: dict[Key, int] = {}
 
@@ -120,12 +120,12 @@ class Reconciler:
         self._compare_positions(listed, question, venue, events, findings)
         doubted = {order.instrument for order in self._open(venue) if order.state is State.UNCERTAIN}
         clear = {finding.instrument for finding in findings} | doubted
-        for instrument in [one for one in self._orders.suspects if one not in clear and self._venue_of(one) == venue]:
+        for instrument in [one for one in self._orders.suspects if one not in clear and self._venues.of(one) == venue]:
             self._orders.absolve(instrument)
         return Reconciled(tuple(pulls_first(events)), tuple(findings), not findings and not doubted)
 
     def _open(self, venue: str) -> list[Order]:
-        return [order for order in self._orders.open() if self._venue_of(order.instrument) == venue]
+        return [order for order in self._orders.open() if self._venues.of(order.instrument) == venue]
 
     def _listed(
         self, entry: OpenOrder, question: _Question, now: int, events: list[Event], findings: list[Finding]
@@ -169,7 +169,7 @@ class Reconciler:
         self, listed: Listed, question: _Question, venue: str, events: list[Event], findings: list[Finding]
     ) -> None:
         theirs = {position.instrument: position.quantity for position in listed.positions}
-        ours_there = {instrument for instrument in self._positions if self._venue_of(instrument) == venue}
+        ours_there = {instrument for instrument in self._positions if self._venues.of(instrument) == venue}
         for instrument in sorted({*theirs, *ours_there}):
             ours = self._positions[instrument].quantity
             there = theirs.get(instrument, 0)

@@ -111,8 +111,11 @@ class Risk:
 
     # --- the judgement
 
-    def pass_(self, request: Request, now: int) -> Verdict:
-        """Judge a request; take it down as decided and clear it where it passes."""
+    def pass_(self, request: Request, now: int, *, urgent: bool = False) -> Verdict:
+        """Judge a request; take it down as decided and clear it where it passes.
+
+        `urgent`: a hedge, which is paid for and never waits for the pace; every other check is the same.
+        """
         if isinstance(request, Cancel | CancelAll | List):
             if self._pace is not None:
                 self._pace.spend(now, 1)
@@ -123,7 +126,7 @@ class Risk:
         if isinstance(request, MassQuote):
             return self._pass_quotes(request, now)
         wish = self._wish(request)
-        refusal = self._judge(request.client_id, wish, now) or self._rate(request, 1, now)
+        refusal = self._judge(request.client_id, wish, now) or self._rate(request, 1, now, urgent=urgent)
         return self._refuse([refusal]) if refusal is not None else self._clear(request, (), now)
 
     def _pass_quotes(self, request: MassQuote, now: int) -> Verdict:
@@ -182,10 +185,10 @@ class Risk:
                 return Refusal(rule, client_id, wish.instrument, wish.side, wrong)
         return None
 
-    def _rate(self, request: Request, count: int, now: int) -> Refusal | None:
+    def _rate(self, request: Request, count: int, now: int, *, urgent: bool = False) -> Refusal | None:
         if self._pace is None:
             return None
-        if not self._pace.has(now, count):
+        if not urgent and not self._pace.has(now, count):
             return Refusal(Rule.RATE, request.client_id, _instrument(request), None, f"no room for {count} messages")
         self._pace.spend(now, count)
         return None
@@ -223,17 +226,17 @@ class Risk:
         if objection is not None:
             return Refusal(Rule.REQUEST, request.client_id, quote.instrument, None, objection)
         passed: list[Wish] = []
-        refusal = None
         for wish in _wishes(mandates.group, quote):
-            refusal = refusal or self._judge(request.client_id, wish, now)
-            if refusal is None:
-                passed.append(wish)
-                self._count_as_open(passed, wish, 1)
-        for wish in passed:
-            self._count_as_open([], wish, -1)
-        if refusal is None and passed:
+            refusal = self._judge(request.client_id, wish, now)
+            if refusal is not None:
+                for counted in passed:
+                    self._hold(counted, -1)
+                return refusal
+            passed.append(wish)
+            self._hold(wish, 1)
+        if passed:
             self._grant(mandates, quote, now)
-        return refusal
+        return None
 
     def _grant(self, mandates: Mandates, quote: Quote, now: int) -> None:
         seen, limit = self._known.seen[quote.instrument], self._known.limits.stale_ns
@@ -250,9 +253,10 @@ class Risk:
             if order.group != group:
                 yield from (price for price, _ in ((order.price, 0), order.asked or (None, 0)) if price is not None)
 
-    def _count_as_open(self, passed: list[Wish], wish: Wish, sign: int) -> None:
+    def _hold(self, wish: Wish, sign: int) -> None:
+        """Count a side that may be sent without another check as open, or no longer."""
         self._account.exposure.add_open(wish.instrument, wish.side, sign * wish.more)
-        self._known.wished = len(passed)
+        self._mandated(sign)
 
     def _mandated(self, sides: int) -> None:
         self._known.mandated += sides

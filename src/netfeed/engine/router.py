@@ -6,10 +6,11 @@
 
 Of a venue's sessions those are asked that are up and have a word for the request. An amend or a cancel goes by the
 session that owns its order as `Owner` of the venue says. Among the rest: one that answers before one that owes an
-answer for longer than `overdue_ns`, one with room in its pace, the cheaper one, the one that answered sooner lately,
-the lower number. Cancels and hedges (`urgent`) go though nothing has room, are paid for, and never wait; anything else
-is turned away, because a price of a moment later is another price. Small orders that are not urgent share the write of
-their step.
+answer for longer than `overdue_ns`, one with room in its pace, the cheaper one, the one that answered sooner lately
+(one that was not used for long is tried), the lower number.
+
+Cancels and hedges (`urgent`) go though nothing has room, are paid for, and never wait; anything else is turned away,
+because a price of a moment later is another price. Small orders that are not urgent share the write of their step.
 
 Nothing is sent again, whatever happens to a session: its orders are in doubt, and the venue is asked. `CHOICES` and
 `REFUSALS` are what is counted.
@@ -60,9 +61,13 @@ class SessionTerms:
 
 @dataclass(frozen=True, slots=True)
 class RouterSettings:
-    """How venues and sessions differ. Units: ns. `owners` by venue, `terms` by the number of the session."""
+    """How venues and sessions differ. Units: ns. `owners` by venue, `terms` by the number of the session.
+
+    `stale_ns`: how long a measured latency holds of a session that is not used; then it is tried again.
+    """
 
     overdue_ns: int = 500_000_000
+    stale_ns: int = 10_000_000_000
     owners: Mapping[str, Owner] | None = None
     owner: Owner = Owner.WHILE_UP
     terms: Mapping[int, SessionTerms] | None = None
@@ -94,6 +99,7 @@ class _Session:
         self.owed: OrderedDict[tuple[bool, int], int] = OrderedDict()
         # whether it is a List, and its client id: when it went
         self.queued = False
+        self.used_at = 0
         self.flushes = 0
 
     def has_room(self, now: int, messages: int) -> bool:
@@ -120,7 +126,7 @@ class Router:
             if route.number in self._sessions:
                 raise MisuseError(f"two sessions have the number {route.number}")
             self._sessions[route.number] = _Session(account, route, terms.get(route.number, SessionTerms()))
-            account.sessions[route.number] = route.venue
+            account.venues.sent_by(route.number, route.venue)
         self.chosen: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.given_up = 0
@@ -171,7 +177,7 @@ class Router:
         return self._best(able, _messages(request), now, urgent=urgent)
 
     def _best(self, able: list[_Session], messages: int, now: int, *, urgent: bool) -> int | None:
-        ranked = sorted((self._rank(one, messages, now), one.route.number) for one in able)
+        ranked = sorted((self._rank(one, messages, now, urgent=urgent), one.route.number) for one in able)
         if not urgent:
             ranked = [(rank, number) for rank, number in ranked if not rank[1]]
         if not ranked:
@@ -179,12 +185,19 @@ class Router:
         self.chosen[_why(ranked)] += 1
         return ranked[0][1]
 
-    def _rank(self, session: _Session, messages: int, now: int) -> tuple[bool, bool, float, float]:
-        latency = session.route.latency_ns
+    def _rank(self, session: _Session, messages: int, now: int, *, urgent: bool) -> tuple[bool, bool, float, float]:
         return (
             session.is_overdue(now, self._settings.overdue_ns), not session.has_room(now, messages), session.fee,
-            float("inf") if latency is None else latency,
+            self._latency(session, now, urgent=urgent),
         )  # fmt: skip
+
+    def _latency(self, session: _Session, now: int, *, urgent: bool) -> float:
+        """Give what a session takes to answer. Nobody knows of one that was not used for long: it is tried, but not
+        with what is urgent.
+        """
+        latency = session.route.latency_ns
+        unknown = latency is None or now - session.used_at > self._settings.stale_ns
+        return float(latency or 0) if not unknown else float("inf") if urgent else 0.0
 
     def _venue(self, request: Request) -> str:
         if isinstance(request, MassQuote):
@@ -217,9 +230,7 @@ class Router:
             self.refused["unsent"] += 1
             return False, events
         to.queued = True
-        if to.pace is not None:
-            to.pace.spend(now, _messages(request))
-        self.given_up += to.owe(request, now)
+        self.took(session, request, now)
         return True, events
 
     def flush(self) -> None:
@@ -245,6 +256,21 @@ class Router:
                 del one.owed[key]
         else:
             one.owed.pop((False, getattr(report, "client_id", -1)), None)
+
+    def room(self, session: int, now: int) -> int:
+        """Say how many messages a session would take now that are not urgent."""
+        to = self._sessions[session]
+        if not to.route.is_up:
+            return 0
+        return MAX_OWED if to.pace is None else max(0, to.pace.room(now))
+
+    def took(self, session: int, request: Request, now: int) -> None:
+        """Take note that a session has a request, by this way or by that of `quote_door`: it is paid for, and owed."""
+        to = self._sessions[session]
+        to.used_at = now
+        if to.pace is not None:
+            to.pace.spend(now, _messages(request))
+        self.given_up += to.owe(request, now)
 
     # --- what it shows
 

@@ -14,6 +14,7 @@
     stream FAULTS [for 2s] | ok            all JSON-RPC connections from now on, or for a time: see `stream_faults`
     stream once skip | torn | ...          something happens once, to all of them; `stream 2 once skip`: to the second
     stream close 1012 | 1006               they end with this WebSocket code, or without a word
+    exchange settle | halt NAME | open NAME | index 91000   see `exchange_commands`
     orders A lost 1% | kill | frozen 2s ...                 the order gateways: see `order_commands`
 
 Lines: A, B, SNAPSHOT_A, SNAPSHOT_B. Faults: ok, silent, loss RATE, burst RATE [PACKETS], duplicate RATE,
@@ -27,6 +28,7 @@ from typing import Final, TypeVar
 
 from netfeed.errors import ConfigurationError, MisuseError
 from netfeed.feed.ports import Port
+from netfeed.sim.exchange_commands import exchange
 from netfeed.sim.faults import NONE, RATE, Chain, Faults, parse_rate
 from netfeed.sim.order_commands import orders
 from netfeed.sim.stream_commands import Streams, stream
@@ -230,5 +232,5 @@ def _session(wired: WiredVenue, words: Sequence[str], now: int) -> None:
 _SUBJECTS: Final[dict[str, Callable[[WiredVenue, Sequence[str], int], None]]] = {
     "line": _line, "gateway": _gateway, "glimpse": _glimpse, "snapshots": _snapshots, "rate": _rate,
     "session": _session, "switch": _switch, "requests": _requests, "logins": _logins,
-    "orders": orders,
+    "orders": orders, "exchange": exchange,
 }  # fmt: skip

@@ -121,6 +121,14 @@ class Exchange:
         remove_all(self.trading, outcome, gone, Cause.DISCONNECTED, "disconnected")
         return self._end(outcome, account, gateway, "disconnect")
 
+    def pull(self, account: str, now: int, gateway: int = 0, instrument: int | None = None) -> Outcome:
+        """Cancel quotes alone: all, or those of an instrument."""
+        outcome = Outcome(now)
+        mine = [live for live in self.trading.orders.of(account) if live.group is not None]
+        gone = [live for live in mine if instrument in (None, live.instrument)]
+        remove_all(self.trading, outcome, gone, Cause.REQUESTED, "by_request")
+        return self._end(outcome, account, gateway, "pull")
+
     def reset(self, account: str, group: int, now: int, gateway: int = 0) -> Outcome:
         """Free a protection group that has tripped."""
         outcome = Outcome(now)

@@ -46,7 +46,8 @@ class ExchangeFlow(Flow):
 class ExchangeFloor(StarbaseFloor):
     """The floor. `board` leads to its exchange; `crowd` may be silenced with `pace` of the venue.
 
-    Units: `wall_ns` makes ns since 1970 of its driver's clock; `at_ns` since 1970 is when it opens.
+    `listing`: other instruments than those of `starbase_chain`. Units: `wall_ns` makes ns since 1970 of its driver's
+    clock; `at_ns` since 1970 is when it opens.
     """
 
     def __init__(

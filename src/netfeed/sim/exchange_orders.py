@@ -6,6 +6,7 @@ in no book. The books (`matching`) know prices and queues; this knows names.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from netfeed.book.execution import NONE, Flag, OpenOrder, TimeInForce
 from netfeed.book.level import Side
@@ -59,6 +60,10 @@ class Live:
         )  # fmt: skip
 
 
+ENDED: Final = 4_096
+"""So many orders that are over are remembered, for whoever tells of the step in which they ended."""
+
+
 class Orders:
     """All orders that live: by id, by account and client id, by quote."""
 
@@ -67,6 +72,7 @@ class Orders:
         self._by_account: dict[str, dict[int, Live]] = {}
         self._by_client: dict[tuple[str, int], Live] = {}
         self._quotes: dict[tuple[str, int, int, int], Live] = {}
+        self._ended: dict[int, Live] = {}
 
     def __iter__(self) -> Iterator[Live]:
         return iter(list(self.by_id.values()))
@@ -87,6 +93,10 @@ class Orders:
         """Find the quote of a group on a side of an instrument."""
         return self._quotes.get((account, group, instrument, side))
 
+    def ever(self, order_id: int) -> Live | None:
+        """Find an order that lives, or has ended lately."""
+        return self.by_id.get(order_id) or self._ended.get(order_id)
+
     def add(self, live: Live) -> None:
         """Take an order in."""
         self.by_id[live.id] = live
@@ -99,6 +109,9 @@ class Orders:
     def remove(self, live: Live) -> None:
         """Let an order go."""
         del self.by_id[live.id], self._by_account[live.account][live.id]
+        self._ended[live.id] = live
+        if len(self._ended) > ENDED:
+            del self._ended[next(iter(self._ended))]
         if live.group is None:
             del self._by_client[live.account, live.client_id]
         else:

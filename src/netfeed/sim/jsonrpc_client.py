@@ -16,6 +16,7 @@ from typing import Final
 
 from netfeed.machine import NEVER
 from netfeed.proto.bucket import TokenBucket
+from netfeed.sim.jsonrpc_private import Channel
 from netfeed.sim.jsonrpc_topics import Topic
 
 MAX_TOPICS: Final = 2_000
@@ -69,7 +70,7 @@ class Credits:
 
 @dataclass(slots=True)
 class Client:
-    """One connection. `account`: whose orders it may ask for.
+    """One connection. `account`: whose orders it may ask for and send; `cancels`: they leave with the connection.
 
     `skips` and `repeats`: so many book changes are left out, or said twice, from now on.
     """
@@ -78,6 +79,8 @@ class Client:
     peer: str
     authorised: bool = False
     account: str = ""
+    cancels: bool = False
+    private: dict[str, Channel] = field(default_factory=dict)
     refresh_token: str = ""
     topics: dict[str, Topic] = field(default_factory=dict)
     beat_ns: int = 0

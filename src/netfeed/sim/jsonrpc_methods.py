@@ -21,6 +21,7 @@ from netfeed.sim.jsonrpc_board import Board
 from netfeed.sim.jsonrpc_client import MAX_TOPICS, Client
 from netfeed.sim.jsonrpc_instruments import CURRENCIES, KINDS, currency, describe
 from netfeed.sim.jsonrpc_orders import OrderMethods
+from netfeed.sim.jsonrpc_private import PREFIX
 from netfeed.sim.jsonrpc_text import VERSION, RefusedError, Request, number
 from netfeed.sim.starbase_chain import INDEXES
 from netfeed.sim.starbase_gateway import Key
@@ -57,7 +58,7 @@ class Methods:
         if self._orders is not None and self._orders.knows(name):
             if not client.account:
                 raise RefusedError(13009)
-            return self._orders.call(client.account, name, now)
+            return self._orders.call(client, name, request.params, now, request.id)
         if name in ("private/subscribe", "private/unsubscribe", "private/unsubscribe_all"):
             if not client.authorised:
                 raise RefusedError(13009)
@@ -189,10 +190,11 @@ class Methods:
 
     def _subscribe(self, client: Client, params: dict[str, Any], now: int) -> Any:
         names = _channels(params)
+        own = [name for name in names if name.startswith(PREFIX) and self._listen(client, name)]
         found = [topic for topic in map(self._board.topics.find, names) if topic is not None]
         if not client.authorised and any(topic.raw for topic in found):
             raise RefusedError(13778)
-        joined = []
+        joined = own
         for topic in found:
             known = topic.name in client.topics
             if not known and len(client.topics) >= MAX_TOPICS:
@@ -210,11 +212,22 @@ class Methods:
         return [name for name in _channels(params) if self._leave(client, name)]
 
     def _unsubscribe_all(self, client: Client, params: dict[str, Any], now: int) -> Any:
+        client.private.clear()
         for name in list(client.topics):
             self._leave(client, name)
         return "ok"
 
+    def _listen(self, client: Client, name: str) -> bool:
+        """Let an account hear of itself on a private channel; False when there is no such channel, or no account."""
+        channel = self._orders.channel(name) if self._orders is not None and client.account else None
+        if channel is None or len(client.private) >= MAX_TOPICS:
+            return False
+        client.private[name] = channel
+        return True
+
     def _leave(self, client: Client, name: str) -> bool:
+        if client.private.pop(name, None) is not None:
+            return True
         if client.topics.pop(name, None) is None:
             return False
         self._board.topics.leave(name, client.port)

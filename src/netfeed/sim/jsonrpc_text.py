@@ -24,7 +24,12 @@ TOO_MANY_REQUESTS: Final = 10028
 Id = int | str | None
 MESSAGES: Final = {
     10001: "error", 10028: "too_many_requests", 11050: "bad_request", 11052: "subscribe_error_unsubscribed",
-    13004: "invalid_credentials", 13009: "unauthorized", 13020: "not_found",
+    10003: "order_overlap", 10004: "order_not_found", 10005: "price_too_low", 10007: "price_too_high",
+    10009: "not_enough_funds", 10011: "price_not_allowed", 10012: "book_closed", 10013: "pme_max_total_open_orders",
+    10018: "non_pme_max_future_position_size", 10020: "invalid_or_unsupported_instrument", 10021: "invalid_amount",
+    10022: "invalid_quantity", 10026: "price_precision_exceeded", 10043: "price_wrong_tick",
+    10047: "matching_engine_queue_full", 11008: "already_filled", 11030: "other_reject", 11044: "not_open_order",
+    11054: "post_only_reject", 13004: "invalid_credentials", 13009: "unauthorized", 13020: "not_found",
     13778: "raw_subscriptions_not_available_for_unauthorized", -32000: "Missing params",
     -32600: "request entity too large", -32601: "Method not found", -32602: "Invalid params", -32700: "Parse error",
 }  # fmt: skip
@@ -93,8 +98,9 @@ def answer(id: Id, result: Any, in_us: int, out_us: int) -> bytes:
 def refusal(id: Id, error: RefusedError, in_us: int, out_us: int) -> bytes:
     """Write a refusal."""
     what: dict[str, Any] = {"code": error.code, "message": MESSAGES[error.code]}
-    if error.param:
-        what["data"] = {"param": error.param, "reason": error.reason}
+    if error.param or error.reason:
+        data = {"param": error.param, "reason": error.reason}
+        what["data"] = {name: said for name, said in data.items() if said}
     return msgspec.json.encode({"jsonrpc": "2.0", "id": id, "error": what} | _times(in_us, out_us))
 
 

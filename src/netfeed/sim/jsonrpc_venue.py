@@ -22,14 +22,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from netfeed.errors import MisuseError
-from netfeed.machine import NEVER, Buffer
+from netfeed.machine import Buffer
 from netfeed.sim import jsonrpc_text as text
 from netfeed.sim.draws import Draws
 from netfeed.sim.faults import RATE
 from netfeed.sim.jsonrpc_board import Board
 from netfeed.sim.jsonrpc_client import POOLS, Client, Credits, Pool
+from netfeed.sim.jsonrpc_gateway import JsonRpcGateway
 from netfeed.sim.jsonrpc_methods import Methods
-from netfeed.sim.jsonrpc_orders import OrderMethods
+from netfeed.sim.jsonrpc_orders import TRADING, LaterError, OrderMethods
 from netfeed.sim.jsonrpc_text import TOO_MANY_REQUESTS, RefusedError
 from netfeed.sim.jsonrpc_topics import Notice
 from netfeed.sim.order_venue import OrderVenue
@@ -45,7 +46,7 @@ MAX_CONNECTIONS: Final = 32
 """Connections that the venue lets one address have."""
 MAX_QUEUED: Final = 16 * 2**20
 """What waits on one connection that nobody drains; a client that is so far behind is hung up. Units: bytes."""
-POLICY, RESTART, TOO_BUSY = 1008, 1012, 1013
+ABNORMAL, POLICY, RESTART, TOO_BUSY = 1006, 1008, 1012, 1013
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +102,15 @@ class JsonRpcVenue:
         self._wall = WallClock(self.venue.settings.wall_ns, self.faults)
         self.board = Board(self.venue.floor, self._wall)
         self.clients: dict[int, Client] = {}
+        self._orders: OrderMethods | None = None
+        self._gateway = JsonRpcGateway(settings.seed)
+        if isinstance(self.venue, OrderVenue):
+            self._orders = OrderMethods(self.venue.board, self.venue.keys)
+            self._gateway = self.venue.json = JsonRpcGateway(settings.seed)
         self._methods = Methods(
             self.board, self._wall, random_bytes, credentials=settings.credentials,
             least_heartbeat_s=settings.least_heartbeat_s,
-            orders=OrderMethods(self.venue.board) if isinstance(self.venue, OrderVenue) else None,
+            orders=self._orders,
             keys=self.venue.keys if isinstance(self.venue, OrderVenue) else None,
         )  # fmt: skip
         self._credits = Credits(settings.pools)
@@ -113,6 +119,7 @@ class JsonRpcVenue:
         self._told_ns = 0
         self._draws = Draws(settings.seed)
         self._picks: list[int] = []
+        self._now = 0
         self.venue.watch()
 
     @property
@@ -125,12 +132,13 @@ class JsonRpcVenue:
     @property
     def deadline(self) -> int:
         """Say when something is due. Units: monotonic ns."""
-        beats = min((one.beat_due for one in self.clients.values()), default=NEVER)
+        beats = min([self._gateway.deadline, *(one.beat_due for one in self.clients.values())])
         due = min(self.inner.deadline, self.board.topics.deadline, beats)
         return min(due, self._told_ns) if self._told else due
 
     def receive(self, data: Buffer, now: int, port: int = 0) -> Sequence[Event]:
         """Take a message of a client, or what came in on a port of the venue inside."""
+        self._now = max(self._now, now)
         if port not in STREAMS:
             return self._followed(self.inner.receive(data, now, port), now)
         client = self.clients.get(port)
@@ -146,17 +154,21 @@ class JsonRpcVenue:
         """Take note that a client has gone, however it did."""
         if port not in STREAMS:
             return self.inner.end(now, port)
+        self._now = max(self._now, now)
         self._forget(port)
         self._outbox.take(port)
-        return []
+        return self._accounts(now)
 
     def wake(self, now: int) -> Sequence[Event]:
         """Do what is due: trade, publish, say heartbeats."""
         if now < self.deadline:
             return []
+        self._now = max(self._now, now)
         events, self._told = self._told, []
         events += self._followed(self.inner.wake(now), now)
         events += self._publish(self.board.due(now), now)
+        for port, message in self._gateway.due(now):
+            self._say(port, message, now)
         for client in [one for one in self.clients.values() if one.beat_due <= now]:
             events += self._beat(client, now)
         return events
@@ -174,7 +186,11 @@ class JsonRpcVenue:
         """
         if port not in STREAMS or port in self.clients:
             raise MisuseError(f"port {port} cannot be opened")
-        if not self.venue.is_up or sum(one.peer == peer for one in self.clients.values()) >= MAX_CONNECTIONS:
+        if (
+            self._gateway.dead
+            or not self.venue.is_up
+            or sum(one.peer == peer for one in self.clients.values()) >= MAX_CONNECTIONS
+        ):
             self.counts.turned_away += 1
             return False
         self.counts.opened += 1
@@ -196,6 +212,7 @@ class JsonRpcVenue:
 
     def close(self, code: int, ports: Iterable[int], now: int, reason: str = "as commanded") -> None:
         """End connections with a WebSocket code, 1006 for without a word."""
+        self._now = max(self._now, now)
         for port in [port for port in ports if port in self.clients]:
             self._told.append(self._hang_up(port, code, reason))
             self._told_ns = now
@@ -204,6 +221,8 @@ class JsonRpcVenue:
         """Take over what a command to the venue inside has queued."""
         if isinstance(self.inner, WiredVenue):
             self.inner.flush(now)
+        if self._gateway.dead:
+            self.close(ABNORMAL, list(self.clients), now, "the gateway died")
         self._told += self._followed((), now)
         self._told_ns = now
 
@@ -216,15 +235,32 @@ class JsonRpcVenue:
         try:
             request = text.read(data)
             self._charge(client, request, now)
-            self._say(client.port, text.answer(request.id, self._methods.call(client, request, now), us, us), now)
+            self._do(client, request, us, now)
+        except LaterError:
+            pass
         except RefusedError as error:
             self.counts.refused += 1
             self._say(client.port, text.refusal(request.id if request else error.id, error, us, us), now)
             if error.code == TOO_MANY_REQUESTS:
                 self.counts.throttled += 1
-                return [self._hang_up(client.port, POLICY, "too many requests")]
+                return [self._hang_up(client.port, POLICY, "too many requests"), *self._accounts(now)]
+        if self._gateway.dead:
+            return [self._hang_up(port, ABNORMAL, "the gateway died") for port in list(self.clients)]
         behind, self._methods.behind = self._methods.behind, []
-        return [one for channel, data in behind for one in self._tell(client, channel, data, now)]
+        told = [one for channel, data in behind for one in self._tell(client, channel, data, now)]
+        return told + self._accounts(now)
+
+    def _do(self, client: Client, request: text.Request, us: int, now: int) -> None:
+        """Do what is asked, and answer; what is asked of orders as their gateway lets it. Raises: RefusedError."""
+        if request.method not in TRADING or self._orders is None:
+            self._say(client.port, text.answer(request.id, self._methods.call(client, request, now), us, us), now)
+            return
+        if self._gateway.refuses(now):
+            raise RefusedError(10047, reason="gateway_overloaded")
+        message = text.answer(request.id, self._methods.call(client, request, now), us, us)
+        if not self._gateway.dies():
+            for copy in self._gateway.answers(client.port, message, now):
+                self._say(client.port, copy, now)
 
     def _charge(self, client: Client, request: text.Request, now: int) -> None:
         throttled, client.throttled = client.throttled or self.faults.at(now).throttle, False
@@ -235,9 +271,23 @@ class JsonRpcVenue:
         """Tell the clients what has happened inside."""
         notices, truths = self.board.follow(self.venue.watch())
         told = [*events, *truths] if self.settings.truth else list(events)
-        told += self._publish(notices, now)
+        told += self._publish(notices, now) + self._accounts(now)
         if not self.venue.is_up:
             told += [self._hang_up(port, RESTART, "the venue went down") for port in list(self.clients)]
+        return told
+
+    def _accounts(self, now: int) -> list[Event]:
+        """Answer what had to wait, and tell accounts what has happened to them."""
+        if self._orders is None:
+            return []
+        late, self._orders.late = self._orders.late, []
+        us = self._wall.at(now) // 1000
+        for port, id, said in late:
+            answer = text.refusal if isinstance(said, RefusedError) else text.answer
+            self._say(port, answer(id, said, us, us), now)
+        told: list[Event] = []
+        for client, channel, data in self._orders.told(list(self.clients.values())):
+            told += self._tell(client, channel, data, now) if client.port in self.clients else []
         return told
 
     def _publish(self, notices: Iterable[Notice], now: int) -> list[Event]:
@@ -306,3 +356,6 @@ class JsonRpcVenue:
         if client is not None:
             for name in client.topics:
                 self.board.topics.leave(name, port)
+            self._gateway.forget(port)
+            if self._orders is not None:
+                self._orders.gone(client, self._now)

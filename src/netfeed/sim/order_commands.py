@@ -9,8 +9,8 @@
     orders A,B revive                      it is there again
     orders A ok                            no faults, wires without length, and alive
 
-Gateways: A and B speak Starbase, OUCH speaks OUCH over SoupBinTCP; several with commas, or `all`. Several faults of one
-command hold together.
+Gateways: A and B speak Starbase, OUCH speaks OUCH over SoupBinTCP, JSON is JSON-RPC where there is one; several with
+commas, or `all`. Several faults of one command hold together. The wires of JSON-RPC are slow or frozen by `stream`.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from netfeed.sim.faults import parse_rate
 from netfeed.sim.order_faults import NONE, OrderFaults, Storm
 from netfeed.sim.order_ways import OrderWays
 from netfeed.sim.pipe import NONE as NEAR
-from netfeed.sim.pipe import PipeFaults
+from netfeed.sim.pipe import PipeFaults, PipeWindow
 from netfeed.units import parse_duration
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ def _names(venue: "OrderVenue", text: str) -> list[str]:
 
 
 def _one(venue: "OrderVenue", ways: OrderWays, name: str, words: Sequence[str], now: int) -> None:
-    gateway, window = venue.gateway_named(name), ways.windows[name]
+    gateway, window = venue.gateway_named(name), ways.windows.get(name, PipeWindow())
+    if name not in ways.windows and words and words[0] in ("slow", "frozen"):
+        raise ValueError(f"the wires of {name} are those of `stream`: stream slow 1000, stream silent 2s")
     match words:
         case ["ok"]:
             gateway.faults, gateway.storm = NONE, None

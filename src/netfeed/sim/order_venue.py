@@ -18,6 +18,7 @@ from netfeed.sim.exchange import Exchange
 from netfeed.sim.exchange_floor import ExchangeFloor
 from netfeed.sim.exchange_log import Log
 from netfeed.sim.exchange_trading import BAND
+from netfeed.sim.jsonrpc_gateway import JsonRpcGateway
 from netfeed.sim.margin import Rates
 from netfeed.sim.ouch_gateway import OuchGateway
 from netfeed.sim.starbase_chain import Instrument
@@ -28,6 +29,8 @@ from netfeed.sim.venue_ports import GLIMPSE, MAX_ORDER_CONNECTIONS, ORDER_GATEWA
 
 __all__ = ["ORDERS_A", "ORDERS_B", "OrderVenue", "order_venue"]
 
+JSON: Final = "JSON"
+"""The name of the gateway that is none of ours: JSON-RPC, where a `JsonRpcVenue` tells of this venue."""
 OrderGateway = StarbaseGateway | OuchGateway
 _S: Final = 10**9
 
@@ -59,6 +62,7 @@ class OrderVenue(Venue):
             StarbaseGateway(floor.board, number, keys, seed=settings.seed + number, timing=timing) for number in (0, 1)
         ]
         self.ouch = OuchGateway(floor.board, 2, keys, seed=settings.seed + 2)
+        self.json: JsonRpcGateway | None = None
         self._owned = floor
         self._connected: set[int] = set()
 
@@ -124,11 +128,13 @@ class OrderVenue(Venue):
 
     @property
     def gateway_names(self) -> Iterable[str]:
-        """Name the order gateways."""
-        return ORDER_GATEWAYS
+        """Name the order gateways; JSON where it is told as JSON-RPC, too."""
+        return [*ORDER_GATEWAYS, JSON] if self.json is not None else list(ORDER_GATEWAYS)
 
-    def gateway_named(self, name: str) -> OrderGateway:
+    def gateway_named(self, name: str) -> OrderGateway | JsonRpcGateway:
         """Give a gateway by its name."""
+        if name == JSON and self.json is not None:
+            return self.json
         return self._all[list(ORDER_GATEWAYS).index(name)]
 
     def kill(self, gateway: int | str, now: int, *, forget: bool = False) -> None:

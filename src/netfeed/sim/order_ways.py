@@ -34,7 +34,7 @@ class _Ways:
 
     @property
     def deadline(self) -> int:
-        return min(self.inward.deadline, self.outward.deadline)
+        return min(self.inward.deadline if self.over is None else NEVER, self.outward.deadline)
 
 
 class OrderWays:

@@ -79,7 +79,7 @@ class Pipe:
 
     @property
     def deadline(self) -> int:
-        """Say when something arrives. Units: monotonic ns."""
+        """Say when something arrives: nothing does before what left earlier. Units: monotonic ns."""
         if not self._held:
             return NEVER
         return max(self._held[0][0], self._window.thaws_ns(self._now))
@@ -94,8 +94,7 @@ class Pipe:
         late = faults.delay_ns
         if faults.jitter_ns:
             late += int(self._draws.below(1, faults.jitter_ns + 1)[0])
-        due = max(self._now + late, self._held[-1][0] if self._held else 0)
-        self._held.append((due, bytes(data)))
+        self._held.append((self._now + late, bytes(data)))
         return True
 
     def deliver(self, now: int) -> list[bytes]:

@@ -28,6 +28,13 @@ class Gateway(Protocol):
         """Tell an account what came of one step, all of it together."""
 
 
+class Follower(Protocol):
+    """What a switchboard needs of somebody who takes all steps."""
+
+    def take(self, outcome: Outcome) -> None:
+        """Take a step, whoever it concerns."""
+
+
 class Switchboard:
     """The switchboard of one exchange. `transactions` wait for whoever publishes the feed."""
 
@@ -36,12 +43,17 @@ class Switchboard:
         self.wall_ns = wall_ns
         self.transactions: list[list[Told]] = []
         self._gateways: dict[int, Gateway] = {}
+        self._followers: list[Follower] = []
 
     def attach(self, gateway: Gateway) -> None:
         """Take a gateway in. Raises: MisuseError when there is one of its number."""
         if gateway.number in self._gateways:
             raise MisuseError(f"there is a gateway {gateway.number}")
         self._gateways[gateway.number] = gateway
+
+    def follow(self, follower: Follower) -> None:
+        """Let somebody take each step, before the gateways are told of it: who tells of all ways to the exchange."""
+        self._followers.append(follower)
 
     def request(self, account: str, request: Request, now: int, gateway: int) -> None:
         """Carry a request to the exchange, and what comes of it to everybody."""
@@ -53,6 +65,8 @@ class Switchboard:
 
     def route(self, outcome: Outcome, now: int) -> None:
         """Carry what a step has led to."""
+        for follower in self._followers:
+            follower.take(outcome)
         parts: dict[tuple[int, str], list[Report]] = {}
         for account, gateway, report in outcome.deliveries:
             parts.setdefault((gateway, account), []).append(report)

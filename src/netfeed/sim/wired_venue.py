@@ -107,8 +107,11 @@ class WiredVenue:
         """Let the venue act, and packets arrive."""
         if now < self.deadline:
             return []
-        told, self._told = self._told, []
-        return [*told, *self._moved(self.venue.wake(now), now)]
+        events: list[Event] = []
+        while self.deadline <= now:  # what arrives at the venue may make something due at once
+            told, self._told = self._told, []
+            events += [*told, *self._moved(self.venue.wake(now), now)]
+        return events
 
     def transmit(self, port: int = 0) -> list[bytes]:
         """Drain what has come through the line of a port."""

@@ -37,19 +37,10 @@ class Checkpoint:
     waiting: Waiting
 
 
-def _method(owner: object, name: str) -> object:
-    """Give a method of an account that one of its parts asks: all that a bound method of a pickle may be."""
-    if type(owner) is not Account or name.startswith("_") or not callable(getattr(Account, name, None)):
-        raise pickle.UnpicklingError(f"{name} of {type(owner).__name__} is no part of an account")
-    return getattr(owner, name)
-
-
 class _Reader(pickle.Unpickler):
     """Makes nothing but what an account consists of."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("builtins", "getattr"):
-            return _method
         if "." not in name and (module.startswith(_ROOMS) or (module, name) in _OTHERS):
             found = super().find_class(module, name)
             if isinstance(found, type) and found.__module__ == module:

@@ -12,7 +12,7 @@ of its batch, so that the time from packet to order is told too long rather than
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from netfeed.app.changes import Rows
@@ -29,14 +29,20 @@ STAGES: Final = ("decide", "send", "tick>order")
 
 
 class EngineDrive:
-    """Turns an engine. `clock_off_ns`: how far the wall clock may be off; `until_of`: what a report says it lasts."""
+    """Turns an engine. `clock_off_ns`: how far the wall clock may be off; `until_of`: what a report says it lasts.
+
+    `instruments`: the engine's number of a book by that of its changes, where they are not the same; what is not in it
+    is none of the engine's. Books are read while nobody moves them (`Live.held`).
+    """
 
     def __init__(
         self, live: Live, *, clock_off_ns: int | None, until_of: Callable[[Report], int] = lambda report: NEVER
     ) -> None:
         self.engine: Engine | None = None
+        self.instruments: Mapping[int, int] | None = None
+        self.clock_off_ns = clock_off_ns
         self.stages = {name: Histogram() for name in STAGES}
-        self._live, self._clock_off_ns, self._until_of = live, clock_off_ns, until_of
+        self._live, self._until_of = live, until_of
         self._stamp_ns = self._changed_at = self._decided_at = 0
         self._due = False
 
@@ -46,8 +52,12 @@ class EngineDrive:
         """Note which books changed, and by what packets."""
         if self.engine is None:
             return
-        touched = rows["book"][rows["book"] != NO_BOOK]
-        self.engine.touch(set(touched.tolist()), int(rows["sequence"].max()))
+        touched = set(rows["book"][rows["book"] != NO_BOOK].tolist())
+        if self.instruments is not None:
+            touched = {self.instruments[book] for book in touched if book in self.instruments}
+        if not touched:
+            return
+        self.engine.touch(touched, int(rows["sequence"].max()))
         stamps = rows["ts_recv_ns"][rows["ts_recv_ns"] != NO_TIME]
         if len(stamps) and not self._stamp_ns:
             self._stamp_ns, self._changed_at = int(stamps.min()), time.time_ns()
@@ -56,7 +66,8 @@ class EngineDrive:
     def hear(self, session: int, report: Report, now: int) -> None:
         """Take what a session says."""
         if self.engine is not None:
-            self.engine.hear(session, report, now, self._until_of(report))
+            with self._live.held():
+                self.engine.hear(session, report, now, self._until_of(report))
             self._due = True
 
     def record(self, record: Record) -> None:
@@ -87,7 +98,8 @@ class EngineDrive:
         if self.engine is None:
             return
         self._due = False
-        self.engine.step(now, time.time_ns(), self._clock_off_ns)
+        with self._live.held():
+            self.engine.step(now, time.time_ns(), self.clock_off_ns)
         self._stamp_ns = self._decided_at = 0
 
     def pictures(self) -> list[StagePicture]:

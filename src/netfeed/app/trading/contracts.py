@@ -1,0 +1,90 @@
+"""Contracts of everything that feeds list, under the numbers that changes bear, and what order sessions call them.
+
+    starbase channel        its definitions, by multicast
+    itch50, iex channel     every stock, as SPOT in dollars
+    venue (JSON)            what it has answered when it was asked for its instruments
+
+What nobody has defined yet, and combinations, are no contracts.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from netfeed.app.changes import Book
+from netfeed.app.engine_configuration import Fees
+from netfeed.app.trading import starbase_listing
+from netfeed.app.trading.traded import Traded
+from netfeed.engine.contract import Contract, Payoff
+from netfeed.venues.instrument import Instrument, Kind, Right
+
+_STOCKS: Final = frozenset({"itch50", "iex"})
+_KINDS: Final = {Kind.PERPETUAL: Payoff.PERPETUAL, Kind.FUTURE: Payoff.FUTURE, Kind.SPOT: Payoff.SPOT}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A contract with the book that it is traded on, and what its venue calls it."""
+
+    contract: Contract
+    book: Book
+    traded: Traded
+
+
+def known(
+    books: Iterable[tuple[int, Book]], venue_of: Mapping[int, str], listed: Mapping[int, Mapping[str, Instrument]],
+    fees: Fees,
+) -> Iterator[Known]:  # fmt: skip
+    """Give what can be traded of these numbered books.
+
+    `venue_of` and `listed` by the identity of a feed: whose account it is, and what a venue has answered, by name.
+    """
+    for number, book in books:
+        feed: Any = book.feed
+        venue = venue_of.get(id(feed))
+        made = None if venue is None else _made(number, book, listed.get(id(feed), {}))
+        if made is not None and venue is not None:
+            contract, venue_id = made
+            contract = replace(contract, venue=venue, maker_fee=fees.maker, taker_fee=fees.taker)
+            traded = Traded(
+                number, contract.name, contract.price_exponent, contract.quantity_exponent, venue_id
+            )  # fmt: skip
+            yield Known(contract, book, traded)
+
+
+def _made(number: int, book: Book, listed: Mapping[str, Instrument]) -> tuple[Contract, int | None] | None:
+    feed: Any = book.feed
+    definition = getattr(feed, "definitions", {}).get(book.number)
+    if definition is not None:
+        made = starbase_listing.contracts({number: definition})
+        return (made[0], definition.instrumentId) if made else None
+    if getattr(feed, "protocol", "") in _STOCKS:
+        return _stock(number, book), None
+    instrument = listed.get(book.name)
+    contract = None if instrument is None else of_instrument(number, instrument)
+    return None if contract is None else (contract, None)
+
+
+def of_instrument(number: int, one: Instrument) -> Contract | None:
+    """Make a contract of what a venue lists as JSON; None of a combination."""
+    is_option = one.kind is Kind.OPTION
+    payoff = (Payoff.CALL if one.right is Right.CALL else Payoff.PUT) if is_option else _KINDS.get(one.kind)
+    if payoff is None or (is_option and one.strike is None):
+        return None
+    size = 1.0 if one.contract is None else one.contract.mantissa * 10.0**one.contract.exponent
+    strike = None if one.strike is None else one.strike.mantissa * 10.0**one.strike.exponent
+    return Contract(
+        number, one.name, payoff, one.base, one.inverse or (is_option and one.settlement == one.base),
+        one.price_exponent, one.quantity_exponent, one.tick, one.lot, size, strike, one.expiry_ns,
+        tuple((step.above, step.tick) for step in one.steps),
+    )  # fmt: skip
+
+
+def _stock(number: int, book: Book) -> Contract:
+    """A stock: a tick of a cent, a hundredth of one below a dollar (Rule 612)."""
+    price_exponent, quantity_exponent = book.exponents
+    dollar, cent = 10**-price_exponent, 10 ** -(price_exponent + 2)
+    return Contract(
+        number, book.name, Payoff.SPOT, book.name, False, price_exponent, quantity_exponent, max(1, cent // 100), 1,
+        steps=((dollar, cent),),
+    )  # fmt: skip

@@ -1,0 +1,128 @@
+"""`netfeed run` with [engine]: from multicast to quotes at a venue over sockets, and out of the market again."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netfeed.app.run import Run
+from netfeed.engine.order import HARMLESS
+from netfeed.errors import ConfigurationError
+from tests.app.trading.desk_venue import ENGINE, Trading
+
+pytestmark = pytest.mark.net
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def trading(tmp_path: Path) -> Iterator[Trading]:
+    one = Trading(tmp_path)
+    yield one
+    one.close()
+
+
+def quotes(run: Run) -> bool:
+    """Say whether something of ours rests, and something was executed."""
+    engine = run.desk.engine
+    return engine is not None and engine.ready == "" and engine.account.orders.open_count > 0
+
+
+def held(ledger: dict[str, Any]) -> dict[str, str]:
+    return {one["instrument"]: one["quantity"] for one in ledger["positions"] if float(one["quantity"])}
+
+
+def test_a_run_quotes_what_the_feed_lists_and_leaves_the_market_before_it_ends(trading: Trading) -> None:
+    seen: list[int] = []
+
+    def enough(run: Run) -> bool:
+        if quotes(run) and not seen:
+            seen.append(len(trading.venue.ledger("mm")["orders"]))
+        return bool(seen) and run.desk.engine.statistics().fills > 3
+
+    run = trading.trade(enough)
+    assert seen
+    assert seen[0] > 0
+    ledger = trading.venue.ledger("mm")
+    assert ledger["orders"] == []
+    engine = run.desk.engine
+    assert engine.is_out
+    assert run.desk.why_not_ready() == ""
+    told_by_two_sessions = {one.name for one in HARMLESS}
+    assert set(engine.statistics().anomalies) <= told_by_two_sessions
+    names = {one.index: one.name for one in engine.account.contracts.values()}
+    positions = engine.account.positions
+    ours = {names[one] for one in positions if positions[one].quantity}
+    assert ours == set(held(ledger))
+    assert engine.statistics().sessions[0].sent + engine.statistics().sessions[1].sent > 10
+
+
+def test_what_is_held_is_known_again_by_the_next_run_of_the_journal(trading: Trading) -> None:
+    first = trading.trade(lambda run: quotes(run) and run.desk.engine.statistics().fills > 0)
+    before = first.desk.engine.account.positions.snapshot()
+    agreed: list[bool] = []
+
+    def enough(run: Run) -> bool:
+        if quotes(run):
+            agreed.append(run.desk.engine.account.agrees)
+        return bool(agreed)
+
+    second = trading.trade(enough)
+    assert agreed == [True]
+    after = second.desk.engine.account.positions.snapshot()
+    assert {one for one in before if before[one][2]} <= set(after)
+    assert trading.venue.ledger("mm")["orders"] == []
+
+
+def test_without_a_session_that_lists_nothing_is_quoted_and_it_is_said_why(tmp_path: Path) -> None:
+    one = Trading(tmp_path, lists=False, engine=ENGINE.replace('closing = "5s"', 'closing = "100ms"'))
+    told: list[str] = []
+
+    def enough(run: Run) -> bool:
+        engine = run.desk.engine
+        told.append("" if engine is None else engine.ready)
+        return told[-1].startswith("no session of sim")
+
+    try:
+        one.trade(enough)
+        assert told[-1] == (
+            "no session of sim lists what rests, so that nothing is reconciled: add a session that does (deribit, ouch)"
+        )
+        assert one.venue.ledger("mm")["orders"] == []
+    finally:
+        one.close()
+
+
+def test_a_configuration_that_fits_nothing_that_is_listed_ends_the_run(tmp_path: Path) -> None:
+    one = Trading(tmp_path, engine=ENGINE.replace("BTC-*-[CP]", "ETH-*"))
+    try:
+        with pytest.raises(ConfigurationError, match=r"engine.instruments: ETH-\* names none of 12 that are listed"):
+            one.trade(lambda run: False)
+    finally:
+        one.close()
+
+
+def test_a_signal_ends_it_in_order_with_nothing_left_at_the_venue(trading: Trading) -> None:
+    path = trading.folder / "run.toml"
+    path.write_text(trading.text())
+    command = [sys.executable, "-m", "netfeed", "run", str(path), "--no-view"]
+    paths = os.pathsep.join(str(ROOT / place) for place in ("src", "."))
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths})
+    try:
+        end = time.monotonic() + 30
+        while not trading.venue.ledger("mm")["orders"]:
+            assert time.monotonic() < end
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert trading.venue.ledger("mm")["orders"] == []
+    assert "may rest still" not in told

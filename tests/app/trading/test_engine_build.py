@@ -1,0 +1,217 @@
+"""What `[engine]` of a file comes to: strategies, hedges, limits, contracts; and what does not fit is named."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netfeed.app.config import parse
+from netfeed.app.engine_configuration import Engine, Fees
+from netfeed.app.trading.contracts import of_instrument
+from netfeed.app.trading.engine_build import build, empty_account, plan
+from netfeed.book import OrderBooks
+from netfeed.book.handle import OrderBook
+from netfeed.book.state import BookState
+from netfeed.engine.avellaneda import AvellanedaStoikov
+from netfeed.engine.contract import Contract, Payoff
+from netfeed.engine.hedge import Hedger
+from netfeed.engine.hedge_band import Fixed, WhalleyWilmott
+from netfeed.engine.limits import Limits
+from netfeed.engine.quoter import Quoter
+from netfeed.engine.targets import Amends
+from netfeed.errors import ConfigurationError, ConfigurationFileError
+from netfeed.sim.fill_route import FillRoute
+from netfeed.venues.instrument import Instrument, Kind, Number, Right, Step
+
+DAY_NS = 86_400 * 10**9
+SESSION = """
+[[sessions]]
+name = "a"
+venue = "{venue}"
+protocol = "deribit"
+endpoints = ["ws://192.0.2.1:80/"]
+key = "k"
+secret_env = "S"
+"""
+CHANNEL = """
+[[channels]]
+name = "feed"
+protocol = "starbase"
+interface = "lo"
+lines = [{ group = "233.252.0.1:26400" }]
+"""
+ENGINE = """
+[engine]
+strategy = "quoter"
+instruments = ["BTC-*"]
+journal = "orders"
+
+[engine.limits]
+order_size = { "*" = "10" }
+position = { "BTC-PERP" = "100", "*" = "50" }
+"""
+CONTRACTS = [
+    Contract(3, "BTC-PERP", Payoff.PERPETUAL, "BTC", True, -1, 0, 5, 10, venue="deribit"),
+    Contract(4, "BTC-F", Payoff.FUTURE, "BTC", True, -1, 0, 5, 10, expiry_ns=30 * DAY_NS, venue="deribit"),
+    Contract(
+        5, "BTC-C", Payoff.CALL, "BTC", True, -4, -1, 5, 1, strike=1.0, expiry_ns=30 * DAY_NS, venue="deribit"
+    ),
+    Contract(
+        6, "BTC-P", Payoff.PUT, "BTC", True, -4, -1, 5, 1, strike=1.0, expiry_ns=60 * DAY_NS, venue="deribit"
+    ),
+]  # fmt: skip
+
+
+OWN = """
+class Mine:
+    def __init__(self, contracts, edge):
+        self.names, self.edge = [contract.name for contract in contracts], edge
+
+    def decide(self, view, touched):
+        return {}
+
+
+class Nothing:
+    def __init__(self, contracts):
+        pass
+"""
+
+
+def read(text: str = ENGINE, *, sessions: str = SESSION.format(venue="deribit")) -> Engine:
+    config = parse(f"schema_version = 1\n{CHANNEL}{sessions}{text}".encode(), "engine.toml")
+    assert config.engine is not None
+    return config.engine
+
+
+def mistakes(text: str, **more: str) -> list[str]:
+    with pytest.raises(ConfigurationFileError) as caught:
+        read(text, **more)
+    return str(caught.value).split("\n")
+
+
+HEDGE = '\n[engine.hedge]\ninstruments = ["BTC-PERP", "BTC-F"]\nclip = "100"\nmax_position = "1000"\n'
+
+
+def test_a_quoter_is_made_for_instruments_that_count_alike_and_what_hedges_is_not_quoted() -> None:
+    made = plan(read(ENGINE + HEDGE + "band = 0.5\n"), CONTRACTS)
+    assert [(type(strategy), instruments) for strategy, instruments in made.made] == [(Quoter, [5, 6])]
+    ((hedger, instruments),) = made.hedging
+    assert (type(hedger), instruments) == (Hedger, [3, 4])
+    assert hedger._band == Fixed(0.5)
+    assert made.limits.position == {None: 0, 5: 500, 6: 500, 3: 100, 4: 50}
+    assert made.limits.order_size[5] == 100
+
+
+def test_an_option_is_gated_by_what_expires_with_it_else_by_the_first_hedge() -> None:
+    parts = plan(read(ENGINE + HEDGE + "aversion = 1e-5\nmost = 2.0\n"), CONTRACTS)
+    assert parts.hedging[0][0]._band == WhalleyWilmott(1e-5, 0.0, 2.0)
+    books = OrderBooks()
+    views: dict[int, Any] = {one.index: OrderBook(books, books.add_book(BookState.LIVE)) for one in CONTRACTS}
+    engine = build(parts, views, [FillRoute(venue="deribit")], lambda record: None)
+    (desk,) = engine.desks
+    assert desk.gate.dependents(4) == {5}
+    assert desk.gate.dependents(3) == {6}
+    assert [sorted(one.instruments) for one in engine.hedging] == [[3, 4]]
+    assert desk._differ._abilities.amends is Amends.ALWAYS
+
+
+def test_without_hedges_everything_that_is_named_is_quoted() -> None:
+    made = plan(read(ENGINE.replace('"BTC-*"', '"BTC-F", "BTC-[CP]"')), CONTRACTS)
+    assert sorted(instruments for _, instruments in made.made) == [[4], [5, 6]]
+    assert made.hedging == ()
+
+
+def test_avellaneda_is_one_strategy_an_instrument() -> None:
+    text = ENGINE.replace('"quoter"', '"avellaneda"').replace('"BTC-*"', '"BTC-PERP", "BTC-F"')
+    numbers = '\n[engine.avellaneda]\ngamma = 0.1\nkappa = 1.5\nsigma = 2.0\nunit = "10"\nsize = "20"\n'
+    made = plan(read(text + numbers), CONTRACTS)
+    assert [(type(strategy), instruments) for strategy, instruments in made.made] == [
+        (AvellanedaStoikov, [3]), (AvellanedaStoikov, [4])
+    ]  # fmt: skip
+    assert mistakes(text) == [
+        "engine.toml: engine.avellaneda: the strategy has no numbers of its own: give gamma, kappa and sigma"
+    ]
+
+
+def test_a_strategy_of_ones_own_is_found_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "own_strategy_a.py").write_text(OWN)
+    text = ENGINE.replace('"quoter"', '"own_strategy_a.py:Mine"') + "\n[engine.settings]\nedge = 0.25\n"
+    ((strategy, instruments),) = plan(read(text), CONTRACTS, str(tmp_path)).made
+    assert (strategy.names, strategy.edge, instruments) == (  # type: ignore[attr-defined]
+        ["BTC-PERP", "BTC-F", "BTC-C", "BTC-P"], 0.25, [3, 4, 5, 6]
+    )  # fmt: skip
+    for wrong, why in (
+        ("absent.py:Mine", "FileNotFoundError"), ("own_strategy_a.py:Absent", "AttributeError"),
+        ("own_strategy_a.py:Mine", "missing 1 required"), ("own_strategy_a.py:Nothing", "has no `decide"),
+        ("no_such_module:Mine", "ModuleNotFoundError"),
+    ):  # fmt: skip
+        with pytest.raises(ConfigurationError, match=why):
+            plan(read(ENGINE.replace('"quoter"', f'"{wrong}"')), CONTRACTS, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        ('"BTC-*"', '"ETH-*"', r"engine.instruments: ETH-\* names none of 4 that are listed"),
+        ('{ "*" = "10" }', '{ "BTC-C" = "10" }', 'engine.limits.order_size: nothing fits BTC-PERP; "\\*" fits all'),
+        ('{ "*" = "10" }', '{ "*" = "15" }', "engine.limits.order_size: 15 of BTC-PERP is not in its lots of 10e0"),
+        ('{ "*" = "10" }', '{ "*" = "10.25" }', "engine.limits.order_size: 10.25 of BTC-PERP is not in its lots"),
+    ],
+)
+def test_what_does_not_fit_what_is_listed_is_named(before: str, after: str, why: str) -> None:
+    assert before in ENGINE
+    with pytest.raises(ConfigurationError, match=why):
+        plan(read(ENGINE.replace(before, after, 1)), CONTRACTS)
+
+
+def test_what_the_file_says_wrong_is_named_with_its_place() -> None:
+    assert mistakes(ENGINE + "sizes = 1\n")[0].startswith("engine.toml: engine.limits.sizes: no such key")
+    assert "did you mean 'quoter'" in mistakes(ENGINE + "\n[engine.quoters]\nhalf_ticks = 1\n")[0]
+    assert mistakes(ENGINE.replace('journal = "orders"\n', "")) == [
+        "engine.toml: engine.journal: name the folder that keeps what was decided, sent and heard"
+    ]
+    assert mistakes(ENGINE + HEDGE) == [
+        "engine.toml: engine.hedge: give a `band`, or an `aversion` from which one is made"
+    ]
+    assert mistakes(ENGINE, sessions="") == ["engine.toml: engine: it takes [[sessions]] to send orders by"]
+    two = SESSION.format(venue="deribit") + SESSION.format(venue="other").replace('"a"', '"b"')
+    assert mistakes(ENGINE, sessions=two) == [
+        "engine.toml: engine.accounts: sessions go to deribit, other: say by feed whose account is traded"
+    ]
+    named = ENGINE.replace("[engine.limits]", '[engine.accounts]\nfed = "deribit"\nfeed = "no"\n\n[engine.limits]')
+    assert mistakes(named, sessions=two) == [
+        "engine.toml: engine.accounts: there is no channel or venue 'fed'",
+        "engine.toml: engine.accounts: no session goes to 'no'",
+    ]
+    assert "0.1x" in mistakes(ENGINE.replace('"10"', '"0.1x"'))[0] or mistakes(ENGINE.replace('"10"', '"0.1x"'))
+
+
+def test_protections_and_limits_reach_the_account_and_risk() -> None:
+    protection = '[[engine.protections]]\ngroup = 1\nwindow = "1s"\nquantity = 1.5\n'
+    text = f"{ENGINE}delta = 2.5\nrate = 100\nburst = 20\nloss = {{ BTC = 0.5 }}\n\n{protection}"
+    parts = plan(read(text), CONTRACTS)
+    account = empty_account(parts, {1: "deribit"})
+    assert (account.venues.of_session(1), account.venues.of(5)) == ("deribit", "deribit")
+    assert account.groups[1].protection.quantity == 15 * 10**17
+    assert parts.limits == Limits(
+        order_size={None: 0, 3: 10, 4: 10, 5: 100, 6: 100}, position={None: 0, 3: 100, 4: 50, 5: 500, 6: 500},
+        delta=2.5, collar_ppm=50_000, collar_ticks=10, open_orders=1_000, loss={"BTC": 0.5}, rate=100, burst=20,
+        stale_ns=5 * 10**9, clock_offset_ns=50_000_000,
+    )  # fmt: skip
+
+
+def test_contracts_are_made_of_what_a_venue_lists_as_json() -> None:
+    option = Instrument(
+        "deribit", "BTC-1JAN27-90000-P", Kind.OPTION, "BTC", "USD", "BTC", -4, -1, 1, 1, 1, True, Number(1, 0),
+        Number(9, 4), Right.PUT, 7, (Step(50, 5),),
+    )  # fmt: skip
+    assert of_instrument(9, option) == Contract(
+        9, "BTC-1JAN27-90000-P", Payoff.PUT, "BTC", True, -4, -1, 1, 1, 1.0, 90_000.0, 7, ((50, 5),)
+    )
+    perpetual = Instrument(
+        "deribit", "ETH-PERPETUAL", Kind.PERPETUAL, "ETH", "USD", "ETH", -2, 0, 5, 1, 1, True, Number(10, 0)
+    )
+    assert of_instrument(1, perpetual) == Contract(1, "ETH-PERPETUAL", Payoff.PERPETUAL, "ETH", True, -2, 0, 5, 1, 10.0)
+    combo = Instrument("deribit", "BTC-FS", Kind.COMBO, "BTC", "USD", "BTC", -1, 0, 5, 1, 1)
+    assert of_instrument(1, combo) is None
+    assert Fees() == Fees(maker=0.0, taker=0.0)
