@@ -408,3 +408,16 @@ def test_only_risk_names_the_seal_and_only_the_door_spends() -> None:
     assert seal == {"engine/cleared.py", "engine/risk.py"}
     assert makes == {"engine/risk.py"}
     assert spends == {"engine/door.py"}
+
+
+def test_the_margin_of_every_account_and_currency_counts_and_one_that_nobody_knows_refuses() -> None:
+    desk = Desk(Limits(margin_percent=50))
+    desk.risk.margin(None, of="a BTC")
+    desk.risk.margin(49, 100, of="a USD")
+    assert desk.ask(ORDER).refusals[0].detail == "nobody has said how much is used of a BTC"
+    desk.risk.margin(5, 10, of="a BTC")
+    assert desk.ask(ORDER).cleared is not None
+    desk.risk.margin(6, 10, of="a BTC")
+    verdict = desk.ask(replace(ORDER, client_id=2))
+    assert [(one.rule, one.detail) for one in verdict.refusals] == [(Rule.MARGIN, "6 of 10 is used")]
+    assert [event.instrument for event in desk.risk.watch(0) if isinstance(event, Pull)] == [1]

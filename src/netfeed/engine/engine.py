@@ -140,6 +140,15 @@ class Engine:
                 self.settle(instrument, price, now)
         self.router.flush()
 
+    def margin(self, used: int | None, equity: int, of: str, now: int) -> None:
+        """Take what a venue says of the margin (`Risk.margin`); what must leave because of it leaves at once."""
+        self.risk.margin(used, equity, of=of)
+        if self.risk.limits.margin_percent is not None:
+            self._now = max(self._now, now)
+            self._heard = True
+            self._follow(self.risk.watch(now), now)
+            self.router.flush()
+
     def took(self, session: int, request: Request, events: list[Event], now: int) -> None:
         """Take note of quotes that have left by the door of the hot step (`hot_engine`)."""
         self.out.took(session, request, now)

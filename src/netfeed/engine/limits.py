@@ -6,6 +6,7 @@ done; documents and tests read it.
 
 from dataclasses import dataclass, field
 from enum import Enum
+from math import isfinite
 from typing import Final
 
 from netfeed.errors import MisuseError
@@ -99,6 +100,13 @@ class Limits:
     burst: int = 1
     stale_ns: int | None = None
     clock_offset_ns: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what nothing can be held against. Raises: MisuseError."""
+        told = {"expiry": self.expiry, "delta": self.delta, "gamma": self.gamma, "vega": self.vega}
+        for name, limit in (told | {f"loss of {currency}": most for currency, most in self.loss.items()}).items():
+            if limit is not None and not (isfinite(limit) and limit >= 0):
+                raise MisuseError(f"the limit of {name} is a number that is not negative, not {limit}; None for none")
 
 
 class Pace:

@@ -97,9 +97,12 @@ class Risk:
         self._known.clock_offset_ns = offset_ns
         self._void_where(Rule.CLOCK)
 
-    def margin(self, used: int, equity: int) -> None:
-        """Know how much of the margin is used, as the venue says. Units: both the same."""
-        self._known.margin = (used, equity)
+    def margin(self, used: int | None, equity: int = 0, *, of: str = "") -> None:
+        """Know how much of the margin is used, as the venue says, by account and currency; None: nobody knows.
+
+        Units: both the same.
+        """
+        self._known.margin[of] = None if used is None else (used, equity)
         self._void_where(Rule.MARGIN)
 
     def kill(self, by: str, why: str, now: int) -> list[Event]:

@@ -54,6 +54,8 @@ MAX_REASONS: Final = 64
 
 Hear = Callable[[int, Report, int], None]
 Sent = Callable[[Request, int], None]
+Valued = Callable[[int, str, Portfolio | None, int], None]
+"""Is told by a session's number what the account is worth in a currency; None: nobody says so any more."""
 
 
 class Stamp(NamedTuple):
@@ -68,13 +70,15 @@ class Stamp(NamedTuple):
 class SessionLink:
     """One session. `number` is what its reports bear; `sent` is told of each request that was handed to the kernel.
 
-    `portfolios`: what the venue last said that the account is worth, by currency, where it was asked for.
+    `portfolios`: what the venue last said that the account is worth, by currency, where it was asked for, while the
+    session is up; `valued` is told of each.
     """
 
     def __init__(
         self, config: Config, number: int, traded: Sequence[Traded], secret: Secret, loop: Loop, *, hear: Hear,
         tell: Callable[[str], None] = lambda text: None, sent: Sent = lambda request, at: None,
-        context: ssl.SSLContext | None = None, budget: TokenBucket | None = None, quote_flags: Flag = NONE,
+        valued: Valued = lambda number, currency, worth, now: None, context: ssl.SSLContext | None = None,
+        budget: TokenBucket | None = None, quote_flags: Flag = NONE,
         resolver: Resolver = system_resolver, draw: Callable[[], float] = random.random,
     ) -> None:  # fmt: skip
         """Raises: MisuseError for instruments that the protocol cannot name."""
@@ -86,6 +90,7 @@ class SessionLink:
         self.reconnects: Counter[str] = Counter()
         self._speech = speech_of(number, config, traded, secret, context, quote_flags=quote_flags)
         self._loop, self._hear, self._tell, self._sent, self._resolver = loop, hear, tell, sent, resolver
+        self._valued = valued
         pause = config.reconnect
         self._backoff = Backoff(draw, pauses=Pauses(pause.first, pause.cap, pause.healthy), budget=budget)
         self._pace = None if config.rate is None else TokenBucket(rate=config.rate, burst=config.burst)
@@ -269,6 +274,7 @@ class SessionLink:
             elif isinstance(event, Portfolio):
                 if event.currency.lower() in self.config.portfolios:
                     self.portfolios[event.currency] = event
+                    self._valued(self.number, event.currency, event, now)
             else:
                 text = self._notes.take(event)
                 if text is not None:
@@ -309,6 +315,9 @@ class SessionLink:
             self._loop.post(partial(self._retire, task))
         if was_up:
             self._downs += 1
+            told, self.portfolios = self.portfolios, {}
+            for currency in told:
+                self._valued(self.number, currency, None, now)
             self._hear(self.number, Down(self.number, reason, self.config.cancel_on_disconnect), now)
         if is_done and not self._closed:
             self._try(now)
