@@ -8,16 +8,20 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
+MOST: Final = 1e15
+"""A number that is larger, or infinite, is a mistake, and a limit of it would be none."""
 Duration = Annotated[int, Meta(ge=0, extra={"reads": "duration"})]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Decimal = Annotated[str, Meta(pattern=r"^\d{1,18}(\.\d{1,18})?$", extra={"example": '"0.1"'})]
-Positive = Annotated[float, Meta(gt=0)]
+Positive = Annotated[float, Meta(gt=0, le=MOST)]
 Share = Annotated[float, Meta(ge=-1, le=1)]
-Amount = Annotated[float, Meta(ge=0)]
+Amount = Annotated[float, Meta(ge=0, le=MOST)]
 Count = Annotated[int, Meta(ge=1)]
 
 _S: Final = 10**9
 _MS: Final = 10**6
+LEAST_STALL: Final = 2 * _S
+"""A loop to which nothing comes turns once a second."""
 
 
 class Tier(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -173,6 +177,12 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     look: Duration = 100 * _MS
     list_every: Duration = 30 * _S
     closing: Duration = 5 * _S
+    stall: Duration = 5 * _S
+
+    @property
+    def kill_path(self) -> str | None:
+        """Give the kill file: as it is named, or beside the journal; None without either."""
+        return self.kill_file or (None if self.journal is None else f"{self.journal}.kill")
 
 
 def check_engine(engine: Engine, feeds: list[str], venues: list[str]) -> list[str]:
@@ -191,6 +201,10 @@ def check_engine(engine: Engine, feeds: list[str], venues: list[str]) -> list[st
             found.append(f"engine.accounts: there is no channel or venue {feed!r}")
         if venue not in venues:
             found.append(f"engine.accounts: no session goes to {venue!r}")
+    if 0 < engine.stall < LEAST_STALL:
+        found.append(
+            'engine.stall: a loop to which nothing comes turns once a second: "2s" at least, or "0s" for never'
+        )
     if engine.settings and ":" not in engine.strategy:
         found.append("engine.settings: they are those of a strategy of one's own")
     if len({one.group for one in engine.protections}) != len(engine.protections):

@@ -168,6 +168,7 @@ class Run:
         end = time.monotonic_ns() + self.config.engine.closing
         while not self.desk.is_out and time.monotonic_ns() < end:
             self.live.turn(min(end, time.monotonic_ns() + FRAME_NS))
+            self.desk.guard(self.live.now)
 
     def _reload(self) -> None:
         """Take what may change from the file; what may not is told, and stays."""

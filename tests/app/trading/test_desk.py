@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from netfeed.app.run import Run
+from netfeed.app.trading.kill import read_latch
 from netfeed.engine.order import HARMLESS
 from netfeed.errors import ConfigurationError
 from tests.app.trading.desk_venue import ENGINE, Trading
@@ -126,3 +127,70 @@ def test_a_signal_ends_it_in_order_with_nothing_left_at_the_venue(trading: Tradi
     assert process.returncode == 128 + signal.SIGTERM
     assert trading.venue.ledger("mm")["orders"] == []
     assert "may rest still" not in told
+
+
+def test_margin_that_the_venue_tells_is_what_the_limit_of_margin_is_about(tmp_path: Path) -> None:
+    engine = ENGINE.replace("[engine.gate]", "margin_percent = 99\n\n[engine.gate]")
+    one = Trading(tmp_path, engine=engine, portfolios='\nportfolios = ["btc"]')
+    told: dict[str, Any] = {}
+
+    def enough(run: Run) -> bool:
+        if quotes(run):
+            told.update(run.desk.engine.risk._known.margin)
+        return bool(told)
+
+    try:
+        run = one.trade(enough)
+        assert list(told) == ["sim BTC"]
+        assert told["sim BTC"][1] > told["sim BTC"][0] >= 0
+        assert run.desk.engine.risk._known.margin == {"sim BTC": None}  # the session is closed: nobody says it any more
+    finally:
+        one.close()
+
+
+HANGS = """
+class Hangs:
+    def __init__(self, contracts, **settings):
+        pass
+
+    def decide(self, view, instruments):
+        while True:
+            pass
+"""
+
+
+@pytest.mark.slow
+def test_a_strategy_that_never_returns_ends_the_process_and_the_next_run_begins_killed(tmp_path: Path) -> None:
+    (tmp_path / "hangs.py").write_text(HANGS)
+    one = Trading(
+        tmp_path, engine=ENGINE.replace('"quoter"', '"hangs.py:Hangs"').replace('stall = "60s"', 'stall = "2s"')
+    )
+    path = tmp_path / "run.toml"
+    path.write_text(one.text())
+    paths = os.pathsep.join(str(ROOT / place) for place in ("src", "."))
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "netfeed", "run", str(path), "--no-view"], capture_output=True, text=True,
+            env={**os.environ, "PYTHONPATH": paths}, timeout=60, check=False,
+        )  # fmt: skip
+    finally:
+        one.close()
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert "the loop has stood still for 2 s" in done.stderr
+    assert read_latch(str(tmp_path / "orders.kill")).by == "watchdog"
+
+
+def test_a_signal_that_kills_before_anything_is_listed_keeps_it_from_quoting(trading: Trading) -> None:
+    killed: list[str] = []
+
+    def enough(run: Run) -> bool:
+        if not killed:
+            assert run.desk.safety is None
+            run.kill("SIGUSR2", "a signal")
+            killed.append("by the signal")
+        return run.desk.engine is not None and run.desk.engine.ready.startswith("killed by SIGUSR2")
+
+    run = trading.trade(enough)
+    assert run.desk.engine.risk.switch.is_killed
+    assert run.desk.engine.out.count["orders"] == 0
+    assert read_latch(str(trading.folder / "orders.kill")).by == "SIGUSR2"

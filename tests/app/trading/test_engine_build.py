@@ -183,6 +183,14 @@ def test_what_the_file_says_wrong_is_named_with_its_place() -> None:
         "engine.toml: engine.accounts: there is no channel or venue 'fed'",
         "engine.toml: engine.accounts: no session goes to 'no'",
     ]
+    assert read(ENGINE).stall == 5 * 10**9
+    telling = SESSION.format(venue="deribit") + 'portfolios = ["btc"]\n'
+    assert "engine.limits.delta" in mistakes(ENGINE + "delta = inf\n")[0]
+    assert mistakes(ENGINE.replace("[engine.limits]", 'stall = "1s"\n\n[engine.limits]')) == [
+        'engine.toml: engine.stall: a loop to which nothing comes turns once a second: "2s" at least, or "0s" for never'
+    ]
+    assert "no session tells how much is used" in mistakes(ENGINE + "margin_percent = 50\n")[0]
+    assert read(ENGINE + "margin_percent = 50\n", sessions=telling).limits.margin_percent == 50
     assert "0.1x" in mistakes(ENGINE.replace('"10"', '"0.1x"'))[0] or mistakes(ENGINE.replace('"10"', '"0.1x"'))
 
 

@@ -26,6 +26,10 @@ from netfeed.app.trading.contracts import Known, known
 from netfeed.app.trading.engine_build import Plan, build, empty_account, plan
 from netfeed.app.trading.engine_drive import EngineDrive
 from netfeed.app.trading.journal_contracts import indexes
+from netfeed.app.trading.kill import KillError
+from netfeed.app.trading.kill import kill as throw
+from netfeed.app.trading.kill_watch import UNTIL
+from netfeed.app.trading.margins import Margins
 from netfeed.app.trading.order_tally import OrderTally
 from netfeed.app.trading.restart import Begun, restart
 from netfeed.app.trading.safety import Safety
@@ -65,6 +69,7 @@ class TradingDesk:
         assert config.engine is not None
         assert config.engine.journal is not None  # checked with the file
         self.config, self.said, self.live, self.folder = config, config.engine, live, config.engine.journal
+        self.kill_file = config.engine.kill_path or ""
         self.phase = Phase.LISTING
         self.ended: NetfeedError | None = None
         self.endpoints: Endpoints | None = None
@@ -72,6 +77,7 @@ class TradingDesk:
         self.sessions: Sessions | None = None
         self.safety: Safety | None = None
         self.drive = EngineDrive(live, clock_off_ns=self.said.clock_off, until_of=_until)
+        self._margins = Margins(config.sessions, self.drive.margin)
         self._metrics, self._tell, self._folder = metrics, tell, folder
         self._environment = os.environ if environment is None else environment
         self._next = 0
@@ -105,11 +111,16 @@ class TradingDesk:
             self.safety.turn(now)
 
     def kill(self, by: str, why: str) -> None:
-        """Throw the kill switch, by a signal."""
-        if self.safety is None:
-            self._tell(f"{by}, {why}: nothing is quoted yet; the kill file keeps it so")
-        else:
+        """Throw the kill switch, by a signal: before there is one, what it will look at first."""
+        if self.safety is not None:
             self.safety.kill("signal", by, why, time.monotonic_ns())
+            return
+        try:
+            throw(self.kill_file, by, why)
+        except KillError as error:
+            self.ended = error
+        else:
+            self._tell(f"KILLED by {by}: {why}; {UNTIL}")
 
     def why_not_ready(self) -> str:
         """Say why orders are not ready, for /readyz; empty when they are."""
@@ -201,10 +212,9 @@ class TradingDesk:
                 engine = build(
                     planned, books, sessions.links, record, account=begun.account, ids=begun.ids, switch=switch
                 )
-            kill_file = self.said.kill_file or f"{self.folder}.kill"
             self.safety = Safety(
-                engine, switch, begun, tally, kill_file, tell=self._tell,
-                tick_to_order=lambda: self.drive.stages["tick>order"],
+                engine, switch, begun, tally, self.kill_file, tell=self._tell,
+                tick_to_order=lambda: self.drive.stages["tick>order"], stall_s=self.said.stall / 1e9 or None,
             )  # fmt: skip
         except BaseException:
             sessions.close()
@@ -213,6 +223,7 @@ class TradingDesk:
         self.drive.instruments = {one.contract.index: index for index, one in traded.items()}
         self.engine = self.drive.engine = engine
         self.sessions = sessions
+        self._margins.begin(time.monotonic_ns())
         self.live.watch(sessions.fileno(), sessions.ready)
         self.live.machines.append(sessions)
         sessions.open()
@@ -223,7 +234,7 @@ class TradingDesk:
             by_venue.setdefault(one.contract.venue, []).append(replace(one.traded, instrument=index))
         sessions = Sessions(
             self.config.sessions, by_venue, self._environment, hear=self.drive.hear, tell=self._tell,
-            sent=self.drive.sent,
+            sent=self.drive.sent, valued=self._margins.take,
         )  # fmt: skip
         sides = {order.client_id: order.side for order in begun.account.orders.open()}
         for link in sessions.links:

@@ -103,7 +103,7 @@ class OrderDesk:
         self.account = Account(self.contracts)
         engine: Any = getattr(config, "engine", None)
         limits = shell_limits(self.contracts, fair=has_fair, said=getattr(engine, "limits", None))
-        self.risk = Risk(self.account, limits, switch=shell_switch(getattr(engine, "kill_file", None)))
+        self.risk = Risk(self.account, limits, switch=shell_switch(getattr(engine, "kill_path", None)))
         self.ids = shell_ids(wall())
         self.last: Listed | None = None
         self._timeout_ns, self._clock = timeout_ns, clock
