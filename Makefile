@@ -3,11 +3,13 @@
 # PYTHON   the interpreter that the virtual environment is made from (3.11 or later)
 # JOBS     how many processes the tests run in
 # FUZZ     seconds of fuzzing, over all targets together
+# TIME     how long `make demo` runs, as in TIME=20s; until Ctrl-C without it
 
 PYTHON ?= python3
 JOBS   ?= 2
 FUZZ   ?= 30
-DEMO   ?= $(BIN)/netfeed replay --watch pcaps/itch-ab.pcap
+TIME   ?=
+DEMO   ?= $(BIN)/netfeed demo $(if $(TIME),--duration $(TIME))
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -42,7 +44,7 @@ BUILT     := $(VENV)/.built
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo           replay a shipped capture into order books and watch them change"
+	@echo "make demo           a simulated venue, its feed, and an engine that trades on it, live; until Ctrl-C, or TIME=20s"
 	@echo "make test           everything below that checks, as CI runs it"
 	@echo "make core           environment and compiled core only"
 	@echo "make lint           ruff: rules and format            make format   let ruff rewrite"

@@ -52,7 +52,7 @@ EXAMPLES = [
     (path.name, text)
     for path in DOCUMENTS
     for text in blocks(path, "toml")
-    if re.search(r"\[\[(venues|channels)\]\]", text)
+    if re.search(r"\[\[(venues|channels|sessions)\]\]", text)
 ]
 
 

@@ -75,6 +75,18 @@ def test_the_gateways_stand_where_nobody_says_anything_else() -> None:
     assert list(config.orders.addresses()) == ["A", "B", "OUCH"]
 
 
+def test_a_venue_of_json_rpc_alone_has_no_other_gateways_and_secrets_all_the_same(tmp_path: Path) -> None:
+    flags = {"protocol": "deribit", "accounts": [{"name": "mm"}], "orders": {"secrets": str(tmp_path)}}
+    config = addressed(load(None, flags), "127.0.0.1")
+    assert config.orders is not None
+    assert config.orders.addresses() == {}
+    (key,) = keys(config.accounts, config.orders.secrets, config.seed)
+    assert (tmp_path / "mm").read_text().strip() == key.secret
+    named = addressed(load(None, flags | {"orders": {"a": "127.0.0.1:9001"}}), "127.0.0.1")
+    assert named.orders is not None
+    assert named.orders.addresses() == {"A": "127.0.0.1:9001"}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from netfeed.app.sim_accounts import AccountConfig
+from netfeed.app.sim_embedded import EmbeddedVenue, embedded
 from netfeed.book.execution import New
 from netfeed.cli.main import main
+from netfeed.transport.network import NetworkError
 from tests.app.trading.order_sockets import SECRET, Exchange
 
 pytestmark = pytest.mark.net
@@ -39,6 +42,18 @@ endpoints = ["ws://127.0.0.1:{json}"]
 key = "mm"
 secret_env = "SIM_SECRET"
 reconnect = {{ first = "1ms", cap = "2ms" }}
+[[sessions]]
+name = "ouch"
+venue = "stocks"
+protocol = "ouch"
+endpoints = ["tcp://127.0.0.1:{ouch}"]
+key = "mm"
+secret_env = "SHORT_SECRET"
+reconnect = {{ first = "1ms", cap = "2ms" }}
+[[sessions.instruments]]
+name = "BTCP"
+tick = "0.5"
+lot = "10"
 """
 
 
@@ -49,7 +64,7 @@ class Served:
         self.venue = Exchange()
         self.path = str(folder / "mm.toml")
         ports = [one.port for one in self.venue.listeners]
-        Path(self.path).write_text(FILE.format(a=ports[0], json=ports[2]))
+        Path(self.path).write_text(FILE.format(a=ports[0], json=ports[2], ouch=ports[3]))
         self.over = False
         self.thread = threading.Thread(target=self._turn)
         self.thread.start()
@@ -82,6 +97,7 @@ class Served:
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     monkeypatch.setenv("SIM_SECRET", SECRET)
+    monkeypatch.setenv("SHORT_SECRET", SECRET[:10])
     one = Served(tmp_path)
     yield one
     one.close()
@@ -147,6 +163,29 @@ def test_the_connection_dies_behind_an_order_over_websocket(served: Served, told
     assert served.taken == 1
 
 
+def test_a_venue_that_says_nothing_leaves_it_uncertain(served: Served, told: Out) -> None:
+    def hush(peer: Any, method: str) -> None:
+        peer.mute = peer.mute or method == "private/buy"
+
+    served.venue.after_call = hush
+    assert served.send("--timeout", "300ms", session="json") == 5
+    assert "UNCERTAIN: no answer in time" in told()[1]
+    assert served.taken == 1
+
+
+def test_over_ouch_the_day_is_read_before_an_order_is_sent(served: Served, told: Out) -> None:
+    words = ["BTCP", "--side", "buy", "--quantity", "10", "--price"]
+    assert served.order("send", *words, "80000", session="ouch") == 0
+    assert served.order("send", *words, "80001", "--json", session="ouch") == 0
+    first, second = (str(one.client_id) for one in served.resting)
+    told()
+    assert served.order("list", session="ouch") == 0
+    assert told()[0] == f"order {first}  BTCP  buy 10 @ 80000.0\norder {second}  BTCP  buy 10 @ 80001.0\n"
+    assert served.order("cancel", first, session="ouch") == 0
+    assert served.order("cancel-all", session="ouch") == 0
+    assert served.resting == []
+
+
 @pytest.mark.parametrize(
     ("words", "rule"),
     [
@@ -178,16 +217,53 @@ def test_a_venue_that_is_not_there_is_69(served: Served, told: Out) -> None:
 
 def test_a_session_that_lists_nothing_wants_one_that_does(served: Served, told: Out) -> None:
     text = Path(served.path).read_text()
-    Path(served.path).write_text(text[: text.rindex("[[sessions]]")])
+    Path(served.path).write_text(text[: text.index('[[sessions]]\nname = "json"')])
     assert served.send() == 4
     assert "does not list what rests" in told()[1]
     assert served.order("cancel-all") == 0  # needs no list
 
 
+def test_where_no_session_names_instruments_the_venue_is_asked(served: Served, told: Out) -> None:
+    text = Path(served.path).read_text()
+    Path(served.path).write_text("schema_version = 1\n" + text[text.index('[[sessions]]\nname = "json"') :])
+    call = "BTC-27MAR26-90000-C"
+    words = [call, "--side", "buy", "--quantity", "0.1", "--price", "0.0205", "--json"]
+    assert served.order("send", *words, session="json") == 0
+    said = json.loads(told()[0])
+    assert [(one["instrument"], one["price"]) for one in said["reports"] if one["report"] == "Accepted"] == [
+        (call, "0.0205")
+    ]
+    assert served.order("list", session="json") == 0
+    assert f"{call}  buy 0.1 @ 0.0205" in told()[0]
+
+
+def test_the_sessions_that_the_simulated_venue_writes_are_enough(tmp_path: Path, told: Out) -> None:
+    stream = {"listen": "127.0.0.1:0", "tls": False, "credits": False}
+    account = AccountConfig(name="mm")
+    try:
+        venue = EmbeddedVenue(embedded(seed=7, rate=100, instruments=2, accounts=[account], stream=stream))
+    except NetworkError as error:
+        pytest.skip(f"no multicast on the loopback here: {error}")
+    path = tmp_path / "run.toml"
+    with venue:
+        path.write_text(venue.run_config + venue.sessions_config("mm"))
+        for session, name in (("sim-json", "BTC-PERPETUAL"), ("sim-ouch", "1001")):
+            asked = ["--config", str(path), "--session", session]
+            words = [name, "--side", "buy", "--quantity", "10", "--price", "80000"]
+            assert main(["order", "send", *asked, *words]) == 0
+            out, err = told()
+            assert "Accepted" in out
+            assert ("this port cancels what rests" in err) == (session == "sim-ouch")
+        assert [one["instrument"] for one in venue.ledger("mm")["orders"]] == ["BTC-PERPETUAL"]
+        assert main(["order", "list", "--config", str(path), "--session", "sim-json", "--json"]) == 0
+        assert [one["price"] for one in json.loads(told()[0].splitlines()[-1])["orders"]] == ["80000.0"]
+    assert venue.failure is None
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["list", "--session", "b"], 2, "no session 'b' in the configuration; there are a, json"),
+        (["list", "--session", "b"], 2, "no session 'b' in the configuration; there are a, json, ouch"),
         (["cancel", "--session", "a", "x"], 2, ""),
         (["cancel-all", "--session", "a", "--instrument", "ETH"], 2, "no instrument 'ETH'"),
     ],

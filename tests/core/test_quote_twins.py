@@ -1,10 +1,11 @@
 """The compiled hot step and its plain twins: the same quotes, the same mandates left, the same bytes."""
 
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netfeed.build import PURE
@@ -21,35 +22,51 @@ from netfeed._core import quote as core
 prices = st.integers(-20, 400) | st.integers(-(2**40), 2**40)
 quantities = st.integers(0, 3)
 ticks = st.sampled_from([1, 5, 10])
-numbers = st.floats(-0.1, 0.1) | st.sampled_from([0.0, 0.01, 1e-300, float("nan"), float("inf"), 1e300])
+numbers = st.floats(-200, 200) | st.sampled_from([0.0, 0.01, 1e-300, float("nan"), float("inf"), 1e300])
 times = st.integers(0, 5)
 maybe = st.just(NO_PRICE) | prices
 
 
 @st.composite
 def slots(draw: Any) -> tuple[Any, ...]:
-    forward = draw(st.sampled_from([100.0, 100.2, 0.0, -1.0]))
-    steps = sorted(draw(st.lists(st.integers(1, 300), max_size=3)))
+    """An option of about 20.0 in ticks of tenths, with steps of the tick about that."""
+    steps = sorted(draw(st.lists(st.integers(150, 250), max_size=3)))
     froms = [*steps, *[NO_STEP] * (3 - len(steps))]
+    near = st.just(NO_PRICE) | st.integers(150, 250)
     return (
-        draw(st.floats(0, 0.05) | numbers), forward, draw(st.sampled_from([1.0, 1.001])), draw(numbers), draw(numbers),
-        draw(numbers), draw(st.floats(0, 0.01)), draw(st.floats(-0.001, 0.01)), draw(st.floats(0, 0.001)),
-        draw(st.floats(0, 1e-6)), draw(st.sampled_from([1e-4, 1e-1, 1.0])), draw(ticks), *froms,
-        *[draw(ticks) for _ in range(3)], draw(maybe), draw(maybe), draw(maybe), draw(maybe),
-        *[draw(quantities) for _ in range(4)], *[draw(st.integers(0, 3)) for _ in range(2)],
+        draw(st.floats(0, 40)), draw(st.sampled_from([100.0, 100.2])), draw(st.sampled_from([1.0, 1.001])),
+        draw(st.floats(-10, 10)), draw(st.floats(-1, 1)), draw(st.floats(-1, 1)), draw(st.floats(0, 2)),
+        draw(st.floats(-0.5, 1)), draw(st.floats(0, 0.5)), draw(st.floats(0, 0.01)), 0.1, draw(ticks), *froms,
+        *[draw(ticks) for _ in range(3)], draw(near), draw(near), draw(near), draw(near),
+        *[draw(quantities) for _ in range(4)], *[draw(st.integers(0, 5)) for _ in range(2)],
         *[draw(times) for _ in range(3)],
     )  # fmt: skip
 
 
+@st.composite
+def wild(draw: Any) -> tuple[Any, ...]:
+    """Any numbers at all, where there may be any."""
+    froms = sorted(draw(st.lists(st.integers(-400, 400), min_size=3, max_size=3)))
+    return (
+        *[draw(numbers) for _ in range(10)], draw(st.sampled_from([1e-4, 0.1, 1.0])), draw(ticks), *froms,
+        *[draw(ticks) for _ in range(3)], *[draw(maybe) for _ in range(4)], *[draw(quantities) for _ in range(4)],
+        *[draw(st.integers(0, 3)) for _ in range(2)], *[draw(times) for _ in range(3)],
+    )  # fmt: skip
+
+
 limits = st.tuples(
-    st.sampled_from([SPENT, 0, 3, 10]), st.just(2**62) | prices, st.just(-(2**62)) | prices, quantities, quantities
-)
+    st.sampled_from([10, 10, 10, 3, SPENT]), st.sampled_from([2**62, 2**62, 2**62, 200]),
+    st.sampled_from([-(2**62), -(2**62), -(2**62), 200]), st.sampled_from([3, 3, 2]), st.sampled_from([3, 3, 2]),
+)  # fmt: skip
 steps = st.lists(
-    st.tuples(st.floats(99.5, 100.5) | st.sampled_from([99.0, float("nan")]), times, st.integers(0, 4)), max_size=4
+    st.tuples(st.floats(99.8, 100.2) | st.sampled_from([99.0, float("nan")]), times, st.sampled_from([6, 6, 6, 2, 0])),
+    min_size=1,
+    max_size=3,
 )
 
 
-@given(st.lists(st.tuples(slots(), limits), max_size=6), steps)
+@given(st.lists(st.tuples(slots() | slots() | wild(), limits), max_size=6), steps)
+@settings(max_examples=200)
 def test_a_step_gives_the_same_and_leaves_the_same(rows: list[Any], moves: list[tuple[float, int, int]]) -> None:
     told = []
     for kind in (plain, core):
@@ -62,6 +79,35 @@ def test_a_step_gives_the_same_and_leaves_the_same(rows: list[Any], moves: list[
         ])  # fmt: skip
         assert slot.tobytes() == before
     assert told[0] == told[1]
+
+
+def option(draws: Random) -> tuple[Any, ...]:
+    """One that is quoted around its worth, as far from there as a quote may be."""
+    worth, steps = draws.uniform(10, 30), sorted(draws.randint(100, 300) for _ in range(3))
+    near = [int(worth * 10) + draws.randint(-30, 30) if draws.random() < 0.9 else NO_PRICE for _ in range(4)]
+    sizes = [draws.choice([0, 5, 5, 5]) for _ in range(2)]
+    return (
+        worth, 100.0, 1.0, draws.uniform(-5, 5), draws.uniform(-5, 5), draws.uniform(-0.2, 0.2), draws.uniform(0.1, 1),
+        draws.uniform(-0.1, 0.5), 0.0, draws.choice([0.0, 0.001]), 0.1, draws.choice([1, 5]), *steps,
+        *[draws.choice([1, 2, 5, 10]) for _ in range(3)], *near, *[draws.randint(0, 6) for _ in range(2)], *sizes,
+        *[draws.randint(0, 4) for _ in range(2)], *[draws.randint(0, 9) for _ in range(3)],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_many_options_the_same_are_moved(seed: int) -> None:
+    draws = Random(seed)
+    slots_ = np.array([option(draws) for _ in range(1_000)], SLOT)
+    granted = np.array([(9, draws.choice([2**62, 200]), 0, 5, 5) for _ in range(1_000)], LIMIT)
+    told = []
+    for kind in (plain, core):
+        limit = granted.copy()
+        step = kind.QuoteStep(slots_.copy(), limit)
+        count = step.step(100.0 + 0.05 * seed, 5, 900)
+        told.append((count, step.rows[:count].tolist(), step.left.tolist(), limit.tolist()))
+    assert told[0] == told[1]
+    assert told[0][0] > 300
+    assert sum(told[0][2]) > 30
 
 
 def terms(count: int) -> Any:

@@ -6,9 +6,8 @@ LIVE and something that was sent longer than DETECT_NS ago is missing - that mus
 
 from collections import deque
 from collections.abc import Callable
-from random import Random
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -36,6 +35,7 @@ HEARTBEAT_NS: Final = 60 * MS
 SILENT_NS: Final = 90 * MS
 """Silence after which books are STALE: longer than the venue's heartbeats are apart."""
 REORDER_NS: Final = MS
+CLEAN: Final = Faults(delay_ns=200_000)
 LINE_NS: Final = 2 * MS
 """The longest that a packet takes to come: the fault of being late is the fault of being lost."""
 DETECT_NS: Final = SILENT_NS + LINE_NS + RECHECK_NS
@@ -135,9 +135,8 @@ class Wires:
 
     def __init__(self, venue: OrderVenue, seed: int) -> None:
         self.venue = venue
-        clean = Faults(delay_ns=200_000, jitter_ns=100_000)
-        self.down = {port: Link(clean, seed=seed * 64 + port) for port in DOWN}
-        self.up = Link(clean, seed=seed * 64 + 40)
+        self.down = {port: Link(CLEAN, seed=seed * 64 + port) for port in DOWN}
+        self.up = Link(CLEAN, seed=seed * 64 + 40)
         self._sent: deque[tuple[int, int]] = deque()
         self._counted = 0
 
@@ -192,11 +191,3 @@ class Wires:
             self.up.send(data, now)
         if books.silence.deadline <= now:
             books.silence.judge(books._lane, now)
-
-
-def generator(seed: int) -> Random:
-    """Give the chances of a world."""
-    return Random(seed)
-
-
-_Any = Any

@@ -3,8 +3,9 @@
 It believes nothing that the engine says of itself but two things: which requests passed risk, in which order, and what
 the Greeks of a unit were then. All else is the exchange's own: what arrived, what rests, what was executed.
 
-    always       no client id twice, nothing that did not pass risk, nothing after the kill, no size beyond its limit,
-                 no trade with ourselves, no order beyond the number that may be open, no message beyond the pace
+    always       no client id twice, nothing that did not pass risk, nothing after the kill, nothing on a book that is
+                 not LIVE, no size beyond its limit, no trade with ourselves, no order beyond the number that may be
+                 open, no message beyond the pace
     at worst     position, expiry, delta, gamma, vega within their limits, whatever of our orders is executed: integers
     after a      what had passed risk before the fault was seen is gone from the venue within a bound
     feed fault
@@ -14,7 +15,7 @@ direction of each Greek is judged by the units of the latest request that added 
 come beyond the limit by those, at any later instant, until another request adds.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final
@@ -24,8 +25,8 @@ from netfeed.book.execution import (
     Ask,
     Cancel,
     CancelAll,
-    Cause,
     Canceled,
+    Cause,
     Filled,
     List,
     MassQuote,
@@ -129,10 +130,13 @@ class Judge(Log):
 
     # --- what we are told
 
-    def passed(self, request: Request, now: int, units: Units) -> None:
-        """Take note that a request passed risk, before it is sent."""
+    def passed(self, request: Request, now: int, units: Units, live: Collection[int]) -> None:
+        """Take note that a request passed risk, before it is sent. `live`: instruments whose books are."""
         if isinstance(request, List | CancelAll):
             return
+        for instrument, _, quantity in _adds(request):
+            if instrument not in live:
+                self._complain(f"{quantity} of {instrument} were asked for while its book was not LIVE")
         self._number += 1
         passed = Passed(self._number, now, request, units)
         self._passed.setdefault((ASKS[type(request)], request.client_id), []).append(passed)
@@ -360,6 +364,3 @@ def _scaled(number: float) -> int:
 
 def _by_instrument(limits: Mapping[int | None, int], instrument: int) -> int | None:
     return limits.get(instrument, limits.get(None))
-
-
-_Iterable = Iterable

@@ -160,6 +160,7 @@ class Path:
         if self._client is not None:
             self._leave(now, self._up)
         self._client, self._again_at = None, NEVER
+        self._up = self._down = Link()
 
     # --- inside
 

@@ -12,9 +12,8 @@ from netfeed.engine.contract import Contract, Payoff
 from netfeed.engine.option import CALL, PUT, Row, implied_volatility, price_one
 from netfeed.engine.pricer import ChainReport, Fairs, PricerSettings
 from netfeed.engine.strategy import Fair, Greeks, View
-from netfeed.machine import NEVER
 
-LOOK_NS: Final = 50_000_000
+LOOK_NS: Final = 100_000_000
 
 
 class FlatPricer:
@@ -101,6 +100,3 @@ def _mid(view: View, instrument: int) -> float | None:
     if book.state is not BookState.LIVE or bid is None or ask is None:
         return None
     return (bid.price + ask.price) / 2 * 1e-9
-
-
-_NEVER = NEVER

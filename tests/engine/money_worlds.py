@@ -15,7 +15,6 @@ import argparse
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -23,83 +22,52 @@ from typing import Any, Final
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from netfeed.book.execution import New, Report, Tripped
+from netfeed.book.execution import Listed, New, Report, Tripped
 from netfeed.book.level import Side
-from netfeed.engine.account import Account
-from netfeed.engine.board import Board
-from netfeed.engine.client_ids import ClientIds
-from netfeed.engine.contract import Contract
-from netfeed.engine.desk import Desk
-from netfeed.engine.engine import Engine, EngineSettings
-from netfeed.engine.gate import Gate, GateSettings
-from netfeed.engine.hedge import Hedge, Hedger, HedgerSettings
-from netfeed.engine.hedge_band import Fixed
-from netfeed.engine.journal import Began, Decided, Heard, Record, encode, last_run, read, replay
-from netfeed.engine.limits import Limits
-from netfeed.engine.quoter import Quoter, QuoterSettings, Tier
-from netfeed.engine.risk import Risk
-from netfeed.engine.router import Router
-from netfeed.engine.targets import Abilities, Differ
+from netfeed.engine.engine import Engine
+from netfeed.engine.journal import Began, Decided, Record, encode, last_run, read, replay
+from netfeed.engine.kill_switch import Thrown
+from netfeed.engine.order import Anomaly
 from netfeed.machine import NEVER
-from netfeed.sim.exchange_check import check
-from netfeed.sim.exchange_log import audit
 from netfeed.sim.exchange_trading import Permit
-from netfeed.sim.faults import RATE, Faults
+from netfeed.sim.faults import RATE
 from netfeed.sim.order_faults import NONE, OrderFaults
 from netfeed.sim.order_venue import OrderVenue, order_venue
 from netfeed.sim.protection import Limits as Protected
-from netfeed.sim.starbase_chain import NANO, Instrument
+from netfeed.sim.starbase_chain import NANO
 from netfeed.sim.starbase_gateway import Key, listed
-from netfeed.sim.terms import MONEY, Fees, terms_of
 from netfeed.sim.venue import Settings
-from tests.engine.money_feed import DETECT_NS, HEARTBEAT_NS, Awaited, Books, Wires
+from tests.engine.money_feed import CLEAN, DETECT_NS, HEARTBEAT_NS, Awaited, Books, Wires
 from tests.engine.money_judge import Judge
-from tests.engine.money_paths import MS, Distance, Lister, Path as OrderPath
-from tests.engine.money_pricer import FlatPricer
-from tests.engine.money_script import END_NS, Script, script
+from tests.engine.money_paths import MS, Distance, Lister
+from tests.engine.money_paths import Path as OrderPath
+from tests.engine.money_script import END_NS, Happening, script
+from tests.engine.money_settlement import DEPOSIT, settle, unsettled
+from tests.engine.money_trader import CALL, FUTURE, LIMITS, PERPETUAL, PUT, contract, engine, nobody
 
 INSTRUMENTS: Final = 4
-PERPETUAL, FUTURE, CALL, PUT = 1001, 1008, 1015, 1022
-FUTURES, OPTIONS = (PERPETUAL, FUTURE), (CALL, PUT)
-VENUE: Final = "starbase"
 BORN_NS: Final = 20 * MS
 CALM_NS: Final = 4_000 * MS
 """How long a world may take to settle when all works again."""
 WAY_NS: Final = MS
-"""The longest that a request takes to arrive while nothing is wrong with the way."""
+"""The longest that a request takes to arrive, be done and be seen to be, while nothing is wrong with the way."""
 ORDER_NS: Final = 250 * MS
+"""The same while something is: a stall, a storm, a cut that the venue has not noticed yet."""
 SETTLED_NS: Final = 400 * MS
-"""So long after a trouble of the way something of it may be left: an order in doubt, a connection that is not noticed."""
-"""The longest that it takes to be gone while something is: a stall, a storm, a cut that the venue has not noticed yet."""
+"""So long after that something of it may be left: an order in doubt, a connection that nobody has given up."""
+BUNCHED_NS: Final = 70 * MS
+"""By so much a stall can bunch requests that were sent at their pace."""
 ON_THE_WAY: Final = frozenset({
     "cut", "die", "forget", "die_in_between", "dead_for_long", "storm", "stall", "crash", "kill",
 })  # fmt: skip
-LIMITS: Final = Limits(
-    order_size={None: 10, PERPETUAL: 2_000, FUTURE: 2_000}, position={None: 20, PERPETUAL: 4_000, FUTURE: 4_000},
-    expiry=3.0, delta=1.6, gamma=0.00006, vega=24_000.0, open_orders=10, rate=400, burst=24, stale_ns=400 * MS,
-    clock_offset_ns=5 * MS, collar_ppm=100_000, collar_ticks=40,
-)  # fmt: skip
-LOOK_NS: Final = 50 * MS
-GATE: Final = GateSettings(settle_ns=20 * MS, max_forward_age_ns=500 * MS, min_expiry_ns=0)
-SETTINGS: Final = EngineSettings(look_ns=LOOK_NS, list_ns=250 * MS, again_ns=40 * MS, patience_ns=150 * MS)
-DEPOSIT: Final = 1_000 * MONEY
-
-
-def contract(of: Instrument) -> Contract:
-    """Make a contract of an instrument, under the venue's number."""
-    terms = terms_of(of)
-    return Contract(
-        of.id, of.name, terms.payoff, "BTC", True, -9, of.quantity_exponent, of.tick, of.lot,
-        strike=None if of.strike is None else of.strike / NANO, expiry_ns=of.expiry_ns,
-        steps=((of.threshold, of.large_tick),) if of.large_tick else (), venue=VENUE,
-    )  # fmt: skip
 
 
 class World:
     """One world. `said` is told what happens, where somebody listens."""
 
-    limits = LIMITS
-    size = 4
+    calm_ns = CALM_NS
+    judged = LIMITS
+    """The limits that the judge holds the account to; what the engine was given are LIMITS."""
 
     def __init__(self, seed: int, *, said: Any = None) -> None:
         self.seed, self.script, self.now = seed, script(seed), 0
@@ -114,12 +82,12 @@ class World:
             0: Protected(100 * MS, 60 * MS, quantity=3 * NANO),
             1: Protected(100 * MS, 60 * MS, quantity=2 * NANO),
         }
-        self.venue.exchange.join("mm", Permit(fees=Fees(), groups=groups), DEPOSIT)
+        self.venue.exchange.join("mm", Permit(groups=groups), DEPOSIT)
         self.wall = settings.wall_ns
         markets = self.venue.exchange.trading.markets
         self.contracts = {number: contract(market.instrument) for number, market in markets.items()}
-        slack = LIMITS.rate * 70 * MS // 10**9 + 1 if LIMITS.rate else 0
-        self.judge = Judge(self.venue, self.contracts, LIMITS, slack=slack)
+        slack = (LIMITS.rate or 0) * BUNCHED_NS // 10**9 + 1
+        self.judge = Judge(self.venue, self.contracts, self.judged, slack=slack)
         self.wires = Wires(self.venue, seed)
         self.books: Books | None = Books(0, whole=True, jitter=self.random.random)
         self.engine: Engine | None = None
@@ -131,9 +99,12 @@ class World:
         self.tally: Counter[str] = Counter()
         self._agenda = list(self.script.happenings)
         self._later: list[tuple[int, Any]] = [(BORN_NS, self._born), (END_NS, self._end)]
+        self._latch: Thrown | None = None
+        self._listed = False
         self._heard = True
         self._clock_was: int | None = None
         self._venue_due = 0
+        self._busy = True
 
     # --- the process
 
@@ -143,7 +114,7 @@ class World:
         if tail.why and not tail.is_torn:
             self.judge.wrong.append(f"the journal is broken: {tail.why}")
         del self.journal[tail.offset :]
-        account = replay(records, self._account_of_nothing())
+        account = replay(records, nobody(self.contracts))
         run = last_run(records) + 1
         self._count = len(records)
         sides = {
@@ -158,12 +129,11 @@ class World:
         account.restarted(self.now)
         self.handed = len(self.journal)
         self._make_paths(run, sides)
-        self.engine = self._make_engine(account, run)
+        books = {number: self._book(number) for number in self.contracts}
+        self.engine = engine(
+            account, self.paths, books, run, self.script, record=self._record, killed=self._latch
+        )  # fmt: skip
         self.tell(f"run {run} begins with {len(records)} records")
-
-    def _account_of_nothing(self) -> Account:
-        sessions = dict.fromkeys((1, 2, 3), VENUE)
-        return Account(self.contracts, answer_ns=200 * MS, settle_ns=100 * MS, sessions=sessions)
 
     def _make_paths(self, run: int, sides: dict[int, Side]) -> None:
         terms = self.venue.exchange.trading.ledger.terms
@@ -171,33 +141,13 @@ class World:
         self.paths = [
             OrderPath(
                 number, number - 1, self.venue, made, self._hear, self.random, run=run, sides=sides,
-                distance=Distance(), clock=lambda: self.now,
+                distance=Distance(self.script.way), clock=lambda: self.now,
             )
             for number in (1, 2)
         ]  # fmt: skip
         lister = Lister(3, self.venue, terms, self._hear, self.random, clock=lambda: self.now)
         lister.most_ns, lister.refuses = self.script.list_ns, 0.0 if self.ended else self.script.list_refuses
         self.paths.append(lister)
-
-    def _make_engine(self, account: Account, run: int) -> Engine:
-        board, ids = Board(self.contracts.values()), ClientIds(run)
-        for number in self.contracts:
-            board.set_book(number, self._book(number))
-        quoter = Quoter(OPTIONS, QuoterSettings(
-            (Tier(1.0, self.size), Tier(2.0, self.size + 2)), half_ticks=1.0, half_volatility=0.002, max_position=16,
-            skew_delta=10.0, requote_ticks=2, mass_quote=self.script.mass_quotes, fill_pause_ns=5 * MS,
-        ))  # fmt: skip
-        hedges = [Hedge(PERPETUAL, 3_000, 500), Hedge(FUTURE, 3_000, 300)]
-        hedger = Hedger("BTC", hedges, Fixed(0.05), HedgerSettings())
-        differ = Differ(Abilities(mass_quotes=self.script.mass_quotes), ids.take, lambda _: 1)
-        quoting = Desk(quoter, OPTIONS, Gate(GATE, dict.fromkeys(OPTIONS, PERPETUAL)), differ, look_ns=LOOK_NS)
-        bare = Gate(replace(GATE, needs_worth=False))
-        hedging = Desk(hedger, FUTURES, bare, Differ(Abilities(mass_quotes=False), ids.take), look_ns=LOOK_NS)
-        pricer: Any = FlatPricer(self.contracts, PERPETUAL)
-        return Engine(
-            account, board, Risk(account, self.limits), Router(account, self.paths), pricer, ids, desks=[quoting],
-            hedging=[hedging], record=self._record, settings=SETTINGS,
-        )  # fmt: skip
 
     def _book(self, instrument: int) -> Awaited:
         assert self.books is not None
@@ -210,68 +160,84 @@ class World:
         if isinstance(record, Decided):
             exposure = self._account.exposure
             units = {one: tuple(exposure.sensitivity(one) or (0, 0, 0)) for one in self.contracts}
-            self.judge.passed(record.request, self.now, units)  # type: ignore[arg-type]
+            self.judge.passed(record.request, self.now, units, self._live())  # type: ignore[arg-type]
             self.tell(f"{record.request}")
         if self.random.random() < 0.5:
             self.handed = len(self.journal)
+
+    def _live(self) -> set[int]:
+        """Give the instruments whose books are LIVE, whatever the engine makes of them."""
+        assert self.books is not None
+        books = {number: self.books.book(number) for number in self.contracts}
+        return {number for number, book in books.items() if book is not None and book.quotable}
 
     def _hear(self, session: int, report: Report) -> None:
         if self.engine is None:
             return
         self.tally[type(report).__name__] += 1
+        self._listed = self._listed or (self.ended and isinstance(report, Listed))
         self.tell(f"  {session}: {report}")
         until = NEVER
         if isinstance(report, Tripped) and report.until_ns is not None:
             until = report.until_ns - self.wall
         self.engine.hear(session, report, self.now, until=until)
+        if isinstance(report, Listed) and self.ended:
+            self._look_up(self.engine)
         self._heard = True
+
+    def _look_up(self, engine: Engine) -> None:
+        """Let a person hand in the venue's list of trades, where a gateway has forgotten some that it had to tell."""
+        if self.tally["forget"] and Anomaly.POSITION in engine.account.orders.suspects.values():
+            self.tally["looked up"] += 1
+            for fill in self.judge.fills:
+                engine.hear(3, fill, self.now)
 
     # --- what befalls it
 
-    def _befall(self, one: Any) -> None:
+    def _befall(self, one: Happening) -> None:
         self.tell(f"--- {one.what} {one.which} until {one.until / MS:.1f}")
         self.tally[one.what] += 1
         getattr(self, f"_{one.what}")(one)
 
-    def _dark(self, one: Any) -> None:
+    def _dark(self, one: Happening) -> None:
         self.wires.dark((0, 1, 2, 3), one.at, one.until)
 
-    def _line(self, one: Any) -> None:
+    def _line(self, one: Happening) -> None:
         self.wires.dark((one.which,), one.at, one.until)
 
-    def _cut(self, one: Any) -> None:
+    def _cut(self, one: Happening) -> None:
         if self.engine is not None:
             self.paths[one.which].cut(self.now)
 
-    def _die(self, one: Any) -> None:
+    def _die(self, one: Happening) -> None:
         self.venue.kill(one.which, self.now)
         self._at(one.until, self.venue.order_gateways[one.which].revive)
 
-    def _forget(self, one: Any) -> None:
+    def _forget(self, one: Happening) -> None:
         self.venue.kill(one.which, self.now, forget=True)
         self._at(one.until, self.venue.order_gateways[one.which].revive)
 
-    def _dead_for_long(self, one: Any) -> None:
+    def _dead_for_long(self, one: Happening) -> None:
         self._die(one)
 
-    def _die_in_between(self, one: Any) -> None:
+    def _die_in_between(self, one: Happening) -> None:
         self.venue.order_gateways[one.which].kill_after(self.random.randrange(1, 4))
         self._at(one.until, self.venue.order_gateways[one.which].revive)
 
-    def _storm(self, one: Any) -> None:
+    def _storm(self, one: Happening) -> None:
         gateway = self.venue.order_gateways[one.which]
         gateway.faults = OrderFaults(refuse=RATE * 9 // 10)
         self._at(one.until, lambda: setattr(gateway, "faults", NONE if self.ended else self.script.orders))
 
-    def _stall(self, one: Any) -> None:
+    def _stall(self, one: Happening) -> None:
         if self.engine is not None:
             self.paths[one.which].stall(one.at, one.until, min(one.until - one.at, 60 * MS))
 
-    def _clock(self, one: Any) -> None:
+    def _clock(self, one: Happening) -> None:
         self.clock_off = self.random.choice((None, 50 * MS, -50 * MS))
         self._at(one.until, lambda: setattr(self, "clock_off", 0))
 
-    def _crash(self, one: Any) -> None:
+    def _crash(self, one: Happening) -> None:
         """Kill the process: of its journal remains what was handed over, and perhaps more."""
         if self.engine is None:
             return
@@ -282,18 +248,19 @@ class World:
         self.engine, self.books = None, None
         self._at(max(one.until, self.now + 20 * MS), self._born)
 
-    def _kill(self, one: Any) -> None:
+    def _kill(self, one: Happening) -> None:
         if self.engine is not None:
-            self.engine.kill("somebody", "to see what happens", self.now)
+            self._latch = Thrown("somebody", "to see what happens", self.now)
+            self.engine.kill(self._latch.by, self._latch.why, self.now)
             self.judge.killed(self.now)
 
-    def _halt(self, one: Any) -> None:
+    def _halt(self, one: Happening) -> None:
         number = (PERPETUAL, FUTURE, CALL, PUT)[one.which]
         self._exchange(self.venue.exchange.halt(number, self.wall + self.now, halted=True))
         self._at(one.until, lambda: self._exchange(
             self.venue.exchange.halt(number, self.wall + self.now, halted=False)))  # fmt: skip
 
-    def _jump(self, one: Any) -> None:
+    def _jump(self, one: Happening) -> None:
         index = self.venue.exchange.trading.index + self.random.choice((-1, 1)) * 150 * NANO
         self._exchange(self.venue.exchange.move(index, self.wall + self.now))
 
@@ -308,7 +275,7 @@ class World:
         """Let everything work again, and everything leave."""
         self.tell("--- the end")
         self.ended = True
-        self.wires.spoil(Faults(delay_ns=200_000, jitter_ns=100_000))
+        self.wires.spoil(CLEAN)
         for gateway in self.venue.order_gateways:
             gateway.faults = NONE
             gateway._lives = None
@@ -328,7 +295,7 @@ class World:
     def run(self) -> "World":
         """Let time pass until the books are settled, or too much of it has."""
         begun, before, stuck = False, -1, 0
-        while self.now < END_NS + CALM_NS and not (self.ended and self.is_settled):
+        while self.now < END_NS + self.calm_ns and not (self.ended and self.is_settled):
             self.now = max(self.now, self._deadline())
             if not begun and self.now >= self.script.happenings[0].at if self.script.happenings else False:
                 begun = True
@@ -348,14 +315,15 @@ class World:
     def is_settled(self) -> bool:
         """Say whether nothing is under way any more."""
         engine = self.engine
-        if engine is None or self._agenda or self._later:
+        if engine is None or self._agenda or self._later or not self._listed:
             return False
         if engine.account.orders.open_count or self.venue.exchange.trading.orders.count("mm"):
             return False
         return engine.account.agrees and not engine.account.orders.suspects and all(path.is_up for path in self.paths)
 
     def _deadline(self) -> int:
-        self._venue_due = self.venue.deadline
+        if self._busy:
+            self._venue_due, self._busy = self.venue.deadline, False
         times = [self._venue_due, self.wires.deadline, self.judge.deadline]
         times += [path.deadline for path in self.paths]
         times += [when for when, _ in self._later] + [one.at for one in self._agenda[:1]]
@@ -366,20 +334,27 @@ class World:
         return min(times)
 
     def _turn(self) -> None:
-        now, venue = self.now, self.venue
+        now = self.now
         while self._agenda and self._agenda[0].at <= now:
             self._befall(self._agenda.pop(0))
+            self._busy = True
         for one in [one for one in self._later if one[0] <= now]:
             self._later.remove(one)
             one[1]()
+            self._busy = True
         if self._venue_due <= now:
-            venue.wake(now)
+            self.venue.wake(now)
+            self._busy = True
         for path in self.paths:
             if path.deadline <= now or path.is_orphan:
                 path.turn(now)
-        for path in self.paths[:2]:
-            path.drain(now)
-        self.wires.send(now)
+                self._busy = True
+        if self.wires.up.deadline <= now:
+            self._busy = True
+        if self._busy:
+            for path in self.paths[:2]:
+                path.drain(now)
+            self.wires.send(now)
         self.wires.turn(now, self.books)
         if self.books is not None and self.engine is not None:
             self._read(self.books, self.engine)
@@ -408,8 +383,7 @@ class World:
         if silent:
             begin = self.now - books.silence.limit_ns
         self.tell(f"--- a feed fault of {begin / MS:.3f} is seen")
-        wrong = self.now - begin > DETECT_NS
-        if wrong:
+        if self.now - begin > DETECT_NS:
             self.judge.wrong.append(f"{self.now / MS:.3f} ms: a loss of {begin / MS:.3f} ms was seen late")
         clear = self._is_clear()
         until = self.now + (WAY_NS if clear else ORDER_NS)
@@ -425,44 +399,10 @@ class World:
     # --- the end
 
     def _settle(self) -> None:
-        """Hold our books against the venue's."""
-        wrong, engine, exchange = self.judge.wrong, self.engine, self.venue.exchange
-        if engine is None:
-            wrong.append("nobody is there at the end")
-            return
-        account = engine.account
         if not self.is_settled:
-            wrong.append(f"not settled: {self._unsettled()}")
-        theirs = exchange.listed("mm")
-        held = {one.instrument: one.quantity for one in theirs.positions}
-        ours = {one: account.positions[one].quantity for one in account.positions if account.positions[one].quantity}
-        if held != ours:
-            wrong.append(f"the venue says that we hold {held}, we say {ours}")
-        if theirs.orders:
-            wrong.append(f"{len(theirs.orders)} orders rest at the end: {theirs.orders[0]}")
-        sums = account.positions.totals("BTC")
-        cash = sums.realised - sums.basis
-        if cash != self.judge.cash():
-            wrong.append(f"our cash is {cash}, our executions come to {self.judge.cash()}")
-        ledger = exchange.trading.ledger.accounts["mm"]
-        basis = sum(h.basis for n, h in ledger.holdings.items() if exchange.trading.ledger.terms[n].margined)
-        flow = ledger.cash["BTC"] - DEPOSIT + ledger.fees.get("BTC", 0) - basis
-        bound = sum(
-            10**6 // 2 + one.quantity for one in self.judge.fills if not self.contracts[one.instrument].is_option
-        )
-        if abs(flow - cash * 10**6) > bound:
-            wrong.append(f"our cash is {cash}e-18, the venue's {flow}e-24")
-        wrong += check(exchange.trading) + audit(self.judge.steps)
-
-    def _unsettled(self) -> str:
-        assert self.engine is not None
-        account = self.engine.account
-        ups = [path.is_up for path in self.paths]
-        states = Counter(order.state.name for order in account.orders.open())
-        return (
-            f"{dict(states)}, at the venue {self.venue.exchange.trading.orders.count('mm')}, agrees {account.agrees}, "
-            f"suspects {account.orders.suspects}, up {ups}, findings {account.reconciled and account.reconciled.findings}"
-        )
+            ups = [path.is_up for path in self.paths]
+            self.judge.wrong.append(f"not settled: {unsettled(self.engine, self.venue.exchange, ups)}")
+        self.judge.wrong += settle(self.judge, self.engine, self.venue.exchange, self.contracts)
 
     def tell(self, what: str) -> None:
         """Say what happens, where somebody listens."""
@@ -473,38 +413,36 @@ class World:
 def main() -> int:
     """Run worlds from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--seeds", default="0:30", metavar="FIRST:END")
-    parser.add_argument("--trace", action="store_true")
+    parser.add_argument("--seed", type=int, help="one world")
+    parser.add_argument("--seeds", default="0:30", metavar="FIRST:END", help="many (default: %(default)s)")
+    parser.add_argument("--trace", action="store_true", help="tell what happens")
     given = parser.parse_args()
     first, end = map(int, given.seeds.split(":")) if given.seed is None else (given.seed, given.seed + 1)
-    tally: Counter[str] = Counter()
-    failed, pulled, closest, took = 0, {True: [], False: []}, {}, time.process_time()
+    tally, pulled, closest, failed, began = Counter[str](), [], {}, 0, time.process_time()
     for seed in range(first, end):
         world = World(seed, said=print if given.trace else None).run()
-        tally += world.tally + Counter(
-            steps=world.judge.counts.steps,
-            asked=world.judge.counts.asked,
-            faults=world.judge.counts.faults,
-            own_fills=world.judge.counts.fills,
-        )
-        for clear, took_ns in world.judge.counts.pulled_ns:
-            pulled[clear].append(took_ns)
-        for what, share in world.judge.counts.closest.items():
-            closest[what] = max(closest.get(what, 0.0), float(share))
+        counts = world.judge.counts
+        tally += world.tally + Counter(steps=counts.steps, asked=counts.asked, faults=counts.faults, ours=counts.fills)
+        pulled += counts.pulled_ns
+        closest = {what: max(share, closest.get(what, 0.0)) for what, share in (closest | counts.closest).items()}
         if world.judge.wrong:
             failed += 1
-            print(f"seed {seed}:", *world.judge.wrong[:4], sep="\n    ")
-    took = time.process_time() - took
-    for clear, words in ((True, "the way clear"), (False, "the way troubled")):
-        times = sorted(pulled[clear]) or [0]
-        shares = [f"{times[len(times) * share // 100] / MS:.1f}" for share in (50, 99)]
+            print(f"seed {seed}:", *world.judge.wrong, sep="\n    ")
+    took_ms = (time.process_time() - began) / (end - first) * 1000
+    for clear, words in ((True, "clear"), (False, "troubled")):
         print(
-            f"quotes out after a feed fault, {words}: {len(times)}, p50 {shares[0]}, p99 {shares[1]}, max {times[-1] / MS:.1f} ms"
+            f"quotes out after a feed fault, the way {words}: {_spread([one for is_, one in pulled if is_ is clear])}"
         )
-    print("limits used:", closest)
-    print(f"{end - first} worlds, {failed} wrong, {took / (end - first) * 1000:.1f} ms each", dict(tally))
+    print("limits used:", {what: round(share, 3) for what, share in closest.items()})
+    print(f"{end - first} worlds, {failed} wrong, {took_ms:.1f} ms each", dict(tally))
     return 1 if failed else 0
+
+
+def _spread(times: list[int]) -> str:
+    if not times:
+        return "none"
+    ordered = [one / MS for one in sorted(times)]
+    return f"{len(times)}, p50 {ordered[len(times) // 2]:.1f}, max {ordered[-1]:.1f} ms"
 
 
 if __name__ == "__main__":

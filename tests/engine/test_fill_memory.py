@@ -21,6 +21,12 @@ def test_what_is_told_otherwise_is_changed_and_the_first_word_stays() -> None:
     assert said == [Seen.NEW, Seen.CHANGED, Seen.CHANGED, Seen.REPEATED]
 
 
+def test_a_match_that_one_session_counts_is_the_same_as_anothers_text() -> None:
+    memory = FillMemory()
+    assert memory.see(replace(FILL, match_id=123_456)) is Seen.NEW
+    assert memory.see(replace(FILL, match_id="123456")) is Seen.REPEATED
+
+
 def test_both_sides_of_a_match_with_ourselves_count() -> None:
     memory = FillMemory()
     assert memory.see(FILL) is memory.see(replace(FILL, side=Side.ASK, client_id=2)) is Seen.NEW

@@ -96,7 +96,7 @@ DAY: list[Record] = [
     Heard(24 + ANSWER_NS, AllCanceled(6, None, None)),
     Heard(25 + ANSWER_NS, Freed(3, None)),
     Settled(26 + ANSWER_NS, 5, 90),
-    Began(27 + ANSWER_NS, 8),
+    Began(27 + ANSWER_NS, 8, {1: "deribit", 2: ""}),
 ]
 LINES = [encode(record, number) for number, record in enumerate(DAY, 1)]
 JOURNAL = b"".join(LINES)

@@ -82,7 +82,7 @@ class Pass:
         return self.differ.requests(self.stage.board, self.quoter.decide(self.stage.board, QUOTED))
 
     def prepare(self, lead: float = 100_000.0) -> int:
-        return self.hot.prepare(self.stage.board, FAIRS, lead, QUOTED)
+        return self.hot.prepare(self.stage.board, FAIRS, lead, QUOTED, QUOTED)
 
     def forward(self, lead: float) -> None:
         """Move all worths the plain way."""
@@ -156,6 +156,19 @@ def test_what_a_mandate_may_add_counts_as_open_until_it_is_gone() -> None:
     one.prepare()
     assert one.door.move(100_300.0, one.stage.board.now).request is not None
     assert held(one) == [20, 20, 20, 20]
+
+
+def test_a_side_without_a_price_is_in_no_mandate() -> None:
+    one = Pass(PLAIN)
+    before = held(one)
+    assert one.risk.mandate(one.mandates, Quote(CALL, None, 20, 315, 20), one.stage.board.now) is None
+    assert held(one) == [before[0], before[1] + 20, *before[2:]]
+    one.mandates.void(None)
+    assert held(one) == before
+    refusal = one.risk.mandate(one.mandates, Quote(CALL, 285, 20, 317, 20), one.stage.board.now)
+    assert refusal is not None
+    assert (refusal.rule, refusal.side) == (Rule.CONTRACT, Side.ASK)  # off tick
+    assert held(one) == before
 
 
 def test_a_mandate_ends_with_the_age_of_its_check_and_of_its_book() -> None:
@@ -253,7 +266,7 @@ def test_quotes_that_are_under_way_or_not_what_is_wanted_get_no_mandate() -> Non
     one.stage.board.set_working(CALL, [replace(order, quantity=5) for order in orders])
     assert one.prepare() == 1
     one.stage.board.set_working(CALL, orders)
-    assert one.hot.prepare(one.stage.board, FAIRS, 100_000.0, (LINEAR,)) == 1
+    assert one.hot.prepare(one.stage.board, FAIRS, 100_000.0, QUOTED, (LINEAR,)) == 1
     assert not one.mandates.has(CALL, one.stage.board.now)
 
 

@@ -11,7 +11,8 @@ def test_a_line_that_was_never_heard_has_no_account() -> None:
 def test_first_copies_duplicates_and_late_ones_are_counted_by_line() -> None:
     arbiter = Arbiter()
     for port, part in ((0, Part.FIRST), (1, Part.DUPLICATE), (1, Part.LATE), (1, Part.NONE)):
-        arbiter.hear(port, 100, now=5)
+        arbiter.hear(port, 100)
+        arbiter.note_read(port, now=5)
         arbiter.note(port, 7, part, now=5)
     line_a, line_b = arbiter.statistics()
     assert (line_a.name, line_a.packets, line_a.bytes, line_a.first, line_a.duplicates) == ("A", 1, 100, 1, 0)

@@ -287,6 +287,16 @@ def test_bytes_that_are_no_packet_are_told_and_counted() -> None:
     assert (machine.statistics().malformed, machine.statistics().lines[0].malformed) == (1, 1)
 
 
+def test_noise_is_no_sign_of_life() -> None:
+    machine = channel()
+    send(machine, "x", 1)
+    machine.receive(b"short", 50, A)
+    machine.receive(b"short", 50, B)
+    line_a, line_b = machine.statistics().lines
+    assert (line_a.last_heard, line_a.packets) == (0, 2)
+    assert (line_b.last_heard, line_b.packets) == (None, 1)
+
+
 def test_a_negative_number_is_malformed() -> None:
     assert kinds(channel("starbase").receive(star(-1, [b"x" * 8]), 0)) == [Malformed]
 

@@ -27,6 +27,7 @@ from netfeed.book.execution import (
     TimeInForce,
     Up,
 )
+from netfeed.book.level import Level
 from netfeed.book.state import BookState
 from netfeed.engine.board import ahead
 from netfeed.errors import MisuseError
@@ -466,8 +467,19 @@ def test_our_place_in_a_queue_is_shown_as_a_book_would_show_it() -> None:
     here.new(BID, 100, 10)
     here.packet(rests(3, BID, 100, 50), trades(1, 4))
     here.new(BID, 100, 7)
-    rows = here.model.queue(7, BID, 100)
+    rows = here.model.book(7).queue(BID, 100)
     assert [row.quantity for row in rows] == [26, 10, 50, 7]
     ours = [row.order_id for row in rows if row.order_id]
     assert [ahead(rows, order_id) for order_id in ours] == [26, 86]
-    assert here.model.queue(7, BID, 99) == []
+    assert here.model.book(7).queue(BID, 99) == []
+
+
+def test_an_engine_does_not_see_what_it_has_taken() -> None:
+    here = room()
+    here.packet(rests(3, ASK, 104, 20))
+    seen = here.model.book(7)
+    here.new(BID, 104, 25)
+    assert (seen.state, seen.bid, seen.ask) == (BookState.LIVE, Level(100, 30, 1), Level(104, 15, 1))
+    assert seen.depth(ASK, 5) == [Level(104, 15, 1)]
+    here.packet(rests(4, ASK, 103, 3))
+    assert seen.ask == Level(103, 3, 2)

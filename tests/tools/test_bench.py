@@ -111,6 +111,7 @@ def test_a_wrong_use_exits_with_2_and_says_why(cache: Path, arguments: list[str]
         ("ws_receive", {"netfeed", "netfeed:each", "netfeed:50", "netfeed:1024", "netfeed:tls", "pure", "floor:c"}),
         ("ws_rtt", {"netfeed", "netfeed:spin", "netfeed:direct", "netfeed:tls", "pure", "floor:c"}),
         ("tls_receive", {"netfeed", "netfeed:batch", "floor:ssl", "floor:ssl_batch"}),
+        ("tick_to_order", {"netfeed", "netfeed:p99", "netfeed:feed", "netfeed:plain", "pure", "floor:echo:send"}),
     ],
 )
 def test_the_benches_of_sockets_run(cache: Path, name: str, wanted: set[str]) -> None:

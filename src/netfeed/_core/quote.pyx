@@ -36,22 +36,6 @@ cdef enum:
     MASS_QUOTE = 130
     VERSION = 16
 
-cdef struct Slot:
-    double value, forward, ratio, slope, curvature, shift, half, edge, fee, fee_forward, scale
-    int64_t tick, from1, from2, from3, tick1, tick2, tick3
-    int64_t best_bid, best_ask, bid, ask, bid_rests, ask_rests, bid_wanted, ask_wanted
-    int64_t bid_near, ask_near, bid_placed_ns, ask_placed_ns, cool_ns
-
-cdef struct Limit:
-    int64_t until_ns, bid_most, ask_least, bid_quantity, ask_quantity
-
-cdef struct Row:
-    int64_t slot, bid, bid_quantity, ask, ask_quantity
-
-cdef struct Terms:
-    int64_t venue_id, factor, exponent
-
-
 cdef inline int64_t tick_at(const Slot *s, int64_t price) noexcept nogil:
     if price >= s.from1:
         return s.tick3 if price >= s.from3 else s.tick2 if price >= s.from2 else s.tick1
@@ -170,14 +154,6 @@ cdef uint8_t *octets(array) except NULL:
 cdef class QuoteStep:
     """Some instruments with one underlying that leads."""
 
-    cdef object slots_array, limits_array
-    cdef readonly object rows, left
-    cdef Slot *slots
-    cdef Limit *limits
-    cdef Row *found
-    cdef uint8_t *skipped
-    cdef int64_t room
-
     def __cinit__(self, slots, limits):
         if slots.itemsize != sizeof(Slot) or limits.itemsize != sizeof(Limit) or len(slots) != len(limits):
             raise ValueError("slots and limits are arrays of SLOT and LIMIT of one length")
@@ -191,11 +167,23 @@ cdef class QuoteStep:
         self.found, self.skipped = <Row *>octets(self.rows), octets(self.left)
 
     def step(self, double lead, int64_t now, int64_t most):
+        with nogil:
+            most = self.go(lead, now, most)
+        return most
+
+    cdef int64_t go(self, double lead, int64_t now, int64_t most) noexcept nogil:
         if self.room == 0:
             return 0
-        with nogil:
-            most = move(self.slots, self.limits, self.found, self.skipped, self.room, lead, now, most)
-        return most
+        return move(self.slots, self.limits, self.found, self.skipped, self.room, lead, now, most)
+
+
+    cdef int64_t rehearse(self, double lead, int64_t now) noexcept nogil:
+        cdef int64_t k, count = 0
+        for k in range(self.room):
+            if self.limits[k].until_ns >= now and quote(&self.slots[k], lead, now, &self.found[count]):
+                self.found[count].slot = k
+                count += 1
+        return count
 
 
 ROW = np.dtype([(name, "<i8") for name in ("slot", "bid", "bid_quantity", "ask", "ask_quantity")])
@@ -221,15 +209,15 @@ cdef inline int64_t padded(int64_t quotes) noexcept nogil:
     return (HEADER + BODY + quotes * ENTRY + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
 
 
+cdef int64_t frames_size(int64_t quotes) noexcept nogil:
+    """Give the size of the messages of so many quotes. Units: bytes."""
+    cdef int64_t rest = quotes % QUOTES
+    return quotes // QUOTES * padded(QUOTES) + (padded(rest) if rest else 0)
+
+
 @cython.final
 cdef class QuoteFrames:
     """The mass quotes of one session."""
-
-    cdef object terms_array, rows
-    cdef Terms *terms
-    cdef const Row *first               # of the rows that were written last
-    cdef int64_t room, self_match_id
-    cdef uint16_t flags
 
     def __cinit__(self, terms, int64_t self_match_id, uint16_t flags):
         if terms.itemsize != sizeof(Terms) or len(terms) == 0:
@@ -241,7 +229,6 @@ cdef class QuoteFrames:
 
     def write(self, rows, int64_t count, int64_t quote_id, int64_t group, int64_t sequence, int64_t last_processed,
               int64_t send_time):
-        cdef int64_t whole = count // QUOTES, size
         cdef bytes out
         if not 1 <= count <= len(rows) or rows.itemsize != sizeof(Row):
             raise ValueError("count is of the rows that there are, one at least")
@@ -249,8 +236,7 @@ cdef class QuoteFrames:
             self.first, self.rows = <const Row *>octets(rows), rows
         if not self.fits(self.first, count):
             raise ValueError("a price does not fit 64 bits of 1e-9, or a slot has no terms")
-        size = whole * padded(QUOTES) + (padded(count % QUOTES) if count % QUOTES else 0)
-        out = PyBytes_FromStringAndSize(NULL, size)
+        out = PyBytes_FromStringAndSize(NULL, frames_size(count))
         self.fill(
             <uint8_t *>PyBytes_AS_STRING(out), self.first, count, quote_id, group, sequence, last_processed, send_time
         )
@@ -268,9 +254,11 @@ cdef class QuoteFrames:
                 return False
         return True
 
-    cdef void fill(self, uint8_t *p, const Row *rows, int64_t count, int64_t quote_id, int64_t group,
-                   int64_t sequence, int64_t last_processed, int64_t send_time) noexcept nogil:
+    cdef int64_t fill(self, uint8_t *p, const Row *rows, int64_t count, int64_t quote_id, int64_t group,
+                      int64_t sequence, int64_t last_processed, int64_t send_time) noexcept nogil:
+        """Write the messages, for which there is room, and give their size."""
         cdef int64_t part, size, k
+        cdef uint8_t *start = p
         cdef uint8_t *end
         while count > 0:
             part = min(count, <int64_t>QUOTES)
@@ -287,6 +275,7 @@ cdef class QuoteFrames:
                 p = self.entry(p, &rows[k])
             memset(p, 0, end - p)
             p, rows, count, sequence = end, rows + part, count - part, sequence + 1
+        return p - start
 
     cdef uint8_t *entry(self, uint8_t *p, const Row *row) noexcept nogil:
         cdef const Terms *terms = &self.terms[row.slot]

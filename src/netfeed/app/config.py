@@ -30,10 +30,15 @@ _REFRESHES: Final = frozenset({"cme"})
 _RETRANSMITS: Final = frozenset({"itch50", "starbase", "iex"})
 
 Overrides = Mapping[str, str]
+Judge = Callable[[Configuration], list[str]]
+"""Names what the types cannot say, for whoever needs only a part."""
 
 
-def load(path: str, environment: Mapping[str, str] | None = None, flags: Overrides | None = None) -> Configuration:
-    """Read the file at `path`, with `flags` and the environment over it.
+def load(
+    path: str, environment: Mapping[str, str] | None = None, flags: Overrides | None = None,
+    judge: Judge | None = None,
+) -> Configuration:  # fmt: skip
+    """Read the file at `path`, with `flags` and the environment over it; `judge`: in the place of `check`.
 
     Raises: ConfigurationFileError with every mistake.
     """
@@ -43,12 +48,13 @@ def load(path: str, environment: Mapping[str, str] | None = None, flags: Overrid
         raise ConfigurationFileError(f"{path}: {error.strerror or error}") from None
     if len(data) > MAX_BYTES:
         raise ConfigurationFileError(f"{path}: more than {MAX_BYTES} bytes")
-    return parse(data, path, environment, flags)
+    return parse(data, path, environment, flags, judge)
 
 
 def parse(
-    data: bytes, path: str, environment: Mapping[str, str] | None = None, flags: Overrides | None = None
-) -> Configuration:
+    data: bytes, path: str, environment: Mapping[str, str] | None = None, flags: Overrides | None = None,
+    judge: Judge | None = None,
+) -> Configuration:  # fmt: skip
     """Read the bytes of a file.
 
     Raises: ConfigurationFileError with every mistake.
@@ -67,7 +73,7 @@ def parse(
     table = _walk(table, inspect.type_info(Configuration), "", mistakes)
     config = _convert(table, mistakes)
     if config is not None:
-        mistakes += check(config)
+        mistakes += (judge or check)(config)
     if mistakes or config is None:
         raise ConfigurationFileError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
     return config

@@ -23,6 +23,7 @@ Gateway = Annotated[
     str, Meta(pattern=r"^(tcp|tls|wss?)://[^/@?#\s]+(/[^@#\s]*)?$", extra={"example": "tcp://192.0.2.1:9002"})
 ]
 Decimal = Annotated[str, Meta(pattern=r"^[0-9]{1,18}(\.[0-9]{1,18})?$", extra={"example": "0.0005"})]
+Currency = Annotated[str, Meta(pattern=r"^[a-z]{2,8}$", extra={"example": "btc"})]
 Network = Annotated[str, Meta(extra={"reads": "network"})]
 Count = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -187,6 +188,7 @@ class Session(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     self_match_id: Annotated[int, Meta(ge=0, lt=2**32)] = 0
     firm: Annotated[str, Meta(max_length=4)] = ""
     groups: Annotated[list[SessionGroup], Meta(max_length=64)] = []
+    portfolios: Annotated[list[Currency], Meta(max_length=16)] = []
     instruments: Annotated[list[SessionInstrument], Meta(max_length=10_000)] = []
     tls: VenueTls = VenueTls()
     reconnect: Reconnect = Reconnect()

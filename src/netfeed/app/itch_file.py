@@ -146,6 +146,26 @@ class ItchFile:
             return
         self._stopped = Stop(how)
 
+    def next(self, from_ns: int) -> tuple[int, int] | None:
+        """Give a window that holds the next record alone, and its time; or all records before `from_ns` that are here.
+
+        It gets more bytes where that takes some. None: there is no whole record, and `step` says why.
+        Units: bytes; ns since midnight.
+        """
+        if self._stopped is not None:
+            how, self._stopped = self._stopped, None
+            self._go_on(how)
+        view = self._source.buffer
+        if self.done or len(view) < self._offset + _TIMED.size:
+            return None
+        length, high, low = _TIMED.unpack_from(view, self._offset)
+        at_ns = high << 32 | low
+        if at_ns < from_ns:
+            end = find_time(view, self._offset, from_ns - 1, self._zero)[0]
+        else:
+            end = self._offset + _PREFIX + (itch.SIZES[view[self._offset + _PREFIX]] if self._zero else length)
+        return (end - self._offset, at_ns) if self._offset + _PREFIX < end <= len(view) else None
+
     def locate(self, sequence: int) -> Place:
         """Find where a message of the last window stands."""
         return Place(self.name, self._source.base + self._find(sequence))

@@ -101,7 +101,9 @@ class Replay:
         self.itch_files: list[ItchFile] = []
         self.after: list[Callable[[Inputs], None]] = []
         self.before: list[Callable[[int], None]] = []
-        """Called with the time of the first packet of a batch of a capture, before its channels have it."""
+        """Called with the time of the first packet of a batch, or of a message of a file, before the books have it."""
+        self.stepped: list[Callable[[], None]] = []
+        """Called with nothing when the books have had a batch of a file of messages."""
         self.seen: list[Callable[[Capture, Rows, Rows], None]] = []
         """Called with each batch of a capture when its channels have had it: all packets, and those asked for."""
         self.batch_packets = BATCH
@@ -137,6 +139,12 @@ class Replay:
     def deadline(self) -> int:
         """Say when a channel is to be woken. Units: ns of capture time."""
         return self._drive.soonest
+
+    @property
+    def position(self) -> tuple[int | None, ...]:
+        """Say how far each stream has come: where this stays, no message was new."""
+        lanes = [self._drive.fast.following(lane) for lane in self.lanes]
+        return (*lanes, *(file.sequence for file in self.itch_files))
 
     def wake(self, now: int) -> None:
         """Let the deadlines of channels pass up to `now`, between two packets."""
@@ -333,11 +341,27 @@ class Replay:
         self.changes.since_ns = since.at(0) if since else None
         self.changes.until_ns = until.at(0) if until else None
         while not file.done:
-            file.step(self.batch_bytes)
+            self._step(file)
             self._collect()
+            for see in self.stepped:
+                see()
             self._call_after(inputs)
             if self._ask():
                 return
+
+    def _step(self, file: ItchFile) -> None:
+        """Apply a window; where somebody must know of the time before, one message."""
+        since = self.changes.since_ns or 0
+        found = file.next(since) if self.before else None
+        if found is None:
+            file.step(self.batch_bytes)
+            return
+        window, at_ns = found
+        self._now = max(self._now, at_ns)
+        if at_ns >= since:
+            for call in self.before:
+                call(at_ns)
+        file.step(window)
 
     # --- after each batch
 

@@ -143,6 +143,8 @@ class Run:
                 self._reload()
             if signals.kill():
                 self.kill("SIGUSR2", "a signal")
+            if self.desk is not None:
+                self.desk.guard(self.live.now)
 
     def kill(self, by: str, why: str) -> None:
         """Throw the kill switch of whoever trades here."""
@@ -224,14 +226,22 @@ class Run:
         if config.engine is not None:
             self._open_desk(config)
         if self.options.view:
-            from netfeed.app.live_view import LiveView
-
-            self.view = LiveView(live)
+            self.view = self._make_view()
             self.view.start()
             self._closing.append(self.view.stop)
         live.open(self._open_line)
         for slot in live.slots:
             self._open_servers(slot)
+
+    def _make_view(self) -> Any:
+        """Make the screen: that of channels and books, or of who trades on them."""
+        if self.desk is None:
+            from netfeed.app.live_view import LiveView
+
+            return LiveView(self.live)
+        from netfeed.app.trading.desk_view import DeskView
+
+        return DeskView(self.live, self.desk, self.tell)
 
     def _open_desk(self, config: conf.Configuration) -> None:
         from netfeed.app.trading.desk import TradingDesk

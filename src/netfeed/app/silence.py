@@ -35,18 +35,24 @@ class Silence:
         last = self._began if heard is None else heard
         silent = now - last >= self.limit_ns
         self.deadline = now + RECHECK_NS if silent or self.since is not None else last + self.limit_ns
-        if silent and self.since is None:
-            self.since = now
-            self.times += 1
-            self._stale = make_stale(lane.feed)
-            return True
-        if not silent and self.since is not None and lane.delivery.in_order:
+        if silent:
+            return self._silent(lane, now)
+        if self.since is not None and lane.delivery.in_order:
             self.since = None
             self.deadline = last + self.limit_ns
             make_live(self._stale)
             self._stale = []
             return False
         return None
+
+    def _silent(self, lane: Any, now: int) -> bool | None:
+        """Make STALE what is LIVE, each time: a snapshot, or a moment of sound, may have made a book LIVE meanwhile."""
+        self._stale += make_stale(lane.feed)
+        if self.since is not None:
+            return None
+        self.since = now
+        self.times += 1
+        return True
 
 
 def last_heard(lane: Any) -> int | None:

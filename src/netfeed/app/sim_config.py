@@ -166,8 +166,9 @@ def make_venue(
 
 def addressed(config: SimConfig, host: str) -> SimConfig:
     """Fill in the servers, which stand on `host` if nothing else is said."""
-    if config.accounts and (config.orders is not None or config.protocol == "starbase"):
-        orders = sim_orders.addressed(config.orders or OrdersConfig(), host)
+    if config.accounts:
+        alone = config.protocol == "deribit"  # JSON-RPC is where its orders come in, if nothing else is said
+        orders = sim_orders.addressed(config.orders or OrdersConfig(), None if alone else host)
         config = msgspec.structs.replace(config, orders=orders)
     if config.protocol == "deribit":
         return config

@@ -34,9 +34,11 @@ class OrdersConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         return {name: address for name, address in named.items() if address}
 
 
-def addressed(config: OrdersConfig, host: str) -> OrdersConfig:
-    """Fill in the gateways, which stand on `host` if nothing else is said."""
+def addressed(config: OrdersConfig, host: str | None) -> OrdersConfig:
+    """Fill in the gateways, which stand on `host` if nothing else is said, or, where that is None, nowhere."""
     given = {"a": config.a, "b": config.b, "ouch": config.ouch}
+    if host is None:
+        return msgspec.structs.replace(config, **{name: address or "" for name, address in given.items()})
     filled = {name: f"{host}:{PORTS[name.upper()]}" if address is None else address for name, address in given.items()}
     return msgspec.structs.replace(config, **filled)
 

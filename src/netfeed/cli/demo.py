@@ -17,8 +17,11 @@ _EXAMPLES = """examples:
 The same seed is the same venue: instruments, smile, what the crowd wants, when what is broken. It is not the same
 trades: what our quotes meet depends on microseconds, and the crowd answers what it meets. Expiries follow the calendar.
 
+The first Ctrl-C ends it in order: no more quotes, everything cancelled, reconciled, compared; a second one at once.
+Where multicast does not loop (no books within 30 s), `netfeed doctor` says why.
+
 exit codes: 0 all is equal to the venue's ledger at the end, 1 failure, 2 usage, 3 something is not equal,
-130/143 stopped by a second signal (the first one ends it in order). Where multicast does not loop: netfeed doctor
+130/143 stopped by a signal, and all is equal
 """
 
 
@@ -48,8 +51,12 @@ def run(arguments: argparse.Namespace) -> int:
     with Stop() as stop:
         options = DemoOptions(arguments.duration, arguments.seed, arguments.interface, arguments.quiet)
         outcome = Demo(options, stop).run()
+    if outcome is None:
+        return stop.exit_code
     if arguments.json:
         print(json.dumps(outcome.as_json()))
     if not arguments.quiet:
         print(outcome.words(), file=sys.stderr if arguments.json else sys.stdout)
-    return OK if outcome.ok else DATA
+    if not outcome.ok:
+        return DATA
+    return stop.exit_code if stop() else OK

@@ -17,6 +17,7 @@ from netfeed.cli import (
     capture,
     config,
     decode,
+    demo,
     doctor,
     drill,
     igmp,
@@ -38,7 +39,8 @@ UNREACHABLE, DENIED = 69, 77
 INTERRUPTED = 130
 
 VERBS = (
-    replay, decode, verify, run, order, record, listen, send, capture, igmp, sim, drill, latency, doctor, tune, config,
+    demo, replay, decode, verify, run, order, record, listen, send, capture, igmp, sim, drill, latency, doctor, tune,
+    config,
 )  # fmt: skip
 """The modules of the verbs, in the order of the help."""
 
@@ -54,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"netfeed {__version__} ({core})")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
     for module in (
+        demo,
         replay,
         decode,
         verify,

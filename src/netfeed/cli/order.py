@@ -1,15 +1,18 @@
-"""`netfeed order send|cancel|cancel-all|list`: one request from a shell, through risk and by a configured session."""
+"""`netfeed order send|cancel|cancel-all|list`: one request from a shell, through risk, by a configured session."""
 
 import argparse
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from netfeed.cli import arguments as args
+from netfeed.cli import order_kill
 
 if TYPE_CHECKING:
     from netfeed.app.trading.order_desk import OrderDesk, Outcome
@@ -23,6 +26,7 @@ _EXAMPLES: Final = """examples:
   netfeed order list --config mm.toml --session deribit
   netfeed order cancel --config mm.toml --session starbase-a 7638104968021475330
   netfeed order cancel-all --config mm.toml --session starbase-a
+  netfeed order kill --config mm.toml --why "the feed looks wrong"
 
 exit codes: 0 done, 1 the venue refused it, 2 usage, 3 risk refused it and nothing was sent, 4 configuration,
 5 UNCERTAIN: nobody knows whether it happened (netfeed order list tells), 69 the venue was not reached
@@ -33,7 +37,7 @@ _FORCES: Final = ("gtc", "day", "ioc", "fok")
 def add(verbs: Any) -> None:
     """Add the verb."""
     parser = verbs.add_parser(
-        "order", help="send, cancel and list orders from the shell", epilog=_EXAMPLES,
+        "order", help="send, cancel and list orders from the shell, kill a running engine", epilog=_EXAMPLES,
         description="One request to a venue by a session of the configuration ([[sessions]]). Everything goes through "
         "the checks of risk; orders stay when the command ends; nothing is ever sent twice.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -45,6 +49,7 @@ def add(verbs: Any) -> None:
     every = _action(actions, "cancel-all", "cancel all orders and quotes, or those of an instrument", _cancel_all)
     every.add_argument("--instrument", metavar="NAME", help="only of this instrument")
     _action(actions, "list", "list what rests and what is held", _list)
+    order_kill.add(actions)
 
 
 def _action(actions: Any, name: str, what: str, run: Any) -> Any:
@@ -94,6 +99,9 @@ def _send(arguments: argparse.Namespace) -> int:
         )  # fmt: skip
         fair = None if arguments.fair is None else price_of(contract, arguments.fair)
         desk.connect()
+        if not desk.stays:
+            _note("this port cancels what rests when the connection ends, as it does with this command: ")
+            _note(f"  cancel_on_disconnect = false under {desk.link.name} says that it does not")
         against = desk.take_stock()
         if against:
             _note(f"the venue's list does not agree with itself, or has orders of nobody we know: {against}")
@@ -160,8 +168,21 @@ def _desk(arguments: argparse.Namespace, *, lists: bool = True) -> "Iterator[Ord
         load(path, os.environ), arguments.session, os.environ, has_fair=getattr(arguments, "fair", None) is not None,
         timeout_ns=arguments.timeout or TIMEOUT_NS, lists=lists, tell=_note if arguments.verbose else _say_nothing,
     )  # fmt: skip
-    with desk:
+    with _ended_in_order(), desk:
         yield desk
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM end the command as SIGINT does: what is under way is said to be UNCERTAIN."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _told(arguments: argparse.Namespace, desk: "OrderDesk", outcomes: "list[Outcome]") -> int:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from netfeed.cli import arguments as args
-from netfeed.cli import session
+from netfeed.cli import replay_engine, session
 from netfeed.cli.stopping import Stop
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ _EXAMPLES = """examples:
   netfeed replay capture.pcapng --events changes.parquet   every change of a best level, trade, state and gap
   netfeed replay capture.pcap --channel opt=233.252.0.1:26400,233.252.1.1:26400 --watch
 
+  netfeed replay capture.pcap --engine engine.toml         what an engine would have made of it, by a stated fill model
+  netfeed replay capture.pcap --engine engine.toml --request-delay 100us..300us --seed 7 --journal orders.journal
   netfeed replay day.jsonl --serve ws://127.0.0.1:9000     a recording of a venue, served to any client in its pace
 
 exit codes: 0 ok, 1 failure, 2 usage, 3 gaps or corruption were found (the report says where), 130/143 interrupted
@@ -56,6 +58,7 @@ def add(verbs: Any) -> None:
         "--serve", metavar="ws://ADDRESS:PORT",
         help="serve a recording as its venue did, in its pace; what it told over HTTP is told on the same port",
     )  # fmt: skip
+    replay_engine.add(parser)
     args.add_talk(parser)
     parser.set_defaults(run=run)
 
@@ -80,6 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(
             "--events - has standard output for itself; name a file, or leave out --json and --watch"
         )
+    if arguments.engine is not None:
+        return replay_engine.run(arguments)
     if recordings(arguments.files):
         from netfeed.cli import recording
 

@@ -140,6 +140,11 @@ class Engine:
                 self.settle(instrument, price, now)
         self.router.flush()
 
+    def took(self, session: int, request: Request, events: list[Event], now: int) -> None:
+        """Take note of quotes that have left by the door of the hot step (`hot_engine`)."""
+        self.out.took(session, request, now)
+        self._after(events, now)
+
     def step(self, now: int, wall_ns: int, clock_off_ns: int | None) -> None:
         """Do one pass."""
         self._now = max(self._now, now)

@@ -161,6 +161,10 @@ class Gate:
         """Give the instruments that are hedged with this one."""
         return frozenset(self._dependents.get(instrument, ()))
 
+    def is_open(self, instrument: int) -> bool:
+        """Say whether the last look has let a strategy's wants through."""
+        return self.state(instrument)[0] is Passage.OPEN
+
     def state(self, instrument: int) -> tuple[Passage, Reason]:
         """Give the state of a gate, and the reason that shut it last."""
         state = self._states.get(instrument, _State())

@@ -1,7 +1,7 @@
 """From a full pass to the hot step: what the quoter has just decided, as numbers that a move of the underlying needs.
 
-    hot.prepare(view, bases, lead, opened)     behind the plain path, of instruments whose gate is open
-    door.move(lead, now)                       before it, when the underlying has moved (`quote_door`)
+    hot.prepare(view, bases, lead, asked, opened)   behind the plain path
+    door.move(lead, now)                            before it, when the underlying has moved (`quote_door`)
 
 An instrument is prepared when nothing is to be sent for it: what rests, answered, is what the quoter wants. Then the
 hot step does what the next full pass would, with inventory, volatility, spread and queue as they are (`quote_step`).
@@ -10,7 +10,7 @@ All others are the plain path's: those whose quotes are under way, that are not 
 Left out: ladders (the further tiers are orders, not quotes), futures, minimum edges below nothing.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from netfeed.book.change import NO_PRICE
 from netfeed.book.execution import Quote
@@ -36,13 +36,16 @@ class HotQuotes:
             raise MisuseError("the hot step moves one tier of mass quotes, with a minimum edge that is not negative")
         self._quoter, self._risk, self._mandates = quoter, risk, mandates
 
-    def prepare(self, view: View, bases: Mapping[int, Fair], lead: float, opened: Collection[int]) -> int:
-        """Ask for mandates; give how many were granted. Those of all other instruments are void.
+    def prepare(
+        self, view: View, bases: Mapping[int, Fair], lead: float, asked: Iterable[int], opened: Collection[int]
+    ) -> int:
+        """Ask for mandates of some instruments, those whose gate is open; give how many were granted.
 
-        `bases`: worths as Black gave them; `lead`: the price of the underlying that belongs to the view's forwards.
+        The others of `asked` have none from here on. `bases`: worths as Black gave them; `lead`: the price of the
+        underlying that belongs to the view's forwards.
         """
         mandates, granted = self._mandates, 0
-        for instrument in mandates.instruments:
+        for instrument in asked:
             base = bases.get(instrument)
             if base is None or instrument not in opened or not self._prepared(view, instrument, base, lead):
                 mandates.void((instrument,))

@@ -16,7 +16,7 @@ Leaves out: marks and sensitivities (they come with the market), and therefore d
 import json
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
 import msgspec
@@ -32,10 +32,14 @@ VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """A run begins. `run`: its number, for client ids; whatever was open before is in doubt from here on."""
+    """A run begins. `run`: its number, for client ids; whatever was open before is in doubt from here on.
+
+    `sessions`: the venue of each session of the run, by its number, where there are several venues.
+    """
 
     at: int
     run: int
+    sessions: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +167,7 @@ def decode(line: bytes) -> tuple[int, Record]:
 def _record(kind: str, fields: dict[str, Any]) -> Record:
     inside = _INSIDE.get(kind)
     if inside is None:
-        record: Record = msgspec.convert(fields, RECORDS[kind])
+        record: Record = msgspec.convert(fields, RECORDS[kind], str_keys=True)
         return record
     word = msgspec.convert(fields.pop(inside), _WORDS[fields.pop("of")])
     made: Record = RECORDS[kind](**fields, **{inside: word})
@@ -210,6 +214,8 @@ def replay(records: Iterable[Record], account: Account, waiting: Waiting | None 
 def _apply(record: Record, account: Account, waiting: Waiting) -> None:
     now = record.at
     if isinstance(record, Began):
+        for session, venue in record.sessions.items():
+            account.venues.sent_by(session, venue)
         account.restarted(now)
         waiting.clear()
     elif isinstance(record, Decided):

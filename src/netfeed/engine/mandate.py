@@ -71,15 +71,21 @@ class Mandates:
     # --- of risk
 
     def grant(self, seal: Seal, quote: Quote, bid_most: int | None, ask_least: int | None, until_ns: int) -> None:
-        """Let a quote be moved once. Raises: MisuseError unless `risk` does it."""
+        """Let a quote be moved once; whoever judged it has counted it as open.
+
+        Raises: MisuseError unless `risk` does it.
+        """
         if not is_genuine(seal):
             raise MisuseError("only `Risk.mandate` grants a mandate")
         slot = self.slot_of[quote.instrument]
-        self._hold(quote.instrument, (quote.bid_quantity, quote.ask_quantity), 1)
-        self._held[quote.instrument] = (quote.bid_quantity, quote.ask_quantity)
+        bid, ask = (
+            0 if price is None else quantity
+            for price, quantity in ((quote.bid, quote.bid_quantity), (quote.ask, quote.ask_quantity))
+        )
+        self._held[quote.instrument] = (bid, ask)
         most = NO_STEP if bid_most is None else bid_most
         least = -NO_STEP if ask_least is None else ask_least
-        self._limits[slot] = (until_ns, most, least, quote.bid_quantity, quote.ask_quantity)
+        self._limits[slot] = (until_ns, most, least, bid, ask)
         self.granted += 1
 
     def void(self, instruments: Collection[int] | None) -> None:
@@ -90,28 +96,37 @@ class Mandates:
                 slot = self.slot_of[instrument]
                 self.voided += int(self._limits[slot]["until_ns"]) != SPENT
                 self._limits[slot]["until_ns"] = SPENT
-                self._hold(instrument, held, -1)
+                self._release(instrument, held)
 
     def has(self, instrument: int, now: int) -> bool:
         """Say whether a quote could be moved now."""
         until_ns = int(self._limits[self.slot_of[instrument]]["until_ns"])
         return until_ns != SPENT and until_ns >= now
 
-    def _hold(self, instrument: int, quantities: tuple[int, int], sign: int) -> None:
+    def _release(self, instrument: int, quantities: tuple[int, int]) -> None:
         for side, quantity in zip(_BOTH, quantities, strict=True):
             if quantity:
-                self._exposure.add_open(instrument, side, sign * quantity)
-                self._count(sign)
+                self._exposure.add_open(instrument, side, -quantity)
+                self._count(-1)
 
     # --- of the door
 
-    def step(self, lead: float, now: int) -> int:
-        """Move the underlying; give how many quotes changed, which stand first in `rows`. Each mandate serves once."""
+    def room(self, now: int) -> int:
+        """Say how many quotes may go now, 0 where none may."""
         if not self._may():
-            self._step.left[:] = 0
             return 0
-        room = MAX_QUOTES if self._pace is None else min(self._pace.room(now), MAX_QUOTES)
-        return self._step.step(lead, now, room)
+        return MAX_QUOTES if self._pace is None else max(0, min(self._pace.room(now), MAX_QUOTES))
+
+    def step(self, lead: float, now: int, most: int) -> int:
+        """Move the underlying; give how many quotes changed, which stand first in `rows`. Each mandate serves once.
+
+        `most` is no more than `room` said.
+        """
+        return self._step.step(lead, now, min(most, self.room(now)))
+
+    def arrays(self) -> tuple[QuoteStep, Array]:
+        """Give the step and the limits that it is bound to, to whoever moves quotes between two calls of the door."""
+        return self._step, self._limits
 
     @property
     def rows(self) -> Array:
@@ -130,7 +145,10 @@ class Mandates:
 
     def left(self) -> list[int]:
         """Give the instruments that the last step left to the plain path, and take back what was held for them."""
-        left = [self.instruments[slot] for slot in self._step.left.nonzero()[0]] if self._step.left.any() else []
+        if not self._step.left.any():
+            return []
+        left = [self.instruments[slot] for slot in self._step.left.nonzero()[0]]
+        self._step.left[:] = 0
         self.void(left)
         return left
 

@@ -65,6 +65,17 @@ class Outgoing:
         self._tally(passed, sent=sent)
         return [*verdict.events, *events]
 
+    def took(self, session: int, request: Request, now: int) -> None:
+        """Write down what has left already, by the door of the hot step."""
+        if self.note(Decided(now, self.sequence, request), now):
+            self.note(Sent(now, session, ASKS[type(request)], request.client_id), now)
+        self._router.took(session, request, now)
+        self._tally(request, sent=True)
+
+    def take_id(self) -> int:
+        """Give the next client id."""
+        return self._ids.take()
+
     def note(self, record: Record, now: int) -> bool:
         """Write something down. Where that fails nobody may trade: the switch is thrown, and False."""
         try:

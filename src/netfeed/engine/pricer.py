@@ -231,6 +231,10 @@ class Pricer:
                 Verdict.EXPIRED.value if chain.over else self.broken.get(chain.key, verdict),
             )  # fmt: skip
 
+    def bases(self) -> dict[int, Fair]:
+        """Give the worths of all options as Black gave them last."""
+        return {index: fair for one in self._underlyings for chain in one.chains for index, fair in chain.bases.items()}
+
     def held(self, view: View, key: tuple[str, int, bool] | None) -> Greeks:
         """Give what is held of one expiry comes to; None: of all that is in none (perpetuals, futures)."""
         chains = [chain for one in self._underlyings for chain in one.chains]

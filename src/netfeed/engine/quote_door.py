@@ -33,15 +33,31 @@ class Went(NamedTuple):
     left: list[int]
 
 
+class Aim(NamedTuple):
+    """What a shot may be: under this client id and group, so many quotes at most."""
+
+    client_id: int
+    group: int
+    most: int
+
+
 class QuoteDoor:
-    """The door to the session of this number, for quotes that are covered by these mandates. `ids` as of `Differ`."""
+    """The door to the session of this number, for quotes that are covered by these mandates.
+
+    `ids` as of `Differ`; `room` says how many messages the session takes now, without it any number.
+
+    `move` does it all. Who has a faster way to step and to send takes it between `aim` and `went`, gives way to nobody
+    in between, and aims anew after each; `fell` says that the session would not have it.
+    """
 
     def __init__(
-        self, account: Account, session: int, mandates: Mandates, ids: Callable[[], int], send: SendRows
-    ) -> None:
+        self, account: Account, session: int, mandates: Mandates, ids: Callable[[], int], send: SendRows,
+        room: Callable[[int], int] | None = None,
+    ) -> None:  # fmt: skip
         if type(mandates) is not Mandates:
             raise MisuseError(f"only what risk has mandated goes through the door, not {type(mandates).__name__}")
         self._account, self._session, self._mandates, self._ids, self._send = account, session, mandates, ids, send
+        self._client_id, self._room = -1, room
         self.sent = self.unsent = 0
 
     def move(self, lead: float, now: int) -> Went:
@@ -49,30 +65,44 @@ class QuoteDoor:
 
         What the session would not take did not happen, and is left to the plain path.
         """
-        count = self._mandates.step(lead, now)
-        if not count:
-            return Went(None, (), self._mandates.left())
-        client_id = self._ids()
-        if not self._goes(client_id, count):
-            self.unsent += 1
-            named = [quote.instrument for quote in self._mandates.request(client_id, count).quotes]
-            self._mandates.void(named)
-            return Went(None, (), [*named, *self._mandates.left()])
-        return self._taken_down(client_id, count, now)
-
-    def _goes(self, client_id: int, count: int) -> bool:
-        if self._account.orders.objection(MassQuote(client_id, self._mandates.group, ())) is not None:
-            return False
+        aim = self.aim(now)
+        count = 0 if aim is None else self._mandates.step(lead, now, aim.most)
+        if aim is None or not count:
+            return Went(None, (), self._mandates.left() if aim else [])
         try:
-            self._send(self._mandates.rows, count, client_id, self._mandates.group)
+            self._send(self._mandates.rows, count, aim.client_id, aim.group)
         except MisuseError:
-            return False
-        return True
+            return self.fell(count)
+        return self.went(count, now)
 
-    def _taken_down(self, client_id: int, count: int, now: int) -> Went:
+    def aim(self, now: int) -> Aim | None:
+        """Say what may be sent now; None where nothing may."""
+        most = self._mandates.room(now)
+        if self._room is not None:
+            most = min(most, self._room(now))
+        if not most:
+            return None
+        if self._objects():
+            self._client_id = self._ids()
+        return None if self._objects() else Aim(self._client_id, self._mandates.group, most)
+
+    def _objects(self) -> bool:
+        """Say whether the account would not take a quote under the client id that is next."""
+        request = MassQuote(self._client_id, self._mandates.group, ())
+        return self._client_id < 0 or self._account.orders.objection(request) is not None
+
+    def went(self, count: int, now: int) -> Went:
+        """Take down what was sent as it was aimed: the first rows of the last step."""
         self.sent += 1
-        request = self._mandates.request(client_id, count)
+        request = self._mandates.request(self._client_id, count)
         self._mandates.spend(now, count)
         events = self._account.decide(request, now)
         events += self._account.sent(request, self._session, now)
         return Went(request, tuple(events), self._mandates.left())
+
+    def fell(self, count: int) -> Went:
+        """Take note that nothing of the first rows of the last step was sent."""
+        self.unsent += 1
+        named = [quote.instrument for quote in self._mandates.request(self._client_id, count).quotes]
+        self._mandates.void(named)
+        return Went(None, (), [*named, *self._mandates.left()])

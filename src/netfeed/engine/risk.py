@@ -226,17 +226,17 @@ class Risk:
         if objection is not None:
             return Refusal(Rule.REQUEST, request.client_id, quote.instrument, None, objection)
         passed: list[Wish] = []
-        refusal = None
         for wish in _wishes(mandates.group, quote):
-            refusal = refusal or self._judge(request.client_id, wish, now)
-            if refusal is None:
-                passed.append(wish)
-                self._count_as_open(passed, wish, 1)
-        for wish in passed:
-            self._count_as_open([], wish, -1)
-        if refusal is None and passed:
+            refusal = self._judge(request.client_id, wish, now)
+            if refusal is not None:
+                for counted in passed:
+                    self._hold(counted, -1)
+                return refusal
+            passed.append(wish)
+            self._hold(wish, 1)
+        if passed:
             self._grant(mandates, quote, now)
-        return refusal
+        return None
 
     def _grant(self, mandates: Mandates, quote: Quote, now: int) -> None:
         seen, limit = self._known.seen[quote.instrument], self._known.limits.stale_ns
@@ -253,9 +253,10 @@ class Risk:
             if order.group != group:
                 yield from (price for price, _ in ((order.price, 0), order.asked or (None, 0)) if price is not None)
 
-    def _count_as_open(self, passed: list[Wish], wish: Wish, sign: int) -> None:
+    def _hold(self, wish: Wish, sign: int) -> None:
+        """Count a side that may be sent without another check as open, or no longer."""
         self._account.exposure.add_open(wish.instrument, wish.side, sign * wish.more)
-        self._known.wished = len(passed)
+        self._mandated(sign)
 
     def _mandated(self, sides: int) -> None:
         self._known.mandated += sides

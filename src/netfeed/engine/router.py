@@ -229,10 +229,8 @@ class Router:
         if to.door.sent == before:
             self.refused["unsent"] += 1
             return False, events
-        to.queued, to.used_at = True, now
-        if to.pace is not None:
-            to.pace.spend(now, _messages(request))
-        self.given_up += to.owe(request, now)
+        to.queued = True
+        self.took(session, request, now)
         return True, events
 
     def flush(self) -> None:
@@ -258,6 +256,21 @@ class Router:
                 del one.owed[key]
         else:
             one.owed.pop((False, getattr(report, "client_id", -1)), None)
+
+    def room(self, session: int, now: int) -> int:
+        """Say how many messages a session would take now that are not urgent."""
+        to = self._sessions[session]
+        if not to.route.is_up:
+            return 0
+        return MAX_OWED if to.pace is None else max(0, to.pace.room(now))
+
+    def took(self, session: int, request: Request, now: int) -> None:
+        """Take note that a session has a request, by this way or by that of `quote_door`: it is paid for, and owed."""
+        to = self._sessions[session]
+        to.used_at = now
+        if to.pace is not None:
+            to.pace.spend(now, _messages(request))
+        self.given_up += to.owe(request, now)
 
     # --- what it shows
 

@@ -43,7 +43,7 @@ class Behind:
 
 @dataclass(frozen=True, slots=True)
 class LineStatistics:
-    """The account of one line. `last_heard` is monotonic ns, None when it never was."""
+    """The account of one line. `last_heard`: when a packet that could be read came, monotonic ns; None: none did."""
 
     port: int
     name: str
@@ -89,12 +89,15 @@ class Arbiter:
         self._lines: dict[int, _Line] = {}
         self._firsts: dict[int, tuple[int, int]] = {}
 
-    def hear(self, port: int, size: int, now: int) -> None:
+    def hear(self, port: int, size: int) -> None:
         """Count a packet of `size` bytes, whatever it is."""
         line = self._line(port)
         line.packets += 1
         line.bytes += size
-        line.last_heard = now
+
+    def note_read(self, port: int, now: int) -> None:
+        """Take note that a packet fits its specification: the line is heard. Noise is no sign of life."""
+        self._line(port).last_heard = now
 
     def note_malformed(self, port: int) -> None:
         """Count a packet that does not fit its specification."""

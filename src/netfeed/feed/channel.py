@@ -209,13 +209,14 @@ class Channel:
             raise MisuseError(f"a channel has no port {port}")
         now = self._tick(now)
         stream = self._snapshots if port in SNAPSHOTS else self._lines
-        stream.arbiter.hear(port, len(data), now)
+        stream.arbiter.hear(port, len(data))
         try:
             packet = self._framing.parse(data, port)
         except WireError as error:
             stream.arbiter.note_malformed(port)
             events: list[Event] = [Malformed(port, error.what, error.offset, error.found, error.wanted)]
         else:
+            stream.arbiter.note_read(port, now)
             events = self._dispatch(packet, port, now)
         return self._told(self._ask(events + self._expire(now), now, answered=port in RETRANSMITS))
 

@@ -33,6 +33,7 @@ from netfeed.proto import starbase_causes as causes
 from netfeed.proto.starbase_past import ClientPast
 from netfeed.proto.starbase_reports import SAID
 from netfeed.proto.starbase_requests import asked
+from netfeed.proto.starbase_rows import Array, QuoteRows
 from netfeed.proto.starbase_state import (
     MAX_HEARTBEAT_S,
     MIN_HEARTBEAT_S,
@@ -53,6 +54,7 @@ from netfeed.wire.starbase_codes import MessageType
 ACCEPTS: Final = frozenset(wire.SCHEMA.templates) - {1, 4} - set(range(100, 200))
 """What a venue says: all but a Logon, a Logout and requests."""
 _MMP_STATUS: Final = frozenset(range(280, 284))
+_ACTIVE: Final = frozenset({State.ACTIVE})
 
 Event = Report | Note
 
@@ -116,6 +118,42 @@ class Client:
         self.past.note(request, messages, first)
         for frame in frames:
             self._talk.put(frame)
+
+    def send_rows(self, quotes: QuoteRows, rows: Array, count: int, client_id: int, group: int, now: int) -> None:
+        """Ask for a mass quote of the first rows of an array (`starbase_rows`): all of it goes out, or nothing.
+
+        Raises: MisuseError unless `Up`, or when a value does not fit.
+        """
+        self._talk.command(_ACTIVE, "send a quote", now)
+        journal = self.past.journal
+        first = journal.next_out
+        try:
+            data = quotes.frames.write(rows, count, client_id, group, first, journal.next_in - 1, self._talk.wall_ns)
+        except ValueError as error:
+            raise MisuseError(str(error)) from error
+        asked = quotes.asked(rows, count, client_id)
+        journal.next_out = first + len(asked)
+        self.past.note_all(asked, first)
+        self._talk.put(data, len(asked))
+
+    def next_rows(self, now: int) -> tuple[int, int, int] | None:
+        """Say what a mass quote that somebody else writes and sends at once must bear, None where none may go.
+
+        The number of its first message, the last of the venue's that was looked at, and what makes ns since 1970 of
+        `now`. It holds until the next call of anything.
+        """
+        if self._talk.state is not State.ACTIVE or self._talk.is_pending:
+            return None
+        self._talk.tick(now)
+        return self.past.journal.next_out, self.past.journal.next_in - 1, self._talk.epoch_ns
+
+    def rows_went(self, quotes: QuoteRows, rows: Array, count: int, client_id: int, size: int, rest: bytes) -> None:
+        """Take note that somebody has sent a mass quote as `next_rows` said; `rest` is what must still go out."""
+        asked, journal = quotes.asked(rows, count, client_id), self.past.journal
+        first = journal.next_out
+        journal.next_out = first + len(asked)
+        self.past.note_all(asked, first)
+        self._talk.went(size, len(asked), rest)
 
     def logout(self, now: int, reason: str = "") -> None:
         """Ask the venue to end the session; what is on its way is still told. Raises: MisuseError unless logged on."""

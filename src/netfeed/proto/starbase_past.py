@@ -67,13 +67,16 @@ class ClientPast:
 
     def note(self, request: Request, messages: list[Asked], first: int) -> None:
         """Take note of messages that go out under the numbers from `first` on."""
-        for number, message in enumerate(messages, first):
-            lean = message._replace(fields={})
-            remember(self.asked, number, lean, MAX_ASKED)
+        self.note_all([message._replace(fields={}) for message in messages], first)
         if isinstance(request, New):
             remember(self.sides, request.client_id, request.side, MAX_ORDERS)
         if isinstance(request, CancelAll):
             remember(self.cancels, request.client_id, Parts(len(messages)), MAX_ASKED)
+
+    def note_all(self, messages: list[Asked], first: int) -> None:
+        """Remember what messages ask, without their fields."""
+        for number, message in enumerate(messages, first):
+            remember(self.asked, number, message, MAX_ASKED)
 
 
 @dataclass(frozen=True, slots=True)

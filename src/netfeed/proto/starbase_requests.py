@@ -127,8 +127,13 @@ def _cancel_all(request: CancelAll, listed: Instruments) -> Iterator[Asked]:
         yield Asked(MessageType.MASS_CANCEL, fields, request.client_id, Ask.CANCEL_ALL)
 
 
+def bits_of(quote_flags: Flag) -> int:
+    """Give the flags of both sides of a quote as Starbase has them."""
+    return _flags(quote_flags, disconnect=True)
+
+
 def _quotes(request: MassQuote, listed: Instruments, self_match_id: int, flags: Flag) -> Iterator[Asked]:
-    bits = _flags(flags, disconnect=True)
+    bits = bits_of(flags)
     for first in range(0, len(request.quotes), MAX_QUOTES):
         part = request.quotes[first : first + MAX_QUOTES]
         fields = {

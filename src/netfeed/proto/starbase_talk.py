@@ -73,7 +73,7 @@ class Talk:
         self.cancels = False
         self.counts = dict.fromkeys(("messages_in", "messages_out", "bytes_in", "bytes_out", "duplicates", "gaps",
                                      "resend_requests", "puzzling"), 0)  # fmt: skip
-        self._opening, self._accepts, self._epoch_ns = opening, accepts, epoch_ns
+        self._opening, self._accepts, self.epoch_ns = opening, accepts, epoch_ns
         self._buffer, self._consumed = bytearray(), 0
         self._queue: list[bytes] = []
         self._queued = 0
@@ -96,7 +96,7 @@ class Talk:
     @property
     def wall_ns(self) -> int:
         """Give the time of the last input. Units: ns since 1970."""
-        return self.now + self._epoch_ns
+        return self.now + self.epoch_ns
 
     @property
     def has_room(self) -> bool:
@@ -306,22 +306,36 @@ class Talk:
         self.send(message, **fields)
         return []
 
-    def put(self, frame: bytes) -> None:
-        """Queue a frame of the journal; where the peer does not read, the next wake ends the session."""
+    def put(self, frame: bytes, messages: int = 1) -> None:
+        """Queue a frame of the journal, or several; where the peer does not read, the next wake ends the session."""
         if self.has_room:
-            self._put(frame)
+            self._put(frame, messages)
         else:
             self.doom("the peer does not read")
+
+    @property
+    def is_pending(self) -> bool:
+        """Say whether something waits to be drained, or the end."""
+        return bool(self._queue or self._doom)
+
+    def went(self, size: int, messages: int, rest: bytes) -> None:
+        """Take note of messages that somebody else has sent, but for the rest, which is queued."""
+        self._last_sent = self.now
+        self.counts["messages_out"] += messages
+        self.counts["bytes_out"] += size
+        if rest:
+            self._queue.append(rest)
+            self._queued += len(rest)
 
     def doom(self, reason: str) -> None:
         """End the session at the next wake, which is due at once."""
         self._doom = self._doom or reason
 
-    def _put(self, frame: bytes) -> None:
+    def _put(self, frame: bytes, messages: int = 1) -> None:
         self._queue.append(frame)
         self._queued += len(frame)
         self._last_sent = self.now
-        self.counts["messages_out"] += 1
+        self.counts["messages_out"] += messages
         self.counts["bytes_out"] += len(frame)
 
     def transmit(self) -> list[bytes]:

@@ -47,16 +47,24 @@ class Depth:
 
     def offered(self, side: Side, limit: int | None) -> list[tuple[int, int]]:
         """List (price, quantity) that an order of `side` could take up to its limit, the best first."""
-        opposite = Side.ASK if side is Side.BID else Side.BID
-        taken = self._taken[opposite]
         found = []
-        for level in self.levels(opposite):
+        for level in self.left(Side.ASK if side is Side.BID else Side.BID):
             if limit is not None and not meets(side, limit, level.price):
                 break
-            left = level.quantity - taken.get(level.price, 0)
-            if left > 0:
-                found.append((level.price, left))
+            found.append((level.price, level.quantity))
         return found
+
+    def is_taken(self, side: Side) -> bool:
+        """Say whether anything that rests on a side was taken by us."""
+        return bool(self._taken[side])
+
+    def left(self, side: Side) -> Iterator[Level]:
+        """Give the levels of a side less what we took, the best first."""
+        taken = self._taken[side]
+        for level in self.levels(side):
+            quantity = level.quantity - taken.get(level.price, 0)
+            if quantity > 0:
+                yield level._replace(quantity=quantity)
 
     def take(self, side: Side, price: int, quantity: int) -> None:
         """Note that an order of `side` took so much at a price."""

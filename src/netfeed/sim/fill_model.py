@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from netfeed.book.execution import Filled, Report, Request, Up
-from netfeed.book.level import Order, Side
 from netfeed.engine.contract import Contract
 from netfeed.engine.strategy import Book
 from netfeed.errors import MisuseError
@@ -28,6 +27,7 @@ from netfeed.sim.fill_desk import FillDesk
 from netfeed.sim.fill_rules import ASSUMPTIONS
 from netfeed.sim.fill_tape import Tape
 from netfeed.sim.fill_trading import FillTrading
+from netfeed.sim.fill_view import SeenBook
 
 MAX_UNDER_WAY: Final = 100_000
 """Requests that are on their way at a time; who has more has a delay beyond reason."""
@@ -109,19 +109,9 @@ class FillModel:
         fresh, self._fresh = self._fresh, []
         return fresh
 
-    def queue(self, instrument: int, side: Side, price: int) -> list[Order]:
-        """List our orders at one price among all that is before each, as a book of single orders lists them.
-
-        It is what a venue's own feed would show of our place; of the others only how much they are.
-        """
-        rows: list[Order] = []
-        before = 0
-        for own in self._trading.orders.in_turn(instrument, side):
-            if own.price == price and own.place is not None:
-                rows.append(Order(0, side, price, own.place.ahead - before, len(rows)))
-                rows.append(Order(own.order_id, side, price, own.left, len(rows)))
-                before = own.place.ahead
-        return rows
+    def book(self, instrument: int) -> SeenBook:
+        """Give the book of an instrument as an engine sees it, which has traded there."""
+        return SeenBook(self._trading.depth(instrument), self._trading.orders, instrument)
 
     def statistics(self) -> FillStatistics:
         """Return a snapshot of the counters."""

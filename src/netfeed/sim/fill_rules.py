@@ -22,7 +22,8 @@ ASSUMPTIONS: Final = (
     "with levels alone every cancel is one from behind it, as long as anything is behind it",
     "it is filled by what was traded at its price or beyond it once nothing is before it, and by what comes to rest "
     "there on the other side; cancels in the packet of a trade count as filled before it",
-    "what our orders took is not there again until as much has left the level, or more has come to it",
+    "what our orders took is not there again, nor seen by the engine, until as much has left the level, or more has "
+    "come to it",
     "hidden, negotiated, unprinted and auction trades fill nothing, nor does a book that is not LIVE or stands "
     "crossed; after that an order is at the end of its queue",
     "a halt that leaves the book uncrossed is not seen; margin, rate limits and market-maker protection are not the "

@@ -1,7 +1,8 @@
 """A process that trades until it is killed: account, risk, doors and sessions that are real, and a journal.
 
-    python -m tests.app.trading.order_child FOLDER SEED PORT_A PORT_JSON MID KEEPS trade|settle
+    python -m tests.app.trading.order_child FOLDER SEED PORT_A PORT_JSON MID KEEPS trade|settle plain|engine
 
+`engine`: the engine decides, and around it stands what a run has (`Safety`); `plain`: anything that risk lets pass.
 `settle`: it sends nothing new, asks until the venue agrees, prints what it holds and what rests, and ends.
 """
 
@@ -9,28 +10,46 @@ import json
 import random
 import sys
 import time
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from netfeed.app.configuration import Reconnect, Session, SessionInstrument
+from netfeed.app.trading.order_tally import OrderTally
 from netfeed.app.trading.restart import restart
+from netfeed.app.trading.safety import Safety
 from netfeed.app.trading.session_driver import Sessions
+from netfeed.app.trading.session_link import SessionLink
 from netfeed.app.trading.session_numbers import SessionNumbers
 from netfeed.app.trading.session_places import instruments_of, traded_of
+from netfeed.book import OrderBooks
 from netfeed.book.execution import Amend, Cancel, Flag, List, New, Report, Request
+from netfeed.book.handle import OrderBook
 from netfeed.book.level import Side
+from netfeed.book.state import BookState
 from netfeed.engine.account import Account
+from netfeed.engine.board import Board
+from netfeed.engine.desk import Desk
 from netfeed.engine.door import Door
+from netfeed.engine.engine import Engine, EngineSettings
+from netfeed.engine.gate import Gate, GateSettings
 from netfeed.engine.journal import Decided, Heard, Sent, Unsent, Woke
+from netfeed.engine.kill_switch import KillSwitch
 from netfeed.engine.limits import Limits
 from netfeed.engine.order import State
 from netfeed.engine.orders import ASKS
+from netfeed.engine.pricer import Pricer, PricerSettings
 from netfeed.engine.risk import Risk
 from netfeed.engine.risk_checks import Seen
+from netfeed.engine.router import Router
+from netfeed.engine.strategy import Targets, View, Want
+from netfeed.engine.targets import UNNUMBERED, Abilities, Differ
 from tests.sim.exchange_room import PERPETUAL
 
 SETTLE_NS = 50_000_000
 ANSWER_NS = 500_000_000
 QUICK = Reconnect(first=1_000_000, cap=2_000_000)
+PATIENCE_S = 60
 
 
 def sessions_of(port: int, listing: int, *, cancels: bool) -> list[Session]:
@@ -53,12 +72,12 @@ class Trader:
 
     def __init__(self, folder: str, seed: int, configs: list[Session], mid: int) -> None:
         self.draw, self.mid = random.Random(seed), mid
-        contracts = {index: contract for index, (_, contract) in instruments_of(configs).items()}
+        contracts = {index: replace(contract, venue="sim") for index, (_, contract) in instruments_of(configs).items()}
         self.lot = contracts[0].lot
         now = time.monotonic_ns()
         self.begun = restart(
             folder, lambda: Account(contracts, answer_ns=ANSWER_NS, settle_ns=SETTLE_NS), now, time.time_ns(),
-            compacts=False, size=2**16,
+            sessions={1: "sim", 2: "sim"}, compacts=False, size=2**16,
         )  # fmt: skip
         self.account = self.begun.account
         self.risk = Risk(self.account, Limits(open_orders=40))
@@ -68,7 +87,6 @@ class Trader:
         self.orders.keep(SessionNumbers(f"{folder}/a.numbers"), sides)
         self.doors = {link.number: Door(self.account, link.number, link.send) for link in self.sessions.links}
         self.asked = 0
-        self.sessions.open()
 
     def hear(self, number: int, report: Report, now: int) -> None:
         self.begun.journal.record(Heard(now, report))
@@ -134,10 +152,96 @@ class Trader:
         })  # fmt: skip
 
 
-def main(folder: str, seed: str, port: str, listing: str, mid: str, keeps: str, what: str) -> None:
+class Whims:
+    """A strategy that wants something else each time, and nothing new once it shall come to rest."""
+
+    def __init__(self, draw: random.Random, mid: int, lot: int) -> None:
+        self.draw, self.mid, self.lot, self.rests = draw, mid, lot, False
+
+    def decide(self, view: View, touched: Collection[int], /) -> Targets:
+        if self.rests or 0 not in touched or self.draw.random() < 0.3:
+            return {}
+        return {0: [*self._side(Side.BID, -5), *self._side(Side.ASK, 5)]}
+
+    def _side(self, side: Side, step: int) -> list[Want]:
+        places = self.draw.sample(range(1, 7), self.draw.randrange(4))
+        return [
+            Want(side, self.mid + step * place, self.lot * self.draw.randint(1, 9), flags=Flag.KEEP) for place in places
+        ]
+
+
+class Lister:
+    """A session that lists alone: the venue on these sockets tells no fills over JSON-RPC."""
+
+    def __init__(self, link: SessionLink) -> None:
+        self.link, self.number, self.name, self.venue = link, link.number, link.name, link.venue
+        self.latency_ns: int | None = None
+
+    @property
+    def is_up(self) -> bool:
+        return self.link.is_up
+
+    def takes(self, request: Request, /) -> bool:
+        return isinstance(request, List)
+
+    def send(self, request: Request, /) -> None:
+        self.link.send(request)
+
+    def flush(self) -> None:
+        self.link.flush()
+
+
+class EngineTrader(Trader):
+    """The same with an engine: it decides, sends, asks for lists and doubts by itself."""
+
+    def __init__(self, folder: str, seed: int, configs: list[Session], mid: int) -> None:
+        super().__init__(folder, seed, configs, mid)
+        switch, contracts, books = KillSwitch(), self.account.contracts, OrderBooks()
+        board = Board(contracts.values())
+        board.set_book(0, OrderBook(books, books.add_book(BookState.LIVE)))
+        for at, side in enumerate(Side):
+            books.add(0, at + 1, side, mid + (-50 if side is Side.BID else 50), 1000)
+        books.end()
+        self.whims = Whims(self.draw, mid, self.lot)
+        gate = Gate(GateSettings(settle_ns=0, needs_worth=False))
+        desk = Desk(self.whims, [0], gate, Differ(Abilities(mass_quotes=False), lambda: UNNUMBERED))
+        tally = OrderTally(self.begun.journal.record)
+        self.engine: Engine | None = Engine(
+            self.account, board, Risk(self.account, Limits(open_orders=40), switch=switch),
+            Router(self.account, [self.orders, Lister(self.listing)]), Pricer(contracts.values(), PricerSettings()),
+            self.begun.ids, desks=[desk], record=tally,
+            settings=EngineSettings(list_ns=100_000_000, again_ns=SETTLE_NS),
+        )  # fmt: skip
+        self.safety = Safety(self.engine, switch, self.begun, tally, f"{folder}/kill", tell=lambda text: None)
+        self.sequence = 0
+
+    def hear(self, number: int, report: Report, now: int) -> None:
+        assert self.engine is not None
+        self.engine.hear(number, report, now)
+
+    def turn(self) -> None:
+        assert self.engine is not None
+        self.sessions.loop.turn(self.sessions.loop.clock() + 1_000_000)
+        now = self.sessions.loop.clock()
+        self.sequence += 1
+        self.engine.touch([0], self.sequence)
+        self.engine.step(now, time.time_ns(), 0)
+        self.safety.turn(now)
+
+    def trade(self) -> None:
+        """Nothing: the engine does."""
+
+    def is_settled(self) -> bool:
+        self.whims.rests = True
+        return super().is_settled()
+
+
+def main(folder: str, seed: str, port: str, listing: str, mid: str, keeps: str, what: str, who: str) -> None:
     configs = sessions_of(int(port), int(listing), cancels=keeps == "no")
-    one = Trader(folder, int(seed), configs, int(mid))
-    end = time.monotonic() + 10
+    kind = EngineTrader if who == "engine" else Trader
+    one = kind(folder, int(seed), configs, int(mid))
+    one.sessions.open()
+    end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end and not (what == "settle" and one.is_settled() and one.orders.is_up):
         one.turn()
         if what == "trade":

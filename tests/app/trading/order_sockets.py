@@ -14,15 +14,25 @@ from decimal import Decimal
 from typing import Any
 
 from netfeed.app.configuration import Reconnect, Session, SessionInstrument
-from netfeed.book.execution import Accepted, Amend, Amended, Cancel, Canceled, Down, Filled, New, Rejected
+from netfeed.book.execution import (
+    Accepted,
+    Amend,
+    Amended,
+    Cancel,
+    CancelAll,
+    Canceled,
+    Down,
+    Filled,
+    New,
+    Rejected,
+)
 from netfeed.book.level import Side
 from netfeed.machine import NEVER
 from netfeed.proto import ouch_server, soupbintcp, tls, websocket
 from netfeed.proto.ouch_words import Stocks
 from netfeed.proto.ouch_words import Terms as OuchTerms
 from netfeed.proto.stack import Stack
-from netfeed.sim.jsonrpc_client import Client
-from netfeed.sim.jsonrpc_orders import OrderMethods
+from netfeed.sim.jsonrpc_instruments import describe
 from netfeed.sim.starbase_gateway import Key, StarbaseGateway
 from netfeed.sim.switchboard import Switchboard
 from netfeed.transport.loop import Loop
@@ -100,6 +110,12 @@ class JsonRpc:
             params = {"channel": "user.changes.any.any.raw", "data": data}
             self._say({"jsonrpc": "2.0", "method": "subscription", "params": params})
 
+    def portfolio(self, currency: str) -> None:
+        names = ("equity", "balance", "available_funds", "initial_margin", "maintenance_margin")
+        params = {"channel": f"user.portfolio.{currency.lower()}", "data": dict.fromkeys(names, 0.25)}
+        params["data"] |= {"currency": currency}  # type: ignore[operator]
+        self._say({"jsonrpc": "2.0", "method": "subscription", "params": params})
+
     def _take(self, events: Any, now: int) -> list[Any]:
         for event in events:
             if isinstance(event, websocket.Requested):
@@ -130,12 +146,18 @@ class JsonRpc:
             return {"access_token": "t"}
         if name == "subscribe":
             return params["channels"]
+        if name == "get_instruments":
+            return [describe(one.instrument) for one in self.venue.room.exchange.trading.markets.values()]
         if name in ("buy", "sell"):
             return self.venue.place(self.account, Side.BID if name == "buy" else Side.ASK, params, now)
         if name in ("cancel", "cancel_by_label"):
             return self.venue.cancel(self.account, params, now)
-        if name == "cancel_all" or name.startswith("get_"):
-            return self.venue.methods.call(Client(WS, "", account=self.account), method, params, now)
+        if name == "get_open_orders":
+            return [self.venue.told(live) for live in self.venue.room.exchange.trading.orders.of(self.account)]
+        if name == "get_positions":
+            return self.venue.positions(self.account)
+        if name == "cancel_all":
+            return self.venue.cancel_all(self.account, now)
         return "ok"
 
     def _say(self, message: Any) -> None:
@@ -220,10 +242,10 @@ class Exchange:
         self.board = Switchboard(self.room.exchange, START_NS - time.monotonic_ns())
         keys = [Key("mm", SECRET), Key("bob", "secret-of-bob")]
         self.gateways = [StarbaseGateway(self.board, number, keys) for number in (0, 1)]
-        self.methods = OrderMethods(self.board, ["mm", "bob"])
         self.loop = Loop()
         self.tasks: list[Task] = []
         self.calls: list[str] = []
+        self.sweeps = 0
         self.after_call: Callable[[JsonRpc, str], None] = lambda peer, method: None
         self.connections = 0
         self.listeners = [Listener("127.0.0.1", 0, self._starbase(gateway)) for gateway in self.gateways]
@@ -302,8 +324,7 @@ class Exchange:
         live = next((one for one in orders if str(one.id) == wanted[0] or str(one.client_id) == wanted[1]), None)
         if live is None:
             return 0 if wanted[0] is None else {"code": 11044, "message": "not_open_order"}
-        gone = {"order_state": "cancelled", "cancel_reason": "user_request"}
-        told = self.methods.accounts.listed(account, live) | gone
+        told = self.told(live) | {"order_state": "cancelled", "cancel_reason": "user_request"}
         request = Cancel(live.client_id, live.instrument)
         self.board.route(self.room.exchange.request(account, request, self.board.wall_ns + now, WS), now)
         if wanted[0] is not None:
@@ -313,6 +334,35 @@ class Exchange:
             if isinstance(peer, JsonRpc):
                 peer.deliver([told], [])
         return 1
+
+    def cancel_all(self, account: str, now: int) -> int:
+        self.sweeps += 1
+        request = CancelAll(self.sweeps)
+        outcome = self.room.exchange.request(account, request, self.board.wall_ns + now, WS)
+        self.board.route(outcome, now)
+        return sum(isinstance(one.report, Canceled) for one in outcome.deliveries)
+
+    def told(self, live: Any) -> dict[str, Any]:
+        """Give an order that rests, as JSON-RPC lists it."""
+        terms = self.room.exchange.trading.ledger.terms[live.instrument]
+        return {
+            "order_id": str(live.id), "instrument_name": terms.name, "order_state": "open",
+            "label": str(live.client_id), "direction": "sell" if live.side else "buy",
+            "time_in_force": "good_til_cancelled",
+            "amount": Decimal(decimal_text(live.quantity, terms.quantity_exponent)),
+            "filled_amount": Decimal(decimal_text(live.filled, terms.quantity_exponent)),
+            "price": Decimal(decimal_text(live.price, terms.price_exponent)),
+        }  # fmt: skip
+
+    def positions(self, account: str) -> list[dict[str, Any]]:
+        terms = self.room.exchange.trading.ledger.terms
+        return [
+            {
+                "instrument_name": terms[one.instrument].name,
+                "size": Decimal(decimal_text(one.quantity, terms[one.instrument].quantity_exponent)),
+            }
+            for one in self.room.exchange.listed(account).positions
+        ]
 
     # --- connections
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from netfeed.app.trading.chain_screen import chain_lines
 from netfeed.app.trading.engine_view import EngineView, Shown, layout, plain_line
-from netfeed.app.trading.feed_screen import LinePicture
+from netfeed.app.trading.feed_screen import LinePicture, silences
 from netfeed.book.state import BookState
 from netfeed.engine.picture import QuotePicture
 from tests.app.trading.pictures import EXPIRIES, chain, engine, feed, option, perpetual, shown
@@ -30,8 +30,8 @@ def test_a_frame_fits_the_terminal_and_has_all_that_is_asked_of_it(width: int, h
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
     for word in (
-        "QUOTING", "P&L +0.012095 BTC", "strike", "IV", "ours", "fair", "90000", "vega", "950 of 1,000", "gate-a up",
-        "gate-b DOWN", "line A", "line B", "gaps 2", "wire>book", "tick>order", "INSIDE", "closed by line",
+        "QUOTING", "P&L +0.012095 BTC", "strike", "IV", "ours", "fair", "90000", "vega", "9.5 of 10", "gate-a up",
+        "gate-b DOWN", "lines   A ", "gaps 2: 1 by line", "order", "INSIDE", "closed by line",
         "uncertain 0",
     ):  # fmt: skip
         assert word in drawn, word
@@ -86,6 +86,7 @@ def test_an_order_under_way_is_marked_and_shifts_nothing() -> None:
     [
         ({"ready": "no list of the venue has agreed"}, "WAITS: no list of the venue has agreed"),
         ({"killed": "file /run/kill", "ready": "killed"}, "KILLED: file /run/kill"),
+        ({"instruments": (perpetual(),)}, "NO QUOTES"),
         ({"uncertain": 3}, "uncertain 3"),
         ({"money": ()}, "P&L 0"),
         ({"routes": ()}, "no order session"),
@@ -100,10 +101,9 @@ def test_what_is_missing_or_wrong_is_said(changes: dict[str, object], words: str
 
 
 def test_a_line_that_is_silent_is_said() -> None:
-    lines = (LinePicture("A", 990, 1, 10**7), LinePicture("B", 0, 0, 2_500_000_000), LinePicture("SNAPSHOT_A", 1, 1, 1))
+    lines = (LinePicture("A", 990, 1, 10**7), LinePicture("B", 0, 0, 2_500_000_000, is_silent=True))
     drawn = text(shown(feed_=feed(lines=lines)))
-    assert "line B  SILENT 2.5 s" in drawn
-    assert "SNAPSHOT" not in drawn
+    assert " B  SILENT 2.5s" in drawn
     assert "line B SILENT" in plain_line(shown(feed_=feed(lines=lines)))
 
 
@@ -132,14 +132,20 @@ def test_without_a_terminal_it_is_a_line_a_second_and_events_as_they_come(capsys
     view = EngineView(lambda: now[0], on=Console(file=io.StringIO()))
     view.start()
     view.draw()
+    view._drawn = 0
     view.draw()
+    view._drawn = 0
     view.log("line B fails")
     now[0] = replace(now[0], elapsed_ns=now[0].elapsed_ns + 10**9)
     view.draw()
     view.stop()
     told = capsys.readouterr()
     assert told.out == ""
-    assert [line.split(";")[0] for line in told.err.splitlines()] == ["72 s QUOTING", "line B fails", "73 s QUOTING"]
+    assert [line.split(";")[0] for line in told.err.splitlines()] == [
+        "72 s QUOTING 20",
+        "line B fails",
+        "73 s QUOTING 20",
+    ]
     assert "gate-b DOWN" in told.err
 
 
@@ -152,3 +158,16 @@ def test_with_a_terminal_it_draws_a_frame_and_gives_the_screen_back() -> None:
     assert "\x1b[?1049h" in file.getvalue()
     assert file.getvalue().count("\x1b[?1049l") == 1
     assert "QUOTING" in file.getvalue()
+
+
+def test_a_line_is_silent_by_what_the_others_say() -> None:
+    def names(*silent_ns: int | None) -> list[bool]:
+        lines = [LinePicture("ABC"[at], 0, 0, one) for at, one in enumerate(silent_ns)]
+        return [one.is_silent for one in silences(lines)]
+
+    assert names(10**6, 2 * 10**6) == [False, False]
+    assert names(10**6, 5 * 10**8) == [False, True]
+    assert names(10**9, 11 * 10**8) == [False, False]  # this host lags
+    assert names(3 * 10**9, 3 * 10**9) == [True, True]
+    assert names(10**6, None) == [False, True]
+    assert names(None, None) == [True, True]

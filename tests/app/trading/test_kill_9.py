@@ -21,19 +21,21 @@ from netfeed.engine.client_ids import run_of
 from netfeed.engine.journal import Decided, read
 from netfeed.sim.exchange_check import check
 from netfeed.sim.exchange_log import audit
-from tests.app.trading.order_sockets import PATIENCE_S, WS, Exchange
+from tests.app.trading.order_child import PATIENCE_S
+from tests.app.trading.order_sockets import WS, Exchange
 from tests.sim.exchange_room import PERPETUAL
 
 pytestmark = pytest.mark.net
 ROOT = Path(__file__).resolve().parents[3]
-ROUNDS = 4
+ROUNDS = 3
 
 
 class Day:
     """A venue, bob who trades there, and one process after the other that trades against him and is killed."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, who: str) -> None:
         print("seed", seed)
+        self.who = who
         self.draw, self.seed, self.folder = random.Random(seed), seed, str(folder)
         self.venue = Exchange()
         self.mid = self.venue.room.mark // 10**8 // 5 * 5
@@ -42,7 +44,7 @@ class Day:
     def child(self, what: str) -> "subprocess.Popen[str]":
         ports = [str(self.venue.listeners[place].port) for place in (0, 2)]
         keeps = "yes" if self.draw.random() < 0.7 else "no"
-        arguments = [self.folder, str(self.draw.randrange(10**6)), *ports, str(self.mid), keeps, what]
+        arguments = [self.folder, str(self.draw.randrange(10**6)), *ports, str(self.mid), keeps, what, self.who]
         paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
         return subprocess.Popen(
             [sys.executable, "-m", "tests.app.trading.order_child", *arguments], cwd=ROOT, stdout=subprocess.PIPE,
@@ -110,9 +112,14 @@ def _is_new(step: Any) -> bool:
     return step.account == "mm" and isinstance(step.what, New)
 
 
-@pytest.fixture(params=[1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 9))])
+SLOW = [(2, "engine")]
+
+
+@pytest.fixture(params=[
+    (1, "plain"), (1, "engine"), *(pytest.param(one, marks=pytest.mark.slow) for one in SLOW),
+], ids=lambda one: f"{one[1]}-{one[0]}")  # fmt: skip
 def day(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Day]:
-    made = Day(tmp_path / "orders", request.param)
+    made = Day(tmp_path / "orders", *request.param)
     yield made
     made.venue.close()
 

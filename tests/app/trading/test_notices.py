@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from netfeed.app.trading.feed_screen import LinePicture
-from netfeed.app.trading.notices import Notices
+from netfeed.app.trading.notices import HEDGES_NS, Notices
 from netfeed.book.state import BookState
 from netfeed.engine.picture import EnginePicture
 from tests.app.trading.pictures import EXPIRIES, chain, engine, feed, option, shown
@@ -48,7 +48,7 @@ def test_books_in_doubt_are_counted() -> None:
 
 
 def test_a_line_that_falls_silent_and_comes_back_is_said() -> None:
-    notices, lines = Notices(), (LinePicture("A", 0, 1, 2 * 10**9), LinePicture("B", 990, 1, 10**6))
+    notices, lines = Notices(), (LinePicture("A", 0, 1, 2 * 10**9, is_silent=True), LinePicture("B", 990, 1, 10**6))
     assert notices.look(shown(quiet(), feed(lines=lines))) == ["line A is silent"]
     assert notices.look(shown(quiet())) == ["all lines are heard"]
 
@@ -56,4 +56,8 @@ def test_a_line_that_falls_silent_and_comes_back_is_said() -> None:
 def test_a_hedge_is_said_with_what_the_hedger_decided() -> None:
     notices = Notices()
     notices.look(shown(quiet()))
-    assert notices.look(shown(replace(quiet(), hedges=1))) == ["hedge 1: INSIDE, 0.11 stay"]
+    now = shown(replace(quiet(), hedges=1))
+    assert notices.look(now) == ["hedge 1: INSIDE, 0.11 stay"]
+    more = replace(now, engine=replace(now.engine, hedges=4))
+    assert notices.look(replace(more, elapsed_ns=now.elapsed_ns + HEDGES_NS - 1)) == []
+    assert notices.look(replace(more, elapsed_ns=now.elapsed_ns + HEDGES_NS)) == ["hedge 4: INSIDE, 0.11 stay"]

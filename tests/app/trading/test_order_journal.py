@@ -355,6 +355,16 @@ def test_what_there_is_no_room_for_is_refused_and_so_is_all_behind_it(
     assert recover(str(tmp_path), empty).notes == []  # the numbers go on: nothing is torn
 
 
+def test_a_start_on_a_full_disk_is_refused_and_leaves_the_journal_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as full:
+        fill_up(full, errno.ENOSPC, "posix_fallocate")
+        with pytest.raises(JournalError, match="No space left on device; it takes room"):
+            begin(tmp_path, compacts=True)
+    begin(tmp_path).close()
+
+
 def test_a_folder_that_cannot_be_written_says_what_it_takes(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(JournalError, match="name a folder that this user may write"):

@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
+from netfeed.app.engine_configuration import Fees
 from netfeed.app.replay import Options
-from netfeed.app.trading.replay_listing import Fees, listing
+from netfeed.app.trading.replay_listing import listing
 from netfeed.engine.contract import Payoff
 
 PCAPS = Path(__file__).resolve().parents[3] / "pcaps"
 
 
 def test_stocks_are_spot_in_cents_and_below_a_dollar_in_hundredths() -> None:
-    listed = listing(Options([str(PCAPS / "itch-ab.pcap")]), Fees(-0.0001, 0.0003))
+    listed = listing(Options([str(PCAPS / "itch-ab.pcap")]), Fees(maker=-0.0001, taker=0.0003))
     first = listed.contracts[0]
     assert (len(listed.contracts), listed.left_out, first.name, first.payoff) == (12, 0, "AAA", Payoff.SPOT)
     assert (first.price_exponent, first.tick_at(10_000), first.tick_at(9_999), first.lot) == (-4, 100, 1, 1)

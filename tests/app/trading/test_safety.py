@@ -31,7 +31,8 @@ class Desk:
         self.world = World(hedged=False)
         self.lines: list[str] = []
         self.engine: Engine = self.world.engine  # type: ignore[assignment]
-        self.begun = restart(self.folder, self.empty, 0, 2 * 10**18, compacts=False)
+        sessions = {route.number: VENUE for route in self.world.routes}
+        self.begun = restart(self.folder, self.empty, 0, 2 * 10**18, sessions=sessions, compacts=False)
         self.tally = OrderTally(self.begun.journal.record)
         self.engine.out._record = self.tally  # the sink that a world keeps in memory, into a journal
         self.safety = Safety(
@@ -40,8 +41,7 @@ class Desk:
         )  # fmt: skip
 
     def empty(self) -> Account:
-        sessions = {route.number: VENUE for route in self.world.routes}
-        return Account(self.world.contracts, sessions=sessions)
+        return Account(self.world.contracts)
 
     def run(self, ns: int) -> None:
         """Let time go by, with a turn of the loop each 10 ms."""

@@ -1,17 +1,21 @@
 """Order sessions over real sockets, against the machines of the venue: requests out, reports in, nothing twice."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import pytest
 
+from netfeed.app.config import parse
 from netfeed.app.configuration import VenueTls
+from netfeed.app.live import Live
 from netfeed.app.trading.session_driver import Sessions
 from netfeed.app.trading.session_places import traded_of
 from netfeed.book.execution import (
     Accepted,
     Cancel,
     Canceled,
+    Cause,
     Down,
     Filled,
     Flag,
@@ -193,6 +197,21 @@ def test_what_was_queued_when_the_connection_died_is_never_sent(venue: Exchange,
     assert [order.client_id for order in venue.room.exchange.listed("mm").orders] == [8]
 
 
+def test_what_is_queued_when_the_venue_logs_us_out_does_not_go_out_with_the_last_words(
+    venue: Exchange, desk: Callable[..., Desk]
+) -> None:
+    one = desk("a").up()
+    (link,) = one.links
+    link.send(one.bid(7))
+    (connection,) = venue.gateways[0]._connections.values()
+    connection.server.logout("the day is over", one.sessions.loop.clock())
+    assert "the day is over" in one.wait_for(Down).reason
+    one.wait_for(Up, 2)
+    link.flush()
+    assert link.statistics().sent == 0
+    assert not any(isinstance(step.what, New) for step in venue.room.exchange.log.steps)
+
+
 def test_a_gateway_that_forgot_is_logged_on_to_anew(venue: Exchange, desk: Callable[..., Desk]) -> None:
     one = desk("a").up()
     for client_id in (1, 2):
@@ -227,6 +246,21 @@ def test_a_pace_and_a_full_queue_refuse_but_not_a_cancel(venue: Exchange, desk: 
     assert link.refused == {"pace": 1, "full": 1}
 
 
+def test_the_wire_is_given_to_a_hot_step_only_where_nothing_waits(desk: Callable[..., Desk]) -> None:
+    one = desk("a", "json")
+    assert [link.wire() for link in one.links] == [None, None]
+    one.up()
+    starbase, deribit = one.links
+    wire = starbase.wire()
+    assert wire is not None
+    assert wire[0] == starbase._stream.fileno()  # type: ignore[union-attr]
+    assert deribit.wire() is None
+    starbase.send(one.bid(7))
+    assert starbase.wire() is None
+    starbase.flush()
+    assert starbase.wire() is not None
+
+
 def test_a_request_that_does_not_fit_is_refused_before_anything_is_done(desk: Callable[..., Desk]) -> None:
     one = desk("a").up()
     (link,) = one.links
@@ -256,6 +290,15 @@ def test_over_websocket_an_order_rests_is_listed_and_leaves(venue: Exchange, des
     one.wait_for(Canceled)
     assert venue.room.exchange.listed("mm").orders == ()
     assert link.answers.histogram.count == 3
+
+
+def test_over_websocket_portfolios_that_were_asked_for_are_kept(venue: Exchange, desk: Callable[..., Desk]) -> None:
+    one = desk("json", portfolios=["btc"]).up()
+    for currency in ("BTC", "DOGE"):
+        for task in venue.tasks:
+            task.machine.portfolio(currency)  # type: ignore[attr-defined]
+    one.pump(lambda: one.links[0].portfolios != {})
+    assert {name: held.initial_margin for name, held in one.links[0].portfolios.items()} == {"BTC": Decimal("0.25")}
 
 
 def test_over_websocket_a_connection_that_dies_behind_an_order_leaves_it_to_a_list(
@@ -294,7 +337,8 @@ def test_over_ouch_the_day_is_read_and_listed(venue: Exchange, desk: Callable[..
     venue.board.route(venue.room.exchange.new("bob", sale(venue), venue.board.wall_ns + now, 9), now)
 
     again = desk("ouch").up()
-    assert again.lines[0].startswith("ouch: the day has 6 messages so far: they are read next")
+    assert [line.partition(" at ")[0] for line in again.lines] == ["ouch: up"]
+    assert again.links[0].statistics().reconnects == {}
     again.links[0].send(List(9))
     again.links[0].flush()
     listed = again.wait_for(Listed)
@@ -386,12 +430,50 @@ def test_endpoints_are_tried_one_after_the_other(venue: Exchange) -> None:
     one.sessions.close()
 
 
+def test_what_our_own_budget_refuses_is_told_and_not_sent(venue: Exchange, desk: Callable[..., Desk]) -> None:
+    one = desk("json").up()
+    (link,) = one.links
+    for client_id in range(1, 40):
+        link.send(one.bid(client_id, steps=-client_id))
+    link.flush()
+    refused = one.wait_for(Rejected)
+    assert (refused.cause, refused.venue_reason) == (Cause.RATE, "our own budget")
+    one.pump(lambda: len(one.of(Accepted)) + len(one.of(Rejected)) == 39)
+    assert link.statistics().sent == len(one.of(Accepted)) == len(one.sent) == venue.calls.count("private/buy")
+
+
 def test_a_refusal_is_told_with_the_venues_word(venue: Exchange, desk: Callable[..., Desk]) -> None:
     one = desk("a").up()
     one.links[0].send(one.bid(7, quantity=10**9))
     one.links[0].flush()
     assert one.wait_for(Rejected).client_id == 7
     assert one.of(Filled) == []
+
+
+def test_sessions_turn_inside_the_loop_of_a_run(venue: Exchange, desk: Callable[..., Desk]) -> None:
+    one = desk("a")
+    text = 'schema_version = 1\n[[channels]]\nname = "x"\nprotocol = "itch50"\nlines = [{ group = "127.0.0.1:0" }]'
+    live = Live(parse(text.encode(), "x.toml"))
+    live.watch(one.sessions.fileno(), one.sessions.ready)
+    live.machines.append(one.sessions)
+
+    def until(ready: Callable[[], bool]) -> None:
+        for _ in range(100_000):
+            if ready():
+                return
+            venue.turn()
+            live.turn(one.sessions.loop.clock() + 1_000_000)
+        raise AssertionError("it did not come to that")
+
+    until(lambda: one.links[0].is_up)
+    one.links[0].send(one.bid(7))
+    one.links[0].flush()
+    until(lambda: one.of(Accepted) != [])
+    venue.gateways[0].kill(one.sessions.loop.clock())
+    until(lambda: one.of(Down) != [])
+    live.forget(one.sessions.fileno())
+    live.stop()
+    live.close()
 
 
 def test_goodbye_is_said_and_down_told_once(venue: Exchange, desk: Callable[..., Desk]) -> None:

@@ -29,6 +29,13 @@ def test_what_goes_out_is_always_stored_ahead(tmp_path: Path) -> None:
         assert out + AHEAD // 2 <= known.next_out <= out + AHEAD < out + MAX_GAP
 
 
+def test_what_is_sent_while_reports_are_handed_on_leaves_the_number_of_what_came(tmp_path: Path) -> None:
+    one = SessionNumbers(str(tmp_path / "a"))
+    one.store(7, 9)
+    one.reserve(7 + AHEAD)
+    assert SessionNumbers(str(tmp_path / "a")).known == Sequences(7 + 2 * AHEAD, 9)
+
+
 def test_numbers_that_begin_anew_are_stored_too(tmp_path: Path) -> None:
     one = SessionNumbers(str(tmp_path / "a"))
     one.store(5000, 90)

@@ -61,6 +61,7 @@ def test_sessions_alone_are_a_configuration(tmp_path: Path, capsys: pytest.Captu
             'key = "mm"\ngroups = [{ number = 1, name = "x", index = "btc_usd" }]',
             "groups: starbase knows",
         ),
+        ('key = "mm"', 'key = "mm"\nportfolios = ["btc"]', "portfolios: starbase tells none"),
         ("id = 1001\n", "", "instruments: BTC-PERPETUAL needs `id`, the venue's number of it"),
         ('tick = "0.5"', 'tick = "0.0"', "BTC-PERPETUAL has a tick and a lot of more than nothing"),
         ('tick = "0.5"', 'tick = "half"', "it is not of the form of 0.0005"),

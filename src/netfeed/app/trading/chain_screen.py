@@ -27,15 +27,16 @@ from netfeed.app.trading.screen_words import (
     words,
 )
 from netfeed.book.state import BookState
+from netfeed.engine.gate import Reason
 from netfeed.engine.picture import EnginePicture, ExpiryPicture, InstrumentPicture, QuotePicture
 from netfeed.units import decimal_text, duration_text
 
 _NEAR: Final = 0.01
 """Strikes this near to the forward, as a share of it, are bright: they are at the money."""
+_WHY: Final = {reason.value: reason.name for reason in Reason} | {Reason.NONE.value: "-"}
+"""Why a gate is shut, in a word that fits a column."""
 _GOOD: Final = ("", "GOOD", "taken")
 """Verdicts of a fit that need no eye."""
-_HEDGE: Final = 40
-"""Room for an instrument that hedges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +83,14 @@ def chain_lines(picture: EnginePicture, width: int, height: int) -> list[Text]:
 def hedge_lines(picture: EnginePicture, width: int) -> list[Text]:
     """Draw what hedges, as many beside each other as fit."""
     others = [one for one in picture.instruments if one.strike is None]
-    cells = [_hedge(one) for one in sorted(others, key=lambda one: (one.expiry_ns or 0, one.name))]
-    across = max(1, width // _HEDGE)
-    return [Text("  ").join(cells[at : at + across]) for at in range(0, len(cells), across)]
+    lines: list[Text] = []
+    for one in sorted(others, key=lambda one: (one.expiry_ns or 0, one.name)):
+        cell = _hedge(one)
+        if lines and len(lines[-1]) + len(cell) + 2 <= width:
+            lines[-1] = Text.assemble(lines[-1], "  ", cell)
+        else:
+            lines.append(cell)
+    return lines
 
 
 def _block(
@@ -122,7 +128,8 @@ def _title(picture: EnginePicture, curve: ExpiryPicture | None, expiry: int | No
         return line
     line.append("  F ", FAINT).append(number_text(curve.forward, 1))
     age = "" if curve.fitted_ns is None else f" {duration_text(max(0, picture.now - curve.fitted_ns))}"
-    line.append("  fit ", FAINT).append(f"{curve.verdict}{age}", "" if curve.verdict in _GOOD else "yellow")
+    verdict = "" if curve.verdict in _GOOD else f" {curve.verdict}"
+    line.append("  fit", FAINT).append(f"{age}{verdict}", "yellow" if verdict else "")
     line.append(" ").append_text(greek_text(curve))
     if hidden:
         line.append(f"  {hidden} more", FAINT)
@@ -175,7 +182,7 @@ def _prices(one: InstrumentPicture, size: int, places: int) -> list[Text]:
     exponent = one.price_exponent
     bid, ask = (_quote(quote, exponent, places) for quote in (one.our_bid, one.our_ask))
     if one.shut and one.our_bid is None and one.our_ask is None:
-        bid = one.shut[:size], FAINT
+        bid = _WHY.get(one.shut, one.shut)[:size], FAINT
     return [
         of(*bid), of(price_text(one.bid, exponent, places), "green"), of(number_text(one.fair, places), "bold"),
         of(price_text(one.ask, exponent, places), "red"), of(*ask),

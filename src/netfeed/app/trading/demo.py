@@ -19,18 +19,17 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
-from netfeed.app.account import account
+from netfeed.app.account import account, is_ready
 from netfeed.app.config import load
 from netfeed.app.live import Live
 from netfeed.app.run import Options, Run
 from netfeed.app.trading.demo_engine import demo_engine
 from netfeed.app.trading.demo_plan import plan
 from netfeed.app.trading.demo_report import Outcome, Verdict, compared, quantity_text
-from netfeed.app.trading.demo_venue import MAKER_FEE, TAKER_FEE, VENUE, DemoVenue, VenueError
+from netfeed.app.trading.demo_venue import VENUE, DemoVenue, VenueError
 from netfeed.app.trading.engine_drive import EngineDrive
+from netfeed.app.trading.engine_sight import EngineSight
 from netfeed.app.trading.engine_view import EngineView, Shown
-from netfeed.app.trading.feed_screen import FeedWatch
-from netfeed.app.trading.notices import Notices
 from netfeed.app.trading.session_driver import Sessions, until_of
 from netfeed.app.trading.starbase_listing import contracts, venue_ids
 from netfeed.app.trading.traded import Traded
@@ -41,8 +40,10 @@ from netfeed.engine.engine import Engine
 from netfeed.machine import NEVER
 
 STARTING_NS: Final = 30_000_000_000
-CLOSING_NS: Final = 10_000_000_000
+CLOSING_NS: Final = 20_000_000_000
 _LOOK_NS: Final = 20_000_000
+_BEFORE_NS: Final = 250_000_000
+"""So long before it happens a thing that is broken on purpose is told: the venue's clock began before we heard it."""
 _QUIET_NS: Final = 200_000_000
 """So long nothing new is listed before the list is taken to be whole."""
 
@@ -52,6 +53,7 @@ class Phase(Enum):
 
     STARTING = "the venue starts"
     LISTING = "the venue lists"
+    LOGGING_ON = "order sessions log on"
     TRADING = "the engine trades"
     CLOSING = "everything leaves"
     OVER = "over"
@@ -93,18 +95,20 @@ class Demo:
         self._sessions: Sessions | None = None
         self._contracts: list[Contract] = []
         self._view: EngineView | None = None
-        self._watch = FeedWatch(self.live)
-        self._notices = Notices()
+        self._sight: EngineSight | None = None
         self._verdict = Verdict()
         self._books: dict[str, int] = {}
-        self._begun = self._began = self._traded = self._closed = self._ended = self._next = 0
+        self._begun = self._began = self._traded = self._closed = self._next = 0
         self._listed: tuple[int, int] = (0, 0)
 
-    def run(self) -> Outcome:
-        """Play it. Raises: NetfeedError when something cannot be opened."""
+    def run(self, view: EngineView | None = None) -> Outcome | None:
+        """Play it, on another screen than the terminal where one is given. None: it was stopped before it began.
+
+        Raises: NetfeedError when something cannot be opened, and when the venue ends before the demo.
+        """
         self.live.changes.consumers.append(self._drive)
         self.live.machines += [self, self._drive]
-        self._view = None if self.options.quiet else EngineView(self._shown)
+        self._view = view or (None if self.options.quiet else EngineView(self.shown))
         try:
             self._run.run()
             return self._outcome()
@@ -129,6 +133,8 @@ class Demo:
                 self.phase = Phase.LISTING
             case Phase.LISTING:
                 self._list(now)
+            case Phase.LOGGING_ON:
+                self._wait(now)
             case Phase.TRADING:
                 self._trade(now)
             case Phase.CLOSING:
@@ -139,7 +145,10 @@ class Demo:
     def _list(self, now: int) -> None:
         if self._stop() or now - self._begun > STARTING_NS:
             if not self._stop():
-                self.why.append(f"no books in {STARTING_NS // 10**9} s: {self._venue.last_words()}")
+                self.why.append(
+                    f"no books within {STARTING_NS // 10**9} s: does multicast loop on {self.options.interface}? "
+                    f"`netfeed doctor` says what is in its way; the venue: {self._venue.last_words()}"
+                )
             self.phase = Phase.OVER
             return
         slot = self.live.slots[0]
@@ -152,45 +161,73 @@ class Demo:
             self._log_on(slot.feed, now)
 
     def _log_on(self, feed: Any, now: int) -> None:
-        self._contracts = contracts(feed.definitions, venue=VENUE, maker_fee=MAKER_FEE, taker_fee=TAKER_FEE)
+        self._contracts = contracts(feed.definitions, venue=VENUE)
         ids = venue_ids(feed.definitions)
         traded = [
             Traded(one.index, one.name, one.price_exponent, one.quantity_exponent, ids[one.index])
             for one in self._contracts
         ]
         sessions = Sessions(
-            self._config.sessions, {VENUE: traded}, os.environ, hear=self._hear, tell=self._tell, sent=self._drive.sent
+            self._config.sessions, {VENUE: traded}, os.environ, hear=self._drive.hear,
+            tell=self._run.tell, sent=self._drive.sent,
         )  # fmt: skip
         self._sessions = sessions
         self.live.watch(sessions.fileno(), sessions.ready)
         self.live.machines.append(sessions)
         books = [feed.books[one.index] for one in self._contracts]
         self._drive.engine = demo_engine(self._contracts, books, sessions.links, self._drive.record)
+        self._sight = EngineSight("netfeed demo", self.live, self._engine, self._drive.pictures, self._run.tell)
         sessions.open()
-        self._traded, self.phase = now, Phase.TRADING
+        self._traded, self.phase = now, Phase.LOGGING_ON
         if self._view is not None:
             self._run.view = self._view
             self._view.start()
 
+    def _wait(self, now: int) -> None:
+        """Wait until a list of the venue has agreed; from there on the time counts."""
+        self._narrate(now)
+        if not self._engine.ready:
+            self._traded, self.phase = now, Phase.TRADING
+        elif self._stop():
+            self._leave("somebody has stopped it", now)
+        elif now - self._begun > STARTING_NS:
+            self.why.append(f"it could not trade within {STARTING_NS // 10**9} s: {self._engine.ready}")
+            self._leave("it cannot trade", now)
+
     def _trade(self, now: int) -> None:
-        while self._steps and self._steps[0].at_ns <= now - self._began:
+        self._narrate(now)
+        if self._stop():
+            self._leave("somebody has stopped it", now)
+        elif self.options.duration_ns is not None and now >= self._traded + self.options.duration_ns:
+            self._leave("its time is over", now)
+
+    def _narrate(self, now: int) -> None:
+        """Tell what is broken on purpose, when it is."""
+        while self._steps and self._steps[0].at_ns <= now - self._began + _BEFORE_NS:
             self._run.tell(f"on purpose: {self._steps.pop(0).words}")
-        end = NEVER if self.options.duration_ns is None else self._traded + self.options.duration_ns
-        if self._stop() or now >= end:
-            self._engine.kill("the demo", "its time is over", now)
-            self._closed, self.phase = now, Phase.CLOSING
-            self._run.tell("the time is over: no more quotes, and all that rests leaves")
+
+    def _leave(self, why: str, now: int) -> None:
+        self._engine.kill("the demo", why, now)
+        self._closed, self.phase = now, Phase.CLOSING
+        self._run.tell(f"{why}: no more quotes, and all that rests leaves")
 
     def _close(self, now: int) -> None:
-        """Wait until nothing rests, and a list that was asked for since agrees."""
+        """Wait until nothing rests, a list that was asked for since agrees, and no gap is open."""
         engine = self._engine
         left = list(engine.account.orders.open())
-        if (left or not engine.clearing.is_clear or not engine.account.agrees) and now < self._closed + CLOSING_NS:
+        clear = not left and engine.clearing.is_clear and engine.account.agrees and is_ready(self.live)
+        if not clear and now < self._closed + CLOSING_NS:
             return
-        if left or not engine.account.agrees:
-            self.why.append(f"after {CLOSING_NS // 10**9} s {len(left)} orders of ours were not over")
+        if left:
+            self.why.append(f"{len(left)} orders of ours are not over after {CLOSING_NS // 10**9} s")
+        elif not engine.account.agrees:
+            self.why.append(f"no list of the venue has agreed with ours for {CLOSING_NS // 10**9} s: {engine.ready}")
+        elif not clear:
+            self.why.append(
+                f"books are not LIVE, or the venue has not said that nothing rests, {CLOSING_NS // 10**9} s on"
+            )
         self._verdict, self._books = self._compared(engine), account(self.live)["books"]
-        self._ended, self.phase = now, Phase.OVER
+        self.phase = Phase.OVER
 
     def _compared(self, engine: Engine) -> Verdict:
         facts = self._venue.ledger()
@@ -203,19 +240,19 @@ class Demo:
 
     # --- what is shown
 
-    def _shown(self) -> Shown:
-        feed, engine = self._watch.look(), self._engine.picture()
-        shown = Shown("netfeed demo", self.live.now - self._traded, engine, feed, self._drive.pictures())
-        for line in self._notices.look(shown):
-            self._run.tell(line)
-        return shown
+    def shown(self) -> Shown:
+        """Give what there is to see now."""
+        assert self._sight is not None
+        return self._sight.look()
 
-    def _outcome(self) -> Outcome:
+    def _outcome(self) -> Outcome | None:
         if self._drive.engine is None:
-            raise VenueError("; ".join(self.why) or "the demo was stopped before the venue had listed anything")
+            if self.why:
+                raise VenueError("; ".join(self.why))
+            return None
         told, engine = account(self.live), self._engine
         return Outcome(
-            self._ended - self._traded, told["messages"], told["gaps"], told["messages_lost"], self._books,
+            self._closed - self._traded, told["messages"], told["gaps"], told["messages_lost"], self._books,
             engine.picture(), self._verdict, self._drive.stages["tick>order"], tuple(self.why),
         )  # fmt: skip
 

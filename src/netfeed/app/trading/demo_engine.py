@@ -7,6 +7,7 @@ each option to either side, a vega and a delta that skew the quotes, and hedges 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+from netfeed.book.execution import List
 from netfeed.engine.account import Account
 from netfeed.engine.board import Board
 from netfeed.engine.client_ids import ClientIds
@@ -22,30 +23,35 @@ from netfeed.engine.pricer import Pricer, PricerSettings
 from netfeed.engine.quoter import Quoter, QuoterSettings, Tier
 from netfeed.engine.risk import Risk
 from netfeed.engine.route import Route
-from netfeed.engine.router import Router
-from netfeed.engine.targets import Abilities, Differ
+from netfeed.engine.router import Router, RouterSettings, SessionTerms
+from netfeed.engine.targets import UNNUMBERED, Abilities, Differ
 
 BAND: Final = 0.3
 """How far delta may go before it is hedged. Units: BTC."""
 _TIER: Final = Tier(1.0, 5)
 """Half a bitcoin: the quantities of options are tenths."""
 LIMITS: Final = Limits(
-    order_size={None: 200_000}, position={None: 500_000}, delta=10.0, gamma=0.01, vega=20_000.0, collar_ppm=200_000,
+    order_size={None: 200_000}, position={None: 500_000}, delta=10.0, gamma=0.02, vega=250_000.0, collar_ppm=200_000,
     collar_ticks=20, open_orders=300, loss={"BTC": 5.0}, rate=2_000, burst=400, stale_ns=5_000_000_000,
     clock_offset_ns=50_000_000,
 )  # fmt: skip
 _QUOTER: Final = QuoterSettings(
     (_TIER,), half_ticks=1.5, half_volatility=0.008, skew_delta=15.0, skew_vega=2e-6, max_position=100, max_delta=4.0,
-    max_vega=10_000.0, requote_ticks=1, cool_down_ns=50_000_000, fill_pause_ns=200_000_000, mass_quote=False,
+    max_vega=60_000.0, requote_ticks=1, cool_down_ns=50_000_000, fill_pause_ns=200_000_000, mass_quote=False,
     protected=False,
 )  # fmt: skip
 _HEDGER: Final = HedgerSettings(patience_ns=300_000_000, through_ticks=4)
+_LAST: Final = SessionTerms(fee=1.0)
+"""Of the session that lists: orders go by the gateways, and by it only when no gateway is up."""
 
 
 def demo_engine(
     contracts: Sequence[Contract], books: Iterable[Any], routes: Sequence[Route], record: Callable[[Record], None]
 ) -> Engine:
-    """Make the engine of these contracts; `books` are theirs, in the same order."""
+    """Make the engine of these contracts; `books` are theirs, in the same order.
+
+    What rests before our orders is not looked for (`queues`): its quoter moves them all the same, and it takes time.
+    """
     account = Account({one.index: one for one in contracts})
     board = Board(contracts)
     for contract, book in zip(contracts, books, strict=True):
@@ -56,7 +62,7 @@ def demo_engine(
     by_expiry = {one.expiry_ns: one.index for one in futures}
     hedges = {one.index: by_expiry.get(one.expiry_ns, futures[0].index) for one in contracts if one.is_option}
     quoting = Desk(
-        Quoter(_QUOTER), options, Gate(GateSettings(settle_ns=200_000_000), hedges),
+        Quoter(options, _QUOTER), options, Gate(GateSettings(settle_ns=200_000_000), hedges),
         Differ(Abilities(mass_quotes=False), ids.take),
     )  # fmt: skip
     hedging = Desk(
@@ -65,7 +71,13 @@ def demo_engine(
         Differ(Abilities(mass_quotes=False), ids.take),
     )  # fmt: skip
     return Engine(
-        account, board, Risk(account, LIMITS), Router(account, routes),
+        account, board, Risk(account, LIMITS), Router(account, routes, _settings(routes)),
         Pricer(contracts, PricerSettings(refit_ns=10**9)), ids,
-        desks=[quoting], hedging=[hedging], record=record, settings=EngineSettings(list_ns=5_000_000_000),
+        desks=[quoting], hedging=[hedging], record=record, settings=EngineSettings(list_ns=5_000_000_000, queues=False),
     )  # fmt: skip
+
+
+def _settings(routes: Sequence[Route]) -> RouterSettings:
+    """Let orders go by the sessions that do not list."""
+    probe = List(UNNUMBERED)
+    return RouterSettings(terms={route.number: _LAST for route in routes if route.takes(probe)})

@@ -15,6 +15,7 @@ ROUNDS: Final = 960
 """Rounds of a demo without end: eight hours, and then all is well for ever."""
 LEAD_NS: Final = 500_000_000
 """So long a venue speaks before an engine trades on it."""
+_S: Final = 1_000_000_000
 _LOSS: Final = "10%"
 
 
@@ -36,10 +37,10 @@ def plan(duration_ns: int | None) -> list[Step]:
 
 
 def _lines(begin_ns: int, span_ns: int) -> Iterator[Step]:
-    """Line A fails for a sixth of the time; a while of it line B loses packets, too, and only a request mends that."""
-    at, silent, lossy = begin_ns + span_ns * 30 // 100, span_ns * 15 // 100, span_ns * 5 // 100
+    """Line A fails for a while; in the middle of it line B loses packets, too, and only a request mends that."""
+    at, silent, lossy = begin_ns + span_ns * 30 // 100, _at_most(span_ns * 15, 3 * _S), _at_most(span_ns * 5, _S // 2)
     yield Step(at, f"line A silent {_exact(silent)}", f"line A fails for {duration_text(silent)}")
-    worse = at + span_ns * 4 // 100
+    worse = at + silent // 4
     yield Step(
         worse, f"line B loss {_LOSS} for {_exact(lossy)}",
         f"line B loses {_LOSS} for {duration_text(lossy)}, too: only the retransmit server has what is missing",
@@ -47,9 +48,15 @@ def _lines(begin_ns: int, span_ns: int) -> Iterator[Step]:
 
 
 def _gateway(begin_ns: int, span_ns: int) -> Iterator[Step]:
-    at, back = begin_ns + span_ns * 58 // 100, begin_ns + span_ns * 68 // 100
+    at = begin_ns + span_ns * 58 // 100
+    back = at + _at_most(span_ns * 10, 2 * _S)
     yield Step(at, "orders A kill", "order gateway A is killed: what was under way is in doubt, until the venue says")
     yield Step(back, "orders A revive", "order gateway A is there again")
+
+
+def _at_most(hundredths: int, most_ns: int) -> int:
+    """Give a share of a time, in hundredths of ns, but no more than so long."""
+    return min(hundredths // 100, most_ns)
 
 
 def _exact(span_ns: int) -> str:

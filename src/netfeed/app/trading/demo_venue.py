@@ -25,11 +25,11 @@ VENUE: Final = "sim"
 HOST: Final = "127.0.0.1"
 RATE: Final = 500
 """Things that the crowd does in a second."""
-MAKER_FEE, TAKER_FEE = 0.0001, 0.0003
-_FEES: Final = '{ maker = "0.01%", taker = "0.03%" }'
 _PRCTL: Final = ctypes.CDLL(None).prctl  # found now: after a fork nothing is looked up
 _PR_SET_PDEATHSIG: Final = 1
 _PATIENCE_S: Final = 10.0
+_ANSWER_S: Final = 30.0
+"""A venue on a busy host first does what it is behind with."""
 
 
 class VenueError(NetfeedError):
@@ -69,7 +69,7 @@ class DemoVenue:
     def ledger(self) -> dict[str, Any]:
         """Say what the venue's books have of our account. Raises: VenueError."""
         try:
-            answer = ask(str(self._control), f"ledger {ACCOUNT}")
+            answer = ask(str(self._control), f"ledger {ACCOUNT}", _ANSWER_S)
         except (OSError, ValueError) as error:
             raise VenueError(f"the simulated venue does not answer: {error}; {self.last_words()}") from None
         if not answer.get("ok"):
@@ -104,7 +104,8 @@ class DemoVenue:
             ("lists", "deribit", f"ws://{self._stream}/ws/api/v2"),
         ]  # fmt: skip
         return "\n".join([
-            "schema_version = 1", 'name = "netfeed demo"', "", "[receive]", 'how = "loop"', "", "[[channels]]",
+            "schema_version = 1", 'name = "netfeed demo"', "", "[endpoints]", 'listen = ""', "", "[receive]",
+            'how = "loop"', "", "[[channels]]",
             'name = "starbase"', 'protocol = "starbase"', f"interface = {json.dumps(self._interface)}",
             f"lines = [{_groups(self._lines)}]", f"snapshots = [{_groups(self._snapshots)}]",
             f'retransmit = [{{ address = "{self._retransmit}" }}]', "", *(self._session(*one) for one in sessions),
@@ -115,6 +116,7 @@ class DemoVenue:
         return "\n".join([
             "[[sessions]]", f'name = "{name}"', f'venue = "{VENUE}"', f'protocol = "{protocol}"',
             f'endpoints = ["{endpoint}"]', f'key = "{ACCOUNT}"', f"secret_file = {secret}",
+            f"cancel_on_disconnect = {json.dumps(protocol == 'starbase')}",
             'reconnect = { first = "100ms", cap = "500ms" }', "",
         ])  # fmt: skip
 
@@ -127,7 +129,7 @@ class DemoVenue:
             f"snapshots = {json.dumps(self._snapshots)}", f'retransmit = ["{self._retransmit}"]', 'cycle = "1s"',
             f"control = {json.dumps(str(self._control))}", "", "[exchange]", 'chain = "priced"', "",
             "[[accounts]]",
-            f'name = "{ACCOUNT}"', 'deposit = { BTC = "1000" }', f"fees = {_FEES}", "", "[orders]", f'a = "{self._a}"',
+            f'name = "{ACCOUNT}"', 'deposit = { BTC = "1000" }', "", "[orders]", f'a = "{self._a}"',
             f'b = "{self._b}"', 'ouch = ""', f"secrets = {json.dumps(str(self._directory / 'secrets'))}", "",
             "[stream]", f'listen = "{self._stream}"', "tls = false", "", *steps, "",
         ])  # fmt: skip

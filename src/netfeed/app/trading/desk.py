@@ -84,19 +84,25 @@ class TradingDesk:
     @property
     def deadline(self) -> int:
         """Say when to look again. Units: monotonic ns."""
-        return NEVER if self.ended is not None else self._next
+        if self.ended is not None:
+            return NEVER
+        return self._next if self.safety is None else min(self._next, self.safety.deadline)
 
     def wake(self, now: int) -> None:
         """Look where we are, and go on."""
         self._next = now + _LOOK_NS
         self._look_at_clock(now)
-        if self.safety is not None:
-            self.safety.turn(now)
+        self.guard(now)
         if self.phase is Phase.LISTING:
             try:
                 self._list(now)
             except NetfeedError as error:
                 self.ended = error
+
+    def guard(self, now: int) -> None:
+        """Look at what may kill, with each turn of the loop: machines wait while packets do, a kill file does not."""
+        if self.safety is not None:
+            self.safety.turn(now)
 
     def kill(self, by: str, why: str) -> None:
         """Throw the kill switch, by a signal."""
@@ -169,7 +175,7 @@ class TradingDesk:
             self.said, [replace(one.contract, index=index) for index, one in sorted(traded.items())], self._folder
         )
         venues = {number: one.venue for number, one in enumerate(self.config.sessions, 1)}
-        begun = restart(self.folder, lambda: empty_account(planned, venues), now, time.time_ns())
+        begun = restart(self.folder, lambda: empty_account(planned, venues), now, time.time_ns(), sessions=venues)
         try:
             self._start(planned, begun, traded)
         except BaseException:

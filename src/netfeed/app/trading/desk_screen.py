@@ -11,6 +11,7 @@ from netfeed.app.trading.screen_words import (
     WAIT,
     amount_text,
     bar,
+    brief,
     expiry_text,
     gain_style,
     signed,
@@ -18,21 +19,23 @@ from netfeed.app.trading.screen_words import (
     words,
 )
 from netfeed.engine.picture import EnginePicture, ExpiryPicture, LimitPicture, RoutePicture
-from netfeed.units import decimal_text, duration_text
+from netfeed.units import decimal_text
 
-GREEKS: Final = ("delta", "gamma", "vega", "theta")
+GREEKS: Final = {"delta": 1.0, "gamma": 1.0, "vega": 0.01, "theta": 1 / 365}
+"""What the screen makes of them: vega for a point of volatility, theta for a day."""
 _BAR: Final = 8
-_CELL: Final = 38
+_CELL: Final = 37
 """Room for a limit: its name, its bar, its numbers."""
 
 
 def state_text(picture: EnginePicture) -> Text:
-    """Say in one word whether it quotes, and why not."""
+    """Say in a word whether it quotes: so many instruments, or why not."""
     if picture.killed:
         return words(f" KILLED: {picture.killed} ", BAD)
     if picture.ready:
         return words(f" WAITS: {picture.ready} ", WAIT)
-    return Text(" QUOTING ", style="bold white on green")
+    quoted = sum(one.our_bid is not None or one.our_ask is not None for one in picture.instruments)
+    return Text(f" QUOTING {quoted} ", style="bold white on green") if quoted else Text(" NO QUOTES ", style=WAIT)
 
 
 def money_text(picture: EnginePicture, *, parts: bool = True) -> Text:
@@ -61,8 +64,8 @@ def count_text(picture: EnginePicture) -> Text:
 def greek_text(one: ExpiryPicture) -> Text:
     """Write the Greeks of an expiry in short."""
     line = Text()
-    for sign, value in (("Δ", one.delta), ("Γ", one.gamma), ("V", one.vega), ("Θ", one.theta)):
-        line.append(f" {sign}", FAINT).append(signed(value))
+    for sign, (name, scale) in zip("ΔΓVΘ", GREEKS.items(), strict=True):
+        line.append(f" {sign}", FAINT).append(signed(getattr(one, name) * scale))
     return line
 
 
@@ -87,7 +90,7 @@ def greek_lines(picture: EnginePicture) -> list[Text]:
 
 
 def _greeks(name: str, one: ExpiryPicture) -> str:
-    return f"{name:<10}" + "".join(f"{signed(getattr(one, greek)):>10}" for greek in GREEKS)
+    return f"{name:<10}" + "".join(f"{signed(getattr(one, greek) * scale):>10}" for greek, scale in GREEKS.items())
 
 
 def inventory_lines(picture: EnginePicture, room: int) -> list[Text]:
@@ -112,13 +115,12 @@ def limit_lines(picture: EnginePicture, width: int, room: int) -> list[Text]:
 
 
 def route_line(routes: Sequence[RoutePicture]) -> Text:
-    """Draw the order sessions: up or down, how long an answer takes, what was sent."""
-    line = Text.assemble(("orders by", FAINT))
+    """Draw the order sessions: up or down, how long an answer takes, how much was sent."""
+    line = Text.assemble(("orders", FAINT))
     for one in routes:
         line.append("  ")
         line.append(f" {one.name} {'up' if one.is_up else 'DOWN'} ", "black on green" if one.is_up else BAD)
-        answer = "-" if one.latency_ns is None else duration_text(one.latency_ns)
-        line.append(f" answer {answer}, {one.sent:,} sent")
+        line.append(f" {'-' if one.latency_ns is None else brief(one.latency_ns)} ×{one.sent:,}")
         if one.unsent:
             line.append(f", {one.unsent:,} unsent", "yellow")
     return line if routes else Text("no order session", style=BAD)
@@ -129,12 +131,14 @@ def _share(one: LimitPicture) -> float:
 
 
 def _limit(one: LimitPicture) -> Text:
-    name = Text(f"{one.rule:<13.13} ")
-    numbers = f" {_amount(one.used)} of {_amount(one.limit)}"
+    name, scale = Text(f"{one.rule:<11.11} "), GREEKS.get(one.rule, 1.0)
+    numbers = f" {_amount(one.used * scale)} of {_amount(one.limit * scale)}"
     text = Text.assemble(name, bar(_share(one), _BAR), numbers)
     text.truncate(_CELL - 2, pad=True)
     return text
 
 
 def _amount(number: float) -> str:
-    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"
+    if abs(number) >= 100_000:
+        return f"{number / 1000:,.0f}k"
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.{3 if abs(number) >= 0.01 else 2}g}"

@@ -6,6 +6,7 @@ had is left out, not waited for.
 """
 
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ KEPT: Final = 200
 WIDE, TALL = 110, 34
 """From here on tables stand beside each other under the chain."""
 _LOGGED: Final = 2
+EVERY_NS: Final = 200_000_000
+"""Drawing takes the time of whoever trades: no oftener than people see."""
 PLAIN_NS: Final = 1_000_000_000
 _ALARMS: Final = ("LOST", "KILLED", "is down", "refused", "silent", "UNCERTAIN", "SUSPECT", "missing")
 
@@ -59,6 +62,7 @@ class EngineView:
         self.is_plain = not self._console.is_terminal if plain is None else plain
         self._log: deque[str] = deque(maxlen=KEPT)
         self._told_ns = -PLAIN_NS
+        self._drawn = 0
         self._screen = Screen(console=self._console, auto_refresh=False, screen=True)
 
     def start(self) -> None:
@@ -78,8 +82,11 @@ class EngineView:
             print(words(line).plain, file=sys.stderr, flush=True)
 
     def draw(self) -> None:
-        """Draw what is now."""
-        shown = self._look()
+        """Draw what is now; a call too soon does nothing."""
+        now = time.monotonic_ns()
+        if now < self._drawn + EVERY_NS:
+            return
+        self._drawn, shown = now, self._look()
         if not self.is_plain:
             size = self._console.size
             self._screen.update(self.frame(shown, size.width, size.height), refresh=True)
@@ -151,6 +158,8 @@ def _logged(log: Sequence[str], room: int) -> list[Text]:
 
 
 def _style(line: str) -> str:
+    if "on purpose" in line:
+        return "bold magenta"
     return "bold red" if any(alarm in line for alarm in _ALARMS) else ""
 
 

@@ -1,39 +1,39 @@
 """What an engine hears and how fast it answers: multicast lines side by side, gaps, the stages from tick to trade."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from rich.text import Text
 
 from netfeed.app.account import RECOVERIES, account
 from netfeed.app.live import Live
-from netfeed.app.trading.screen_words import BAD, FAINT, STATE_STYLES
+from netfeed.app.trading.screen_words import BAD, FAINT, STATE_STYLES, brief
 from netfeed.book.state import BookState
-from netfeed.units import duration_text
 
-_SILENT_NS: Final = 300_000_000
-"""A line that has said nothing for so long is shown as silent: a venue's heartbeat is 50 ms or so."""
+_BEHIND_NS: Final = 300_000_000
+"""A line that says nothing for so much longer than another one is silent; what lags on this host lags on all."""
+_SILENT_NS: Final = 2_000_000_000
+"""All of them are, when nobody has said anything for so long."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinePicture:
-    """A line of a channel: packets a second, those it brought first; how long it is silent. Units: ns."""
+    """A line of a channel: packets a second, those it brought first; how long it says nothing. Units: ns.
+
+    `is_silent`: it is beyond the others, or all are beyond what a busy host explains.
+    """
 
     name: str
     rate: int
     first: int
     silent_ns: int | None
-
-    @property
-    def is_silent(self) -> bool:
-        """Say whether nothing comes."""
-        return self.silent_ns is None or self.silent_ns > _SILENT_NS
+    is_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FeedPicture:
-    """What has come in: lines, books by state, gaps and by what they were healed."""
+    """What has come in: lines (not those of snapshots), books by state, gaps and by what they were healed."""
 
     lines: tuple[LinePicture, ...]
     books: Mapping[str, int]
@@ -67,7 +67,11 @@ class FeedWatch:
         told = account(self._live)
         span_ns = max(self._live.now - self._looked, 1)
         self._looked = self._live.now
-        lines = tuple(self._line(channel, line, span_ns) for channel in told["channels"] for line in channel["lines"])
+        lines = tuple(
+            self._line(channel, line, span_ns)
+            for channel in told["channels"] for line in channel["lines"] if not line["line"].startswith("SNAPSHOT")
+        )  # fmt: skip
+        lines = silences(lines)
         recovered = {by: told["recovered"][by] for by in RECOVERIES}
         return FeedPicture(lines, told["books"], told["messages"], told["gaps"], recovered, told["messages_lost"])
 
@@ -76,6 +80,15 @@ class FeedWatch:
         rate = (line["packets"] - self._counts.get(key, 0)) * 10**9 // span_ns
         self._counts[key] = line["packets"]
         return LinePicture(line["line"], rate, line["first"], line["silent_ns"])
+
+
+def silences(lines: Sequence[LinePicture]) -> tuple[LinePicture, ...]:
+    """Judge which lines are silent, by each other."""
+    least = min((one.silent_ns for one in lines if one.silent_ns is not None), default=0)
+    return tuple(
+        replace(one, is_silent=one.silent_ns is None or one.silent_ns - least > _BEHIND_NS or least > _SILENT_NS)
+        for one in lines
+    )
 
 
 def books_text(feed: FeedPicture) -> Text:
@@ -90,26 +103,22 @@ def books_text(feed: FeedPicture) -> Text:
 
 def feed_line(feed: FeedPicture) -> Text:
     """Draw the lines side by side, and what was missing."""
-    line = Text.assemble(("feed", FAINT))
+    line = Text.assemble(("lines", FAINT))
     for one in feed.lines:
-        if one.name.startswith("SNAPSHOT"):
-            continue
-        line.append("  ")
-        silent = "never heard" if one.silent_ns is None else f"SILENT {duration_text(one.silent_ns)}"
-        line.append(f" line {one.name} ", BAD if one.is_silent else "black on green")
+        line.append("  ").append(f" {one.name} ", BAD if one.is_silent else "black on green")
+        silent = "never heard" if one.silent_ns is None else f"SILENT {brief(one.silent_ns)}"
         line.append(f" {silent}" if one.is_silent else f" {one.rate:,}/s, {one.first:,} first")
-    line.append(f"  lost {feed.lost:,}", BAD if feed.lost else "")
     healed = ", ".join(f"{count} by {by}" for by, count in feed.recovered.items() if count)
     line.append(f"  gaps {feed.gaps:,}" + (f": {healed}" if healed else ""), "yellow" if feed.gaps else "")
-    return line
+    return line.append(f"  LOST {feed.lost:,}", BAD) if feed.lost else line
 
 
 def stage_line(stages: Sequence[StagePicture]) -> Text:
     """Draw how long each stage takes, in a line: median and 99 of 100."""
     line = Text.assemble(("p50/p99", FAINT))
     for one in stages:
-        line.append(f"  {one.name} ", FAINT)
-        line.append(f"{_brief(one.p50_ns)}/{_brief(one.p99_ns)}" if one.count else "-", "bold")
+        line.append(f" {one.name.rpartition('>')[2]} ", FAINT)
+        line.append(f"{brief(one.p50_ns)}/{brief(one.p99_ns)}" if one.count else "-", "bold")
     return line
 
 
@@ -117,10 +126,6 @@ def stage_lines(stages: Sequence[StagePicture]) -> list[Text]:
     """Draw how long each stage takes, as a table."""
     lines = [Text(f"{'Latency':<18}{'p50':>9}{'p99':>9}{'max':>9}{'count':>9}", style="underline")]
     for one in stages:
-        times = [_brief(time) if one.count else "-" for time in (one.p50_ns, one.p99_ns, one.max_ns)]
+        times = [brief(time) if one.count else "-" for time in (one.p50_ns, one.p99_ns, one.max_ns)]
         lines.append(Text(f"{one.name:<18.18}" + "".join(f"{time:>9}" for time in times) + f"{one.count:>9,}"))
     return lines
-
-
-def _brief(time_ns: int) -> str:
-    return duration_text(time_ns).replace(" ", "")

@@ -25,7 +25,7 @@ from netfeed.engine.kill_switch import KillSwitch
 from netfeed.errors import MisuseError
 
 EVERY_NS: Final = 50_000_000
-WAYS: Final = ("file", "signal", "command", "request", "journal", "watchdog", "latch")
+WAYS: Final = ("file", "signal", "command", "request", "journal", "latch")
 """Who kills from outside, as labels."""
 LIMIT: Final = "limit"
 """What the engine finds for itself."""

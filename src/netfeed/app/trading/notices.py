@@ -9,6 +9,9 @@ from typing import Final
 from netfeed.app.trading.engine_view import Shown
 from netfeed.book.state import BookState
 
+HEDGES_NS: Final = 3_000_000_000
+"""Hedges are told this often: they would drown what is rarer."""
+
 
 def _silent(shown: Shown) -> str:
     return ", ".join(line.name for line in shown.feed.lines if line.is_silent)
@@ -41,8 +44,7 @@ class Notices:
 
     def __init__(self) -> None:
         self._before: dict[str, object] = {}
-        self._hedges = 0
-        self._quoted = 0
+        self._hedges = self._quoted = self._hedged_ns = 0
 
     def look(self, shown: Shown) -> list[str]:
         """Say what has changed since the last look."""
@@ -61,6 +63,6 @@ class Notices:
         if bool(quoted) != bool(self._quoted):
             yield f"quotes rest on {quoted} instruments" if quoted else "no quote rests"
         self._quoted = quoted
-        if shown.engine.hedges > self._hedges:
+        if shown.engine.hedges > self._hedges and shown.elapsed_ns >= self._hedged_ns:
             yield f"hedge {shown.engine.hedges}: {shown.engine.hedge}"
-        self._hedges = shown.engine.hedges
+            self._hedges, self._hedged_ns = shown.engine.hedges, shown.elapsed_ns + HEDGES_NS

@@ -21,11 +21,13 @@ from typing import Any, Final, Self
 import msgspec
 
 from netfeed.app.configuration import Configuration, Session
-from netfeed.app.trading.order_limits import shell_limits
+from netfeed.app.trading.order_limits import shell_limits, shell_switch
 from netfeed.app.trading.session_driver import Sessions, until_of
 from netfeed.app.trading.session_link import SessionLink
 from netfeed.app.trading.session_places import instruments_of, traded_of
 from netfeed.app.trading.stock import take_in
+from netfeed.app.trading.traded import Traded
+from netfeed.app.trading.venue_contracts import UnreachableError, ask_instruments, contracts_of
 from netfeed.book.execution import (
     AllCanceled,
     Cancel,
@@ -41,12 +43,12 @@ from netfeed.book.execution import (
 )
 from netfeed.engine.account import Account
 from netfeed.engine.client_ids import MAX_RUN, ClientIds
+from netfeed.engine.contract import Contract
 from netfeed.engine.door import Door
-from netfeed.engine.limits import Limits
 from netfeed.engine.order import State
 from netfeed.engine.risk import Refusal, Risk
 from netfeed.engine.risk_checks import Seen
-from netfeed.errors import ConfigurationError, ConfigurationFileError, NetfeedError
+from netfeed.errors import ConfigurationError, ConfigurationFileError
 from netfeed.machine import NEVER
 
 _S: Final = 1_000_000_000
@@ -60,12 +62,6 @@ FIRST_ID: Final = 0
 """Of the first list: what rests is taken in after it, and client ids only grow."""
 LISTS: Final = frozenset({"deribit", "ouch"})
 _OPEN: Final = frozenset({State.NEW, State.PENDING, State.AMENDING, State.CANCELING})
-
-
-class UnreachableError(NetfeedError):
-    """A session did not come up in time, or was lost before anything was sent. `unreachable`: the exit code is 69."""
-
-    unreachable = True
 
 
 class Fate(Enum):
@@ -91,27 +87,30 @@ class OrderDesk:
     """The desk. `tell` is given what an operator should know. Units: `timeout_ns` ns for each wait."""
 
     def __init__(
-        self, config: Configuration, session: str, environment: Mapping[str, str], *, limits: Limits | None = None,
-        has_fair: bool = False, timeout_ns: int = TIMEOUT_NS, tell: Callable[[str], None] = lambda text: None,
+        self, config: Configuration, session: str, environment: Mapping[str, str], *, has_fair: bool = False,
+        timeout_ns: int = TIMEOUT_NS, tell: Callable[[str], None] = lambda text: None,
         lists: bool = True, clock: Callable[[], int] = time.monotonic_ns, wall: Callable[[], int] = time.time_ns,
     ) -> None:  # fmt: skip
-        """Read secrets. `lists`: the venue's list is needed; `has_fair`: orders come with what they are worth.
+        """Read secrets; ask what the venue lists, where no session names instruments.
 
-        Raises: ConfigurationError.
+        `lists`: the venue's list of orders is needed; `has_fair`: orders come with what they are worth.
+
+        Raises: ConfigurationError; UnreachableError.
         """
         chosen = self._chosen(config.sessions, session, lists)
         every = [one for one in config.sessions if one.venue == chosen[0].venue]
-        self.contracts = {index: contract for index, (_, contract) in instruments_of(every).items()}
+        self.contracts, traded = known_of(every, chosen, timeout_ns)
         self.account = Account(self.contracts)
-        self.risk = Risk(self.account, shell_limits(self.contracts, fair=has_fair, configured=limits))
+        engine: Any = getattr(config, "engine", None)
+        limits = shell_limits(self.contracts, fair=has_fair, said=getattr(engine, "limits", None))
+        self.risk = Risk(self.account, limits, switch=shell_switch(getattr(engine, "kill_file", None)))
         self.ids = shell_ids(wall())
         self.last: Listed | None = None
         self._timeout_ns, self._clock = timeout_ns, clock
         self._heard: list[Report] = []
         self._down = ""
         self.sessions = Sessions(
-            [msgspec.structs.replace(one, cancel_on_disconnect=False) for one in chosen],
-            {chosen[0].venue: traded_of(every)}, environment, hear=self._hear, tell=tell,
+            list(map(_staying, chosen)), {chosen[0].venue: traded}, environment, hear=self._hear, tell=tell,
         )  # fmt: skip
         self._doors = {one.number: Door(self.account, one.number, one.send) for one in self.sessions.links}
 
@@ -119,6 +118,11 @@ class OrderDesk:
     def link(self) -> SessionLink:
         """Give the session that was named."""
         return self.sessions.links[0]
+
+    @property
+    def stays(self) -> bool:
+        """Say whether an order rests when the command ends: an OUCH port may be one that cancels then."""
+        return not self.link.config.cancel_on_disconnect
 
     @property
     def lister(self) -> SessionLink:
@@ -214,6 +218,8 @@ class OrderDesk:
         return ()
 
     def _hear(self, number: int, report: Report, now: int) -> None:
+        if not isinstance(report, Down) and not self.sessions.links[number - 1].is_up:
+            return  # what was said before we came (OUCH reads its day again): the list has what is left of it
         self._heard.append(report)
         if isinstance(report, Down):
             self._down = report.reason
@@ -264,6 +270,28 @@ class OrderDesk:
             self.sessions.loop.turn(min(end, self.account.deadline))
             self.account.wake(self._clock())
         return True
+
+
+def _staying(one: Session) -> Session:
+    """Let what rests stay when the command ends; whether an OUCH port cancels is not ours to say."""
+    return one if one.protocol == "ouch" else msgspec.structs.replace(one, cancel_on_disconnect=False)
+
+
+def known_of(
+    sessions: Sequence[Session], chosen: Sequence[Session], timeout_ns: int
+) -> tuple[dict[int, Contract], list[Traded]]:  # fmt: skip
+    """Give what a venue's sessions trade: what they name, else what the venue lists to those that know it by name.
+
+    Raises: UnreachableError; ConfigurationFileError where neither tells.
+    """
+    if any(one.instruments for one in sessions):
+        return {index: one for index, (_, one) in instruments_of(sessions).items()}, traded_of(sessions)
+    asked = chosen[0]
+    if any(one.protocol != "deribit" for one in chosen):
+        raise ConfigurationFileError(
+            f"sessions of {sessions[0].venue}: name their `instruments`: nothing lists them here"
+        )
+    return contracts_of(ask_instruments(asked, timeout_ns))
 
 
 def shell_ids(wall_ns: int) -> ClientIds:

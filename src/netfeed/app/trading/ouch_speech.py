@@ -22,9 +22,10 @@ from netfeed.proto.ouch_past import Past
 
 
 class Look:
-    """A connection that only looks: where it would be up it is over, and has said how many messages there are."""
+    """A connection that only looks: where it would be up it is over. `many`: messages there are; None: it saw none."""
 
     def __init__(self, client: Client) -> None:
+        self.many: int | None = None
         self._client = client
         self._is_over = False
 
@@ -58,9 +59,8 @@ class Look:
         told: list[Any] = []
         for event in events:
             if isinstance(event, Up):
-                self._is_over = True
-                many = self._client.past.next_sequence - 1
-                return [*told, Down(event.session, f"the day has {many} messages so far: they are read next", False)]
+                self._is_over, self.many = True, self._client.past.next_sequence - 1
+                return [*told, Down(event.session, f"the day has {self.many} messages: they are read next", False)]
             told.append(event)
         self._is_over = any(isinstance(one, Down) for one in told)
         return told
@@ -75,6 +75,7 @@ class OuchSpeech:
         self._number, self._config, self._secret, self._context = number, config, secret, context
         self._listed = ouch_listing(traded)
         self._past = Past()
+        self._look: Look | None = None
         self._has_looked = False
         self._client: Client | None = None
 
@@ -87,7 +88,8 @@ class OuchSpeech:
             self._number, self._listed, past, cancels=self._config.cancel_on_disconnect, firm=self._config.firm
         )
         client.login(self._config.key, self._secret.reveal(), now)
-        return over_tls(endpoint, client if self._has_looked else Look(client), self._context, now)
+        self._look = None if self._has_looked else Look(client)
+        return over_tls(endpoint, client if self._look is None else self._look, self._context, now)
 
     def takes(self, request: Request) -> bool:
         """Say whether OUCH has a message for it, or its messages have told what is asked for."""
@@ -106,11 +108,10 @@ class OuchSpeech:
         assert self._client is not None
         self._client.logout(now)
 
-    def ended(self, reason: str, *, was_up: bool) -> None:
+    def ended(self, reason: str, *, was_up: bool) -> bool:
         """After a look, read the day from its first message on."""
-        assert self._client is not None
-        seen = self._client.past
-        if not self._has_looked and seen.next_sequence:
-            self._past.next_sequence, self._past.told = 1, seen.next_sequence - 1
-            self._past.session = seen.session
-            self._has_looked = True
+        if self._look is None or self._look.many is None or self._client is None:
+            return False
+        self._past.session, self._past.next_sequence, self._past.told = self._client.past.session, 1, self._look.many
+        self._has_looked = True
+        return True

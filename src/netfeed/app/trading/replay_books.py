@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from netfeed.app.changes import Catalogue
-from netfeed.book.level import Order, Side
 from netfeed.engine.contract import Contract
 from netfeed.sim.fill_depth import NoBook
-from netfeed.sim.fill_model import FillModel
 
 
 class LateBook:
@@ -26,22 +24,6 @@ class LateBook:
         return getattr(self.book, name)
 
 
-class OwnBook:
-    """A book as the engine sees it: that of the capture, with our own orders in its queues, which the model knows."""
-
-    __slots__ = ("_instrument", "_late", "_model")
-
-    def __init__(self, late: LateBook, model: FillModel, instrument: int) -> None:
-        self._late, self._model, self._instrument = late, model, instrument
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._late.book, name)
-
-    def queue(self, side: Side, price: int) -> list[Order]:
-        """List our orders at one price, and what is before each."""
-        return self._model.queue(self._instrument, side, price)
-
-
 class ReplayBooks:
     """The books, found by the names of their instruments. `instruments`: by the number of a book in the catalogue."""
 
@@ -50,10 +32,6 @@ class ReplayBooks:
         self.instruments: dict[int, int] = {}
         self._catalogue = catalogue
         self._unfound = {contract.name: index for index, contract in contracts.items()}
-
-    def seen(self, model: FillModel) -> dict[int, Any]:
-        """Give the books for an engine."""
-        return {index: OwnBook(late, model, index) for index, late in self.late.items()}
 
     def find(self) -> None:
         """Look for the books that are not found yet; a book may be opened before it is named."""

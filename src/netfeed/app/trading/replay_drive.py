@@ -60,12 +60,14 @@ class EngineReplay:
         self._route, self._model, self._ledger = route, model, ledger
         self._rows: list[Rows] = []
         self._touched: set[int] = set()
+        self._position: tuple[int | None, ...] = ()
         self._begun = False
         self._last_due, self._again = -NEVER, 0
         replay.batch_packets = 1
         replay.before.append(self._before)
         replay.changes.consumers.append(self)
         replay.seen.append(lambda capture, packets, wanted: self._after())
+        replay.stepped.append(self._after)
 
     def take(self, rows: Rows) -> None:
         """Take changes, whoever made them: a packet, or a channel's deadline."""
@@ -123,7 +125,10 @@ class EngineReplay:
         if not self._begun:
             self._begin(now)
         self.packets += 1
-        self._look(now)
+        position = self._replay.position
+        if self._rows or self._touched or position != self._position:  # else it was the copy of the other line
+            self._position = position
+            self._look(now)
         self._decide(now)
 
     # --- the three that are driven

@@ -1,30 +1,19 @@
 """The contracts of a capture, from what it lists itself: a first walk through it, before anything is decided.
 
-    starbase    instrument definitions: options, futures, perpetuals
-    itch50      every stock as SPOT in dollars, a tick of a cent, a hundredth of one below a dollar (Rule 612)
-    iex         likewise
-
-What is listed twice under one name is taken once. Books of anything else are not traded here, and are counted.
+What is listed twice under one name is taken once. What nobody defines is not traded here, and is counted.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
 
 from netfeed.app.changes import Book
+from netfeed.app.engine_configuration import Fees
 from netfeed.app.replay import Options, Replay
-from netfeed.app.trading.starbase_listing import contracts as starbase_contracts
-from netfeed.engine.contract import Contract, Payoff
+from netfeed.app.trading.contracts import known
+from netfeed.engine.contract import Contract
 
-_STOCKS: Final = frozenset({"itch50", "iex"})
-
-
-@dataclass(frozen=True, slots=True)
-class Fees:
-    """What a venue takes, as shares of the notional; negative for a rebate."""
-
-    maker: float = 0.0
-    taker: float = 0.0
+VENUE = ""
+"""There is one account, and the fill model has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +33,8 @@ def listing(options: Options, fees: Fees, stop: Callable[[], bool] = lambda: Fal
 
 def of_books(books: list[Book], fees: Fees) -> Listing:
     """List the contracts of books."""
-    found: dict[int, Contract] = {}
-    names: set[str] = set()
-    for book in books:
-        made = None if book.name in names else _contract(book, len(found), fees)
-        if made is not None:
-            names.add(book.name)
-            found[made.index] = made
-    return Listing(found, len(books) - len(found))
-
-
-def _contract(book: Book, index: int, fees: Fees) -> Contract | None:
-    feed: Any = book.feed
-    if feed.protocol in _STOCKS:
-        return _stock(book, index, fees)
-    definition = getattr(feed, "definitions", {}).get(book.number)
-    if definition is None:
-        return None
-    made = starbase_contracts({index: definition}, maker_fee=fees.maker, taker_fee=fees.taker)
-    return made[0] if made else None
-
-
-def _stock(book: Book, index: int, fees: Fees) -> Contract:
-    price_exponent, quantity_exponent = book.exponents
-    dollar, cent = 10**-price_exponent, 10 ** -(price_exponent + 2)
-    return Contract(
-        index, book.name, Payoff.SPOT, book.name, False, price_exponent, quantity_exponent,
-        max(1, cent // 100), 1, steps=((dollar, cent),), maker_fee=fees.maker, taker_fee=fees.taker,
-    )  # fmt: skip
+    venues = {id(book.feed): VENUE for book in books}
+    named = {one.contract.name: one.contract for one in known(list(enumerate(books))[::-1], venues, {}, fees)}
+    first = sorted(named.values(), key=lambda contract: contract.index)
+    contracts = {index: replace(contract, index=index) for index, contract in enumerate(first)}
+    return Listing(contracts, len(books) - len(contracts))

@@ -8,11 +8,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from netfeed.app.engine_configuration import Fees
 from netfeed.app.replay import Options, Replay
 from netfeed.app.trading.replay_books import ReplayBooks
 from netfeed.app.trading.replay_drive import EngineReplay
 from netfeed.app.trading.replay_journal import ReplayJournal
-from netfeed.app.trading.replay_listing import Fees, listing
+from netfeed.app.trading.replay_listing import listing
 from netfeed.app.trading.replay_summary import Json, summary
 from netfeed.engine.contract import Contract
 from netfeed.engine.engine import Engine
@@ -27,10 +28,11 @@ from netfeed.sim.fill_route import FillRoute
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """An engine, and the instruments whose fills are hedges."""
+    """An engine, the instruments whose fills are hedges, and the currency of linear contracts."""
 
     engine: Engine
     hedges: Collection[int] = ()
+    quote: str = "USD"
 
 
 Records = Callable[[Record], None]
@@ -61,7 +63,7 @@ class EngineRun:
         contracts = self.listing.contracts
         if not contracts:
             raise ConfigurationError(
-                "nothing that these files list can be traded: it takes a capture of ITCH, IEX or Starbase with its "
+                "nothing that these files list can be traded: it takes ITCH, IEX, or Starbase with its "
                 "definitions, and --instrument must match something"
             )
         self.replay = Replay(options, stop=stop)
@@ -71,8 +73,8 @@ class EngineRun:
         self.model = FillModel(
             contracts, books.late, seed=fill.seed, request=fill.request, report=fill.report
         )  # fmt: skip
-        self.built = build(contracts, books.seen(self.model), route, self.journal.record)
-        self.ledger = FillLedger(contracts, books.late, hedges=self.built.hedges)
+        self.built = build(contracts, {one: self.model.book(one) for one in contracts}, route, self.journal.record)
+        self.ledger = FillLedger(contracts, books.late, hedges=self.built.hedges, quote=self.built.quote)
         self.drive = EngineReplay(self.replay, books, self.built.engine, route, self.model, self.ledger)
         self.drive.on_begin.append(self.journal.begin)
         self._seed = fill.seed

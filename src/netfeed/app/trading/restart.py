@@ -25,7 +25,7 @@ from netfeed.app.trading.order_journal import OrderJournal
 from netfeed.engine.account import Account
 from netfeed.engine.client_ids import ClientIds
 from netfeed.engine.contract import Contract
-from netfeed.engine.journal import Began
+from netfeed.engine.journal import Began, replay
 
 LOCK: Final = "lock"
 EPOCH_S: Final = 1_577_836_800
@@ -80,13 +80,14 @@ class Begun:
 
 
 def restart(
-    folder: str, empty: Callable[[], Account], now: int, wall_ns: int, *, compacts: bool = True, **settings: Any
-) -> Begun:
+    folder: str, empty: Callable[[], Account], now: int, wall_ns: int, *, sessions: Mapping[int, str] | None = None,
+    compacts: bool = True, **settings: Any,
+) -> Begun:  # fmt: skip
     """Take the journal's lock, make its account again, and begin another run of it.
 
-    `empty` makes an account with the contracts, protections and sessions of today (whose a list is, is told by the
-    number of its session); `compacts`: another process makes checkpoints while the run goes on; `settings` are those of
-    `OrderJournal`. Units: `now` monotonic ns, `wall_ns` since 1970.
+    `empty` makes an account with the contracts and protections of today; `sessions`: the venue of each session by its
+    number, so that whose a list was is known when it is read again; `compacts`: another process makes checkpoints while
+    the run goes on; `settings` are those of `OrderJournal`. Units: `now` monotonic ns, `wall_ns` since 1970.
     Raises: JournalError.
     """
     lock = Lock(folder)
@@ -97,7 +98,8 @@ def restart(
         found.account.resume(fresh, now)
         write_contracts(folder, {**known, **fresh.contracts})
         run = found.run + 1 if found.run >= 0 else max(0, wall_ns // 10**9 - EPOCH_S)
-        return _begin(folder, found, run, lock, now, Compactor(folder) if compacts else None, settings)
+        began = Began(now, run, dict(sessions or {}))
+        return _begin(folder, found, began, lock, Compactor(folder) if compacts else None, settings)
     except OSError as error:
         lock.release()
         raise JournalError(f"{folder}: {error.strerror}; it takes room and a disk that works") from None
@@ -107,19 +109,24 @@ def restart(
 
 
 def _begin(
-    folder: str, found: Recovered, run: int, lock: Lock, now: int, compactor: Compactor | None, settings: dict[str, Any]
+    folder: str, found: Recovered, began: Began, lock: Lock, compactor: Compactor | None, settings: dict[str, Any]
 ) -> Begun:
     """Write the checkpoint, and the first record of the run to the disk before anything else can happen."""
     ordinal = found.ordinal + 1
     checkpoints.write(checkpoint(folder, ordinal), Checkpoint(found.number, found.run, found.account, {}))
     full = (lambda segment: None) if compactor is None else compactor.full
-    journal = OrderJournal(folder, first=ordinal, number=found.number, full=full, **settings)
-    journal.record(Began(now, run))
-    found.account.restarted(now)
-    begun = Begun(found.account, ClientIds(run), journal, lock, compactor, found.read, found.notes)
+    try:
+        journal = OrderJournal(folder, first=ordinal, number=found.number, full=full, **settings)
+    except BaseException:
+        if compactor is not None:
+            compactor.close()
+        raise
+    journal.record(began)
+    replay([began], found.account)
+    begun = Begun(found.account, ClientIds(began.run), journal, lock, compactor, found.read, found.notes)
     if not journal.flush():
         begun.close()
-        raise JournalError(f"{folder}: {journal.trouble(now) or 'the disk hangs'}")
+        raise JournalError(f"{folder}: {journal.trouble(began.at) or 'the disk hangs'}")
     return begun
 
 

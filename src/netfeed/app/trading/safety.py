@@ -24,6 +24,7 @@ from netfeed.app.trading.metrics import TradingMetrics
 from netfeed.app.trading.order_journal import JournalStatistics
 from netfeed.app.trading.order_tally import OrderTally
 from netfeed.app.trading.restart import Begun
+from netfeed.app.trading.watchdog import Watchdog
 from netfeed.engine.kill_switch import KillSwitch
 
 JOURNAL: Final = "journal"
@@ -36,9 +37,11 @@ class Safety:
         self, engine: Any, switch: KillSwitch, begun: Begun, tally: OrderTally, kill_file: str, *,
         tell: Callable[[str], None], clock: Callable[[], int] = time.monotonic_ns,
         wall: Callable[[], int] = time.time_ns, tick_to_order: Callable[[], Any] | None = None,
+        stall_s: float | None = None,
     ) -> None:  # fmt: skip
         """Look at the kill file and the latch: an engine that is killed is so before it can send anything.
 
+        `stall_s`: a loop that does not turn for so long ends the process (`watchdog`); None: it may.
         Raises: KillError when there is no folder for the kill file.
         """
         self._engine, self._switch, self._begun, self._clock = engine, switch, begun, clock
@@ -47,6 +50,7 @@ class Safety:
         self.metrics = TradingMetrics(engine, tally, self.journal, self.watch.statistics, tick_to_order)
         for note in begun.notes:
             tell(note)
+        self._watchdog = None if stall_s is None else Watchdog(kill_file, stall_s)
         self.turn(clock())
 
     @property
@@ -56,6 +60,8 @@ class Safety:
 
     def turn(self, now: int) -> None:
         """Look at all that may kill from outside."""
+        if self._watchdog is not None:
+            self._watchdog.turned()
         trouble = self._begun.journal.trouble(now)
         if trouble and not self._switch.is_killed:  # however often a person arms: the disk has failed for good
             self.watch.kill(JOURNAL, JOURNAL, trouble, now)
@@ -89,5 +95,7 @@ class Safety:
 
     def close(self) -> bool:
         """End; say whether the disk has the whole journal. What is killed stays so."""
+        if self._watchdog is not None:
+            self._watchdog.close()
         self.control.close()
         return self._begun.close()

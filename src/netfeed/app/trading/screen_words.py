@@ -92,6 +92,15 @@ def gain_style(amount: float) -> str:
     return "bold green" if amount > 0 else "bold red" if amount < 0 else ""
 
 
+def brief(time_ns: int) -> str:
+    """Write a duration in as few characters as say it: 950ns, 12us, 4.6ms, 8s."""
+    for unit, scale in (("s", 10**9), ("ms", 10**6), ("us", 10**3)):
+        if time_ns >= scale:
+            number = time_ns / scale
+            return f"{number:.1f}{unit}" if number < 9.95 and unit != "us" else f"{number:,.0f}{unit}"
+    return f"{time_ns}ns"
+
+
 def bar(share: float, width: int) -> Text:
     """Draw how much of a limit is used: green, from two thirds on yellow, from nine tenths on red."""
     share = min(max(share, 0.0), 1.0)

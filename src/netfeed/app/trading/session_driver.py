@@ -7,22 +7,20 @@
 `hear(number, report, now)` is called from turns only, never from `send` or `flush` of a link.
 """
 
-import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from netfeed.app.configuration import Session as Config
 from netfeed.app.resolve import Resolver, system_resolver
+from netfeed.app.trading.over_tls import context_of
 from netfeed.app.trading.secrets import read_secret
 from netfeed.app.trading.session_link import Hear, Sent, SessionLink
 from netfeed.app.trading.speech import epoch_ns
 from netfeed.app.trading.traded import Traded
-from netfeed.app.trust import system_trust
 from netfeed.book.execution import NONE, Flag, Tripped
 from netfeed.errors import ConfigurationError, ConfigurationFileError, MisuseError
 from netfeed.feed.gateway import ATTEMPTS_BURST, ATTEMPTS_RATE
 from netfeed.machine import NEVER
-from netfeed.proto import tls
 from netfeed.proto.bucket import TokenBucket
 from netfeed.transport.loop import Loop
 
@@ -93,18 +91,6 @@ class Sessions:
 def until_of(tripped: Tripped) -> int:
     """Give when a group may quote again, on our clock; NEVER where somebody must reset it. Units: monotonic ns."""
     return NEVER if tripped.until_ns is None else tripped.until_ns - epoch_ns()
-
-
-def context_of(config: Config) -> ssl.SSLContext | None:
-    """Make the context of TLS, None where no endpoint wants one. Raises: ConfigurationError."""
-    if not any(one.startswith(("tls:", "wss:")) for one in config.endpoints):
-        return None
-    said, trust = config.tls, None
-    if said.verify:
-        trust = system_trust() if said.ca is None else tls.Trust(file=said.ca)
-    identity = None if said.certificate is None else tls.Identity(said.certificate, said.key)
-    alpn = ["http/1.1"] if config.protocol == "deribit" else []
-    return tls.client_context(trust, identity=identity, alpn=alpn)
 
 
 @contextmanager

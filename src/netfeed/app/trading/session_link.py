@@ -19,7 +19,7 @@ import contextlib
 import random
 import ssl
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -40,11 +40,13 @@ from netfeed.machine import NEVER, StreamMachine
 from netfeed.proto.backoff import Backoff, Pauses
 from netfeed.proto.backoff import State as Trying
 from netfeed.proto.bucket import TokenBucket
+from netfeed.proto.starbase_orders import Client
 from netfeed.transport.loop import Loop
 from netfeed.transport.network import NetworkError
 from netfeed.transport.task import Task
 from netfeed.transport.tcp import Options, Stream
 from netfeed.units import duration_text
+from netfeed.venues.deribit_order_words import Portfolio
 
 MAX_STAMPS: Final = 4096
 MAX_REASONS: Final = 64
@@ -64,7 +66,10 @@ class Stamp(NamedTuple):
 
 
 class SessionLink:
-    """One session. `number` is what its reports bear; `sent` is told of each request that was handed to the kernel."""
+    """One session. `number` is what its reports bear; `sent` is told of each request that was handed to the kernel.
+
+    `portfolios`: what the venue last said that the account is worth, by currency, where it was asked for.
+    """
 
     def __init__(
         self, config: Config, number: int, traded: Sequence[Traded], secret: Secret, loop: Loop, *, hear: Hear,
@@ -75,6 +80,7 @@ class SessionLink:
         """Raises: MisuseError for instruments that the protocol cannot name."""
         self.config, self.number, self.name, self.venue = config, number, config.name, config.venue
         self.answers = Answers()
+        self.portfolios: dict[str, Portfolio] = {}
         self.stamps: deque[Stamp] = deque(maxlen=MAX_STAMPS)
         self.refused: Counter[str] = Counter()
         self.reconnects: Counter[str] = Counter()
@@ -127,11 +133,12 @@ class SessionLink:
         except MisuseError:
             self.refused["unfit"] += 1
             raise
+        if answered and self._machine is not None:  # nothing of it goes out
+            self._loop.post(partial(self._take, self._machine, answered, now))
+            return
         if self._pace is not None:
             self._pace.spend(now)
         self._queued.append(request)
-        if answered:
-            self._loop.post(partial(self._answered, answered))
 
     def flush(self) -> None:
         """Write what is queued, in one write, and stamp it."""
@@ -165,10 +172,15 @@ class SessionLink:
         self.refused[why] += 1
         raise MisuseError(f"{self.name}: {text}")
 
-    def _answered(self, reports: Iterable[Report]) -> None:
-        now = self._loop.clock()
-        for report in reports if self._up else ():
-            self._report(report, now)
+    def wire(self) -> tuple[int, Client] | None:
+        """Give descriptor and client of a Starbase session that is up, for a hot step that writes frames by itself.
+
+        None where it must not: another protocol, TLS below, or something waits to be written before it.
+        """
+        client = self._machine
+        if not self._up or self._stream is None or self._stream.queued_bytes or self._queued:
+            return None
+        return (self._stream.fileno(), client) if isinstance(client, Client) else None
 
     # --- life
 
@@ -254,6 +266,9 @@ class SessionLink:
                 self._over(self._notes.because(event.reason), now)
             elif isinstance(event, Report):
                 self._report(event, now)
+            elif isinstance(event, Portfolio):
+                if event.currency.lower() in self.config.portfolios:
+                    self.portfolios[event.currency] = event
             else:
                 text = self._notes.take(event)
                 if text is not None:
@@ -285,15 +300,20 @@ class SessionLink:
         """The connection is over. The next one is tried; the last words of this one still go out."""
         was_up, self._up, task = self._up, False, self._task
         self._task = self._machine = self._stream = None
-        self._queued.clear()
+        unsent, self._queued = bool(self._queued), []
         self.answers.lost()
-        self._speech.ended(reason, was_up=was_up)
-        if task is not None:
+        is_done = self._speech.ended(reason, was_up=was_up)
+        if task is not None and unsent:  # they must not go out with the last words
+            task.close()
+        elif task is not None:
             self._loop.post(partial(self._retire, task))
         if was_up:
             self._downs += 1
             self._hear(self.number, Down(self.number, reason, self.config.cancel_on_disconnect), now)
-        self._failed(reason, now)
+        if is_done and not self._closed:
+            self._try(now)
+        else:
+            self._failed(reason, now)
 
     def _retire(self, task: Task) -> None:
         """Let a machine that is over say its last words, and close what is below it."""

@@ -3,6 +3,7 @@
     numbers = SessionNumbers("orders/a.numbers")
     numbers.known                    Sequences of the run before, None when there was none
     numbers.store(out, in)           two copies into a mapped file, in turn: a kill -9 leaves one of them whole
+    numbers.reserve(out)             the same, while what came in is still being handed on
 
 What came in is stored after it was handed on, so that it is told again rather than never (executions count once). What
 goes out is stored ahead: a number that was never used is a gap that the venue is told to pass over; one that was used
@@ -39,9 +40,13 @@ class SessionNumbers:
         except OSError as error:
             raise JournalError(f"{path}: {error.strerror}; it stands beside the order journal") from None
         slots = [slot for place in (0, 1) if (slot := self._read(place)) is not None]
-        self._turn, *numbers = max(slots, default=(0, 0, 0))
+        self._turn, *numbers = max(slots, default=(0, 1, 1))
         self.known = Sequences(*numbers) if self._turn else None
         self._out, self._in = numbers
+
+    def reserve(self, following_out: int) -> None:
+        """Have the number of the next message out outlive us, and that of the next one in stay what it was."""
+        self.store(following_out, self._in)
 
     def store(self, following_out: int, following_in: int) -> None:
         """Have the numbers of the next messages outlive us."""

@@ -76,6 +76,8 @@ def _check(one: Session) -> Iterable[str]:
         yield f"key: {one.protocol} has {kind.key} ASCII characters at most"
     if one.groups and one.protocol != "deribit":
         yield f"groups: {one.protocol} knows protection groups by their number"
+    if one.portfolios and one.protocol != "deribit":
+        yield f"portfolios: {one.protocol} tells none"
     if len({group.number for group in one.groups}) != len(one.groups):
         yield "groups: a number stands twice"
     if (one.tls.certificate is None) != (one.tls.key is None):

@@ -16,7 +16,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from netfeed.app.configuration import Session as Config
 from netfeed.app.trading.ouch_speech import OuchSpeech
@@ -47,14 +47,14 @@ class Speech(Protocol):
     def takes(self, request: Request) -> bool:
         """Say whether the venue has a message for it."""
 
-    def send(self, request: Request, now: int) -> Sequence[Report]:
-        """Ask; give what can be answered without the venue. Raises: MisuseError, and nothing was done."""
+    def send(self, request: Request, now: int) -> Sequence[Report | Any]:
+        """Ask; what is answered without the venue is given, and was not sent. Raises: MisuseError: nothing was done."""
 
     def leave(self, now: int) -> None:
         """Say goodbye. Raises: MisuseError where there is nobody to hear it."""
 
-    def ended(self, reason: str, *, was_up: bool) -> None:
-        """Take note of how the connection ended."""
+    def ended(self, reason: str, *, was_up: bool) -> bool:
+        """Take note of how the connection ended; say whether it has done what it was for: the next begins at once."""
 
 
 class StarbaseSpeech:
@@ -79,7 +79,7 @@ class StarbaseSpeech:
             self._past.sides.update(sides)
 
     def settled(self) -> None:
-        """Take note that all that came was handed on, or that something is about to go out."""
+        """Take note that all that came was handed on."""
         if self._numbers is not None:
             self._numbers.store(self._past.journal.next_out, self._past.journal.next_in)
 
@@ -99,11 +99,12 @@ class StarbaseSpeech:
         """Say whether Starbase has a message for it: for all but lists, and orders at the market."""
         return not isinstance(request, List) and not (isinstance(request, New) and request.price is None)
 
-    def send(self, request: Request, now: int) -> Sequence[Report]:
+    def send(self, request: Request, now: int) -> Sequence[Report | Any]:
         """Ask."""
         assert self._client is not None
         self._client.send(request, now)
-        self.settled()
+        if self._numbers is not None:  # perhaps in the middle of what came: a report may still wait to be handed on
+            self._numbers.reserve(self._past.journal.next_out)
         return ()
 
     def leave(self, now: int) -> None:
@@ -111,9 +112,10 @@ class StarbaseSpeech:
         assert self._client is not None
         self._client.logout(now)
 
-    def ended(self, reason: str, *, was_up: bool) -> None:
+    def ended(self, reason: str, *, was_up: bool) -> bool:
         """Begin the numbers anew where they fell; one that was up goes on where it was."""
         self._reset = any(word in reason.lower() for word in _FALLEN) or (self._reset and not was_up)
+        return False
 
 
 class DeribitSpeech:
@@ -136,8 +138,8 @@ class DeribitSpeech:
         rate = float(self._config.rate or ORDERS_RATE)
         burst = ORDERS_BURST if self._config.rate is None else self._config.burst
         self._session = session = Session(
-            self._number, self._listed, now, groups=self._groups, quote_flags=self._quote_flags, epoch_ns=epoch_ns(),
-            orders=(rate, burst),
+            self._number, self._listed, now, groups=self._groups, portfolios=self._config.portfolios,
+            quote_flags=self._quote_flags, epoch_ns=epoch_ns(), orders=(rate, burst),
         )  # fmt: skip
 
         def logon(at: int) -> None:
@@ -154,19 +156,21 @@ class DeribitSpeech:
             return request.group in self._groups
         return not (isinstance(request, CancelAll) and request.side is not None)
 
-    def send(self, request: Request, now: int) -> Sequence[Report]:
-        """Ask."""
+    def send(self, request: Request, now: int) -> Sequence[Report | Any]:
+        """Ask; what our own budget refuses is told at once, and not sent."""
         assert self._session is not None
+        refused = self._session.refused
         self._session.send(request, now)
-        return ()
+        return self._session.wake(now) if self._session.refused > refused else ()
 
     def leave(self, now: int) -> None:
         """Close the WebSocket."""
         assert self._stream is not None
         self._stream.leave("goodbye", now)
 
-    def ended(self, reason: str, *, was_up: bool) -> None:
+    def ended(self, reason: str, *, was_up: bool) -> bool:
         """Remember nothing: a session of Deribit's ends with its connection."""
+        return False
 
 
 def speech_of(

@@ -16,9 +16,12 @@ from netfeed.wire.starbase import PRICE_EXPONENT, InstrumentFlags, InstrumentTyp
 _FUTURES: Final = (InstrumentType.PERP_FUTURE, InstrumentType.DATED_FUTURE)
 
 
-def contracts(definitions: Mapping[int, Any], *, maker_fee: float = 0.0, taker_fee: float = 0.0) -> list[Contract]:
+def contracts(
+    definitions: Mapping[int, Any], *, venue: str = "", maker_fee: float = 0.0, taker_fee: float = 0.0
+) -> list[Contract]:
     """Make contracts of what is listed, by the number of their books. Units: fees are shares of the notional."""
-    return [_contract(index, one, maker_fee, taker_fee) for index, one in _traded(definitions)]
+    fees = {"maker_fee": maker_fee, "taker_fee": taker_fee}
+    return [_contract(index, one, venue, fees) for index, one in _traded(definitions)]
 
 
 def venue_ids(definitions: Mapping[int, Any]) -> dict[int, int]:
@@ -32,14 +35,14 @@ def _traded(definitions: Mapping[int, Any]) -> Iterator[tuple[int, Any]]:
             yield index, one
 
 
-def _contract(index: int, one: Any, maker_fee: float, taker_fee: float) -> Contract:
+def _contract(index: int, one: Any, venue: str, fees: Mapping[str, float]) -> Contract:
     is_option = one.type == InstrumentType.OPTION
     strike = None if not is_option or one.strikePrice is None else one.strikePrice * 10.0**PRICE_EXPONENT
     return Contract(
         index, one.name, _payoff(one), one.underlying, is_option or bool(one.flags & InstrumentFlags.IS_REVERSED),
         PRICE_EXPONENT, one.quantityExponent, one.tickSize, one.minOrderQuantity, strike=strike,
         expiry_ns=one.expiryTime, steps=tuple((row.thresholdPrice, row.largeTickSize) for row in one.largeTickSizes),
-        maker_fee=maker_fee, taker_fee=taker_fee,
+        venue=venue, **fees,
     )  # fmt: skip
 
 

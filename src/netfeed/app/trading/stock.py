@@ -24,7 +24,6 @@ from netfeed.book.execution import (
 from netfeed.book.level import Side
 from netfeed.engine.account import Account
 
-_NO_GROUP = 0
 _NONE = QuoteSide(QuoteState.NONE, None, None, 0, 0, Cause.OTHER, "")
 
 
@@ -32,9 +31,9 @@ def take_in(account: Account, listed: Listed, now: int) -> None:
     """Know the orders and positions of a list."""
     orders = [one for one in listed.orders if one.client_id is not None and one.instrument in account.contracts]
     numbers = sorted({one.client_id for one in orders if one.client_id is not None})
-    for client_id in numbers:
+    for place, client_id in enumerate(numbers, 1):
         mine = [one for one in orders if one.client_id == client_id]
-        request, answer = _quotes(client_id, mine) if mine[0].quote else _order(client_id, mine[0])
+        request, answer = _quotes(client_id, -place, mine) if mine[0].quote else _order(client_id, mine[0])
         if account.orders.objection(request) is not None:
             continue  # no order that can be: the next list finds it
         account.decide(request, now)
@@ -52,14 +51,15 @@ def _order(client_id: int, one: OpenOrder) -> tuple[Request, Report]:
     return request, Accepted(client_id, one.instrument, one.order_id, one.price, one.quantity, 0, True, None)
 
 
-def _quotes(client_id: int, sides: list[OpenOrder]) -> tuple[Request, Report]:
+def _quotes(client_id: int, group: int, sides: list[OpenOrder]) -> tuple[Request, Report]:
+    """Give quotes as those of a group of their own: a list does not say which, and they must not replace each other."""
     quotes, told = [], []
     for instrument in dict.fromkeys(one.instrument for one in sides):
         found = {one.side: one for one in sides if one.instrument == instrument}
         bid, ask = found.get(Side.BID), found.get(Side.ASK)
         quotes.append(Quote(instrument, *_wish(bid), *_wish(ask)))
         told.append((instrument, _side(bid), _side(ask)))
-    return MassQuote(client_id, _NO_GROUP, tuple(quotes)), Quoted(client_id, _NO_GROUP, tuple(told), None)
+    return MassQuote(client_id, group, tuple(quotes)), Quoted(client_id, group, tuple(told), None)
 
 
 def _wish(one: OpenOrder | None) -> tuple[int | None, int]:

@@ -1,0 +1,93 @@
+"""An engine beside live channels: what touches it, when it has its turn, and which packet an order belongs to."""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from netfeed.app.changes import Rows
+from netfeed.app.configuration import Configuration
+from netfeed.app.live import Live
+from netfeed.app.trading.engine_drive import EngineDrive
+from netfeed.book.change import CHANGE, NO_BOOK, NO_TIME
+from netfeed.book.execution import Cancel, Up
+from netfeed.engine.journal import Decided, Woke
+from netfeed.machine import NEVER
+from tests.engine.engine_world import MS, PERPETUAL, World
+
+REQUEST = Cancel(1, PERPETUAL)
+DECIDED = Decided(0, 1, REQUEST)
+
+
+@pytest.fixture
+def drive() -> Iterator[EngineDrive]:
+    live = Live(Configuration(schema_version=1, name="mine", channels=[]))
+    yield EngineDrive(live, clock_off_ns=0)
+    live.close()
+
+
+def rows(*books: int, ts_ns: int = NO_TIME, sequence: int = 7) -> Rows:
+    made = np.zeros(len(books), CHANGE)
+    made["book"], made["ts_recv_ns"], made["sequence"] = books, ts_ns, sequence
+    return made
+
+
+def counts(drive: EngineDrive) -> dict[str, int]:
+    return {name: stage.count for name, stage in drive.stages.items()}
+
+
+def test_without_an_engine_it_waits_for_nothing(drive: EngineDrive) -> None:
+    drive.take(rows(1))
+    drive.hear(1, Up(1), 0)
+    drive.wake(0)
+    assert drive.deadline == NEVER
+
+
+def test_changes_of_its_instruments_give_it_a_turn_and_others_do_not(drive: EngineDrive) -> None:
+    world = World().run(100 * MS)
+    drive.engine, drive.instruments = world.engine, {3: PERPETUAL}
+    assert world.engine is not None
+    drive.wake(world.now)
+    before = world.engine.out.sequence
+    drive.take(rows(4, NO_BOOK, sequence=90))
+    assert (drive.deadline, world.engine.out.sequence) == (world.engine.deadline, before)
+    drive.take(rows(3, 4, sequence=91))
+    assert (drive.deadline, world.engine.out.sequence) == (0, 91)
+    drive.wake(world.now)
+    assert drive.deadline == world.engine.deadline
+
+
+def test_an_order_is_timed_from_the_oldest_packet_of_its_batch_once_a_step(drive: EngineDrive) -> None:
+    drive.engine = World().engine
+    now = time.time_ns()
+    drive.take(rows(PERPETUAL, ts_ns=now - 5 * MS))
+    drive.take(rows(PERPETUAL, ts_ns=now - 2 * MS))
+    drive.record(Woke(0))
+    assert counts(drive) == {"decide": 0, "send": 0, "tick>order": 0}
+    for _ in range(2):
+        drive.record(DECIDED)
+        drive.sent(REQUEST, 0)
+    assert counts(drive) == {"decide": 1, "send": 1, "tick>order": 1}
+    assert (drive.stages["tick>order"].max_ns or 0) >= 5 * MS
+    assert [one.name for one in drive.pictures()] == ["wire>book", "decide", "send", "tick>order"]
+
+
+def test_what_no_packet_led_to_is_not_timed(drive: EngineDrive) -> None:
+    drive.engine = World().engine
+    drive.record(DECIDED)
+    drive.sent(REQUEST, 0)
+    drive.take(rows(PERPETUAL))  # a change without a stamp: a deadline has passed
+    drive.record(DECIDED)
+    drive.sent(REQUEST, 0)
+    assert counts(drive) == {"decide": 0, "send": 0, "tick>order": 0}
+
+
+def test_a_packet_that_led_to_nothing_is_forgotten_with_its_step(drive: EngineDrive) -> None:
+    world = World()
+    drive.engine = world.engine
+    drive.take(rows(PERPETUAL, ts_ns=time.time_ns()))
+    drive.wake(world.now)
+    drive.record(DECIDED)
+    drive.sent(REQUEST, 0)
+    assert counts(drive)["tick>order"] == 0
