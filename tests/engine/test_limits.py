@@ -42,3 +42,11 @@ def test_a_limit_that_nothing_can_be_held_against_is_a_misuse(wrong: float) -> N
             Limits(**{name: wrong})  # type: ignore[arg-type]
     with pytest.raises(MisuseError, match="loss of BTC"):
         Limits(loss={"BTC": wrong})
+
+
+def test_a_part_of_the_pace_is_kept_for_what_is_urgent_and_all_of_it_is_there_for_one_request() -> None:
+    pace = Pace(10, 20)
+    assert pace.has(0, 20, urgent=False)
+    pace.spend(0, 17)
+    assert [pace.has(0, count, urgent=False) for count in (1, 2)] == [True, False]
+    assert [pace.has(0, count) for count in (3, 4)] == [True, False]
