@@ -124,12 +124,12 @@ class Pace:
 
     def has(self, now: int, count: int, *, urgent: bool = True) -> bool:
         """Say whether so many may go now; what is not urgent leaves a tenth of the burst alone, unless all is there."""
-        left = 0 if urgent or self._full_at <= now else self._burst // KEPT_FOR_HEDGES
-        return max(self._full_at, now) + (count + left) * self._interval_ns <= now + self._burst * self._interval_ns
+        return count <= self.room(now, urgent=urgent)
 
-    def room(self, now: int) -> int:
-        """Say how many may go now."""
-        return (now + self._burst * self._interval_ns - max(self._full_at, now)) // self._interval_ns
+    def room(self, now: int, *, urgent: bool = True) -> int:
+        """Say how many may go now, as `has` does."""
+        left = 0 if urgent or self._full_at <= now else self._burst // KEPT_FOR_HEDGES
+        return (now + self._burst * self._interval_ns - max(self._full_at, now)) // self._interval_ns - left
 
     def spend(self, now: int, count: int) -> None:
         """Take note that so many went, whether they were there or not: what is owed is waited for."""
