@@ -317,6 +317,16 @@ def test_a_grid_whose_steps_do_not_meet_gets_no_mandate() -> None:
         HotQuotes(Quoter(QUOTED, replace(PLAIN, requote_ticks=10_001)), one.risk, one.mandates)
 
 
+def test_a_mandate_of_another_group_takes_back_the_one_before() -> None:
+    one = Pass(PLAIN)
+    other = one.risk.mandates(7, QUOTED)
+    assert one.prepare() == 2
+    assert one.risk.mandate(other, Quote(CALL, None, 0, 290, 20), one.stage.board.now) is None
+    assert not one.mandates.has(CALL, one.stage.board.now)  # else our bid of one could meet our ask of the other
+    assert one.mandates.has(LINEAR, one.stage.board.now)
+    assert held(one)[:2] == [0, 20]
+
+
 def test_mandates_are_made_by_risk_alone() -> None:
     one = Pass(PLAIN)
     with pytest.raises(MisuseError, match="only"):

@@ -218,12 +218,13 @@ class Risk:
         return mandates
 
     def mandate(self, mandates: Mandates, quote: Quote, now: int) -> Refusal | None:
-        """Judge a quote that may be moved later, and grant it; what was granted of the instrument before is void.
+        """Judge a quote that may be moved later, and grant it; what was granted of the instrument before is void,
+        by whichever mandates: no two of them ever know of each other's quote.
 
         Prices are those at which it would stand now. Where a side is refused nothing is granted, and why is returned;
         nobody has asked, so it is not counted.
         """
-        mandates.void((quote.instrument,))
+        self._void((quote.instrument,))
         request = MassQuote(self._account.orders.last_id + 1, mandates.group, (quote,))
         objection = self._account.orders.objection(request)
         if objection is not None:
