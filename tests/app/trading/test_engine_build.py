@@ -156,6 +156,11 @@ def test_a_strategy_of_ones_own_is_found_beside_the_file(tmp_path: Path) -> None
         ('{ "*" = "10" }', '{ "BTC-C" = "10" }', 'engine.limits.order_size: nothing fits BTC-PERP; "\\*" fits all'),
         ('{ "*" = "10" }', '{ "*" = "15" }', "engine.limits.order_size: 15 of BTC-PERP is not in its lots of 10e0"),
         ('{ "*" = "10" }', '{ "*" = "10.25" }', "engine.limits.order_size: 10.25 of BTC-PERP is not in its lots"),
+        (
+            '{ "*" = "10" }',
+            '{ "*" = "10" }\nloss = { btc = 0.5 }',
+            "engine.limits.loss: nothing that is traded pays in btc; there is BTC",
+        ),
     ],
 )
 def test_what_does_not_fit_what_is_listed_is_named(before: str, after: str, why: str) -> None:
