@@ -5,7 +5,7 @@ the Greeks of a unit were then. All else is the exchange's own: what arrived, wh
 
     always       no client id twice, nothing that did not pass risk, nothing after the kill, nothing on a book that is
                  not LIVE, no size beyond its limit, no trade with ourselves, no order beyond the number that may be
-                 open, no message beyond the pace (hedges and cancels pass it, and are paid for)
+                 open, no message beyond the pace (cancels pass it, and are paid for)
     at worst     position, expiry, delta, gamma, vega within their limits, whatever of our orders is executed: integers
     after a      what had passed risk before the fault was seen is gone from the venue within a bound
     feed fault
@@ -33,7 +33,6 @@ from netfeed.book.execution import (
     New,
     Rejected,
     Request,
-    TimeInForce,
 )
 from netfeed.book.level import Side
 from netfeed.engine.contract import Contract, Payoff
@@ -186,7 +185,7 @@ class Judge(Log):
             self._complain(f"{request} passed {this.at - self._killed} ns after the kill")
         if self._bucket is not None:
             count = len(request.quotes) if isinstance(request, MassQuote) and adds else 1
-            if not self._bucket.take(now, count) and adds and not _hedges(request):
+            if not self._bucket.take(now, count) and adds:
                 self._complain(f"{request} is beyond the pace")
         for instrument, side, quantity in adds:
             self._size(instrument, quantity)
@@ -330,11 +329,6 @@ class Bucket:
         self._then = now
         self._owed += count
         return self._owed <= self._burst
-
-
-def _hedges(request: Request) -> bool:
-    """Say whether a request is a hedge, which is paid for and never waits for the pace, as a cancel."""
-    return isinstance(request, New) and request.time_in_force is TimeInForce.IOC
 
 
 def _adds(request: Request) -> list[tuple[int, Side | None, int]]:
