@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ import pytest
 from netfeed.app.account import account, is_ready, summary
 from netfeed.app.run import Options, Run
 from netfeed.errors import ConfigurationError
+from netfeed.machine import NEVER
 from netfeed.transport.ring import Reader
 from netfeed.wire import moldudp64
 from tests.app.live_venue import (
@@ -346,3 +348,21 @@ def _until(done: Callable[[], bool], seconds: float = 20.0) -> None:
     while not done():
         assert time.monotonic() < end, "it took too long"
         time.sleep(0)
+
+
+def test_who_floods_what_waits_for_plain_python_does_not_keep_the_loop_from_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = opened(configured(free_port(), how="thread"))
+    receiver, waiting = run.live.receiver, iter(range(100))
+    plain: list[Any] = []
+    with monkeypatch.context() as flooded:
+        flooded.setattr(receiver, "_waiting", lambda: [SimpleNamespace(ts_ns=next(waiting) + 1)])
+        flooded.setattr(receiver, "_put_aside", lambda packet: False)
+        flooded.setattr(receiver, "_plain", plain.append)
+        assert receiver.gather() == plain[-1].ts_ns
+        assert len(plain) < 10
+        assert receiver.busy
+    assert receiver.gather() == NEVER
+    assert not receiver.busy
+    run._close()

@@ -352,3 +352,17 @@ def test_what_expired_while_nobody_listed_it_any_more_is_closed_too() -> None:
     assert 7 not in world.held()
     assert world.held() == world.positions()
     assert engine.account.agrees
+
+
+def test_the_picture_says_how_much_of_expiry_and_margin_is_used() -> None:
+    world = World(hedged=False, limits=Limits(expiry=50.0, margin_percent=80))
+    assert world.engine is not None
+    world.engine.margin(1, 4, "sim BTC", world.now)
+    world.run(300 * MS)
+    assert world.resting()
+    used = {one.rule: (one.used, one.limit) for one in world.engine.picture().limits}
+    assert used["margin"] == (25.0, 80)
+    assert 0 < used["expiry"][0] <= 50
+    world.engine.margin(9, 10, "sim BTC", world.now)
+    world.turn()
+    assert world.resting() == set()

@@ -413,7 +413,9 @@ def test_only_risk_names_the_seal_and_only_the_door_spends() -> None:
 def test_the_margin_of_every_account_and_currency_counts_and_one_that_nobody_knows_refuses() -> None:
     desk = Desk(Limits(margin_percent=50))
     desk.risk.margin(None, of="a BTC")
+    assert desk.risk.margin_used is None
     desk.risk.margin(49, 100, of="a USD")
+    assert desk.risk.margin_used == 0.49
     assert desk.ask(ORDER).refusals[0].detail == "nobody has said how much is used of a BTC"
     desk.risk.margin(5, 10, of="a BTC")
     assert desk.ask(ORDER).cleared is not None

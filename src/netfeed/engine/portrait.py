@@ -137,6 +137,12 @@ def _limits(engine: "Engine") -> Iterator[LimitPicture]:
             yield LimitPicture(name, max(-worst.down, worst.up) / SCALE, limit)
     if limits.open_orders is not None:
         yield LimitPicture("open_orders", engine.account.orders.open_count, limits.open_orders)
+    if limits.expiry is not None:
+        expiries = {one.expiry_ns for one in engine.account.contracts.values() if one.expiry_ns is not None}
+        furthest = max(map(exposure.of_expiry, expiries), default=0)
+        yield LimitPicture("expiry", furthest / SCALE, limits.expiry)
+    if limits.margin_percent is not None and engine.risk.margin_used is not None:
+        yield LimitPicture("margin", 100 * engine.risk.margin_used, limits.margin_percent)
     for currency, loss in limits.loss.items():
         yield LimitPicture(f"loss {currency}", max(0.0, -engine.account.positions.net(currency) / SCALE), loss)
     yield from _positions(engine)

@@ -15,6 +15,7 @@ that `pass_` would refuse. Whatever changes here takes mandates back, in the sam
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Final
 
 from netfeed.book.execution import NONE, Amend, Cancel, CancelAll, List, MassQuote, New, Quote, Request
@@ -104,6 +105,12 @@ class Risk:
         """
         self._known.margin[of] = None if used is None else (used, equity)
         self._void_where(Rule.MARGIN)
+
+    @property
+    def margin_used(self) -> float | None:
+        """Give the largest share of a margin that is used; None where nobody has said, or there is none."""
+        told = [one for one in self._known.margin.values() if one is not None and (one[0] or one[1])]
+        return max((used / equity if equity > 0 else inf for used, equity in told), default=None)
 
     def kill(self, by: str, why: str, now: int) -> list[Event]:
         """Throw the kill switch; give what must be pulled."""
