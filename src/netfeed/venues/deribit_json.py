@@ -184,7 +184,6 @@ class _Listed(msgspec.Struct):
     quote_currency: str
     tick_size: Decimal
     min_trade_amount: Decimal
-    contract_size: Decimal
     counter_currency: str = ""
     settlement_currency: str = ""
     instrument_type: str = ""
@@ -207,6 +206,10 @@ _KINDS: Final = {
     "option_combo": Kind.COMBO,
 }  # fmt: skip
 _RIGHTS: Final = {"call": Right.CALL, "put": Right.PUT}
+_UNIT: Final = Number(1, 0)
+"""What one of an amount is: a dollar of an inverse future, a coin of all else. `contract_size` is only what it is rounded
+to: of BTC-PERPETUAL 10, so that an amount of 10 is one contract.
+"""
 
 
 def instruments(body: Buffer) -> Listed:
@@ -232,7 +235,7 @@ def _instrument(one: _Listed) -> Instrument:
         VENUE, one.instrument_name, kind, one.base_currency, one.quote_currency,
         one.settlement_currency or (one.base_currency if inverse else one.quote_currency),
         price, quantity, whole(one.tick_size, price), whole(one.min_trade_amount, quantity),
-        whole(one.min_trade_amount, quantity), inverse and kind is not Kind.SPOT, Number.of(one.contract_size),
+        whole(one.min_trade_amount, quantity), inverse and kind is not Kind.SPOT, _UNIT,
         None if one.strike is None or kind is not Kind.OPTION else Number.of(one.strike),
         _RIGHTS.get(one.option_type or "") if kind is Kind.OPTION else None,
         None if kind in (Kind.PERPETUAL, Kind.SPOT) else milliseconds(one.expiration_timestamp),

@@ -1,5 +1,6 @@
 """What `[engine]` of a file comes to: strategies, hedges, limits, contracts; and what does not fit is named."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from netfeed.engine.contract import Contract, Payoff
 from netfeed.engine.hedge import Hedger
 from netfeed.engine.hedge_band import Fixed, WhalleyWilmott
 from netfeed.engine.limits import Limits
+from netfeed.engine.position import Positions
 from netfeed.engine.quoter import Quoter
 from netfeed.engine.targets import Amends
 from netfeed.errors import ConfigurationError, ConfigurationFileError
 from netfeed.sim.fill_route import FillRoute
+from netfeed.venues import deribit_json
 from netfeed.venues.instrument import Instrument, Kind, Number, Right, Step
 
 DAY_NS = 86_400 * 10**9
@@ -209,9 +212,30 @@ def test_contracts_are_made_of_what_a_venue_lists_as_json() -> None:
         9, "BTC-1JAN27-90000-P", Payoff.PUT, "BTC", True, -4, -1, 1, 1, 1.0, 90_000.0, 7, ((50, 5),)
     )
     perpetual = Instrument(
-        "deribit", "ETH-PERPETUAL", Kind.PERPETUAL, "ETH", "USD", "ETH", -2, 0, 5, 1, 1, True, Number(10, 0)
+        "deribit", "ETH-PERPETUAL", Kind.PERPETUAL, "ETH", "USD", "ETH", -2, 0, 5, 1, 1, True, Number(1, 0)
     )
-    assert of_instrument(1, perpetual) == Contract(1, "ETH-PERPETUAL", Payoff.PERPETUAL, "ETH", True, -2, 0, 5, 1, 10.0)
+    assert of_instrument(1, perpetual) == Contract(1, "ETH-PERPETUAL", Payoff.PERPETUAL, "ETH", True, -2, 0, 5, 1)
     combo = Instrument("deribit", "BTC-FS", Kind.COMBO, "BTC", "USD", "BTC", -1, 0, 5, 1, 1)
     assert of_instrument(1, combo) is None
     assert Fees() == Fees(maker=0.0, taker=0.0)
+
+
+def test_an_amount_of_deribits_futures_is_dollars_whatever_a_contract_is() -> None:
+    listed = {
+        "kind": "future", "instrument_type": "reversed", "base_currency": "BTC", "quote_currency": "USD",
+        "tick_size": 0.5, "min_trade_amount": 10, "contract_size": 10, "settlement_period": "perpetual",
+    }  # fmt: skip
+    linear = {
+        **listed, "instrument_type": "linear", "quote_currency": "USDC", "min_trade_amount": 0.001,
+        "contract_size": 0.001,
+    }  # fmt: skip
+    rows = [{"instrument_name": "BTC-PERPETUAL", **listed}, {"instrument_name": "BTC_USDC-PERPETUAL", **linear}]
+    dollars, coins = deribit_json.instruments(json.dumps({"result": rows}).encode()).instruments
+    contracts = {index: of_instrument(index, one) for index, one in enumerate((dollars, coins))}
+    positions = Positions({index: one for index, one in contracts.items() if one is not None})
+    positions.trade(0, 10_000, 100_000_0)  # 10,000 dollars bought at 100,000 and sold at 125,000
+    positions.trade(0, -10_000, 125_000_0)
+    positions.trade(1, 100, 100_000_0)  # 0.1 coins, likewise
+    positions.trade(1, -100, 125_000_0)
+    assert positions[0].realised == 2 * 10**16  # 0.02 BTC
+    assert positions[1].realised == 2_500 * 10**18
