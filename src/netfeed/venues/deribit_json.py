@@ -193,6 +193,8 @@ class _Listed(msgspec.Struct):
     expiration_timestamp: int | None = None
     tick_size_steps: list[_TickStep] = []
     is_active: bool = True
+    maker_commission: Decimal | None = None
+    taker_commission: Decimal | None = None
 
 
 class _Listing(msgspec.Struct):
@@ -207,8 +209,8 @@ _KINDS: Final = {
 }  # fmt: skip
 _RIGHTS: Final = {"call": Right.CALL, "put": Right.PUT}
 _UNIT: Final = Number(1, 0)
-"""What one of an amount is: a dollar of an inverse future, a coin of all else. `contract_size` is only what it is rounded
-to: of BTC-PERPETUAL 10, so that an amount of 10 is one contract.
+"""What one of an amount is: a dollar of an inverse future, a coin of all else. `contract_size` only says how much of
+that makes a contract: 10 of BTC-PERPETUAL.
 """
 
 
@@ -218,6 +220,10 @@ def instruments(body: Buffer) -> Listed:
     Raises: WireError for what is no list.
     """
     return each(answers.decoded(_LISTING, body, "public/get_instruments").result, _ROW, _instrument, "instrument_name")
+
+
+def _share(commission: Decimal | None) -> Number | None:
+    return None if commission is None else Number.of(commission)
 
 
 def _instrument(one: _Listed) -> Instrument:
@@ -240,4 +246,5 @@ def _instrument(one: _Listed) -> Instrument:
         _RIGHTS.get(one.option_type or "") if kind is Kind.OPTION else None,
         None if kind in (Kind.PERPETUAL, Kind.SPOT) else milliseconds(one.expiration_timestamp),
         tuple(Step(whole(above, price), whole(tick, price)) for above, tick in steps), one.is_active,
+        _share(one.maker_commission), _share(one.taker_commission),
     )  # fmt: skip

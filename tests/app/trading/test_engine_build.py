@@ -1,14 +1,17 @@
 """What `[engine]` of a file comes to: strategies, hedges, limits, contracts; and what does not fit is named."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from netfeed.app.changes import Book
 from netfeed.app.config import parse
-from netfeed.app.engine_configuration import Engine, Fees
-from netfeed.app.trading.contracts import of_instrument
+from netfeed.app.engine_configuration import Engine, Fees, Shares
+from netfeed.app.trading.contracts import known, of_instrument
 from netfeed.app.trading.engine_build import build, empty_account, plan
 from netfeed.book import OrderBooks
 from netfeed.book.handle import OrderBook
@@ -214,10 +217,11 @@ def test_contracts_are_made_of_what_a_venue_lists_as_json() -> None:
     perpetual = Instrument(
         "deribit", "ETH-PERPETUAL", Kind.PERPETUAL, "ETH", "USD", "ETH", -2, 0, 5, 1, 1, True, Number(1, 0)
     )
+    tiny = replace(perpetual, contract=Number(3, -4))
+    assert getattr(of_instrument(1, tiny), "multiplier", None) == 0.0003
     assert of_instrument(1, perpetual) == Contract(1, "ETH-PERPETUAL", Payoff.PERPETUAL, "ETH", True, -2, 0, 5, 1)
     combo = Instrument("deribit", "BTC-FS", Kind.COMBO, "BTC", "USD", "BTC", -1, 0, 5, 1, 1)
     assert of_instrument(1, combo) is None
-    assert Fees() == Fees(maker=0.0, taker=0.0)
 
 
 def test_an_amount_of_deribits_futures_is_dollars_whatever_a_contract_is() -> None:
@@ -239,3 +243,35 @@ def test_an_amount_of_deribits_futures_is_dollars_whatever_a_contract_is() -> No
     positions.trade(1, -100, 125_000_0)
     assert positions[0].realised == 2 * 10**16  # 0.02 BTC
     assert positions[1].realised == 2_500 * 10**18
+
+
+def test_fees_are_those_that_are_said_for_a_kind_else_those_that_a_venue_lists_else_none() -> None:
+    row = {
+        "base_currency": "BTC", "quote_currency": "USD", "settlement_currency": "BTC", "instrument_type": "reversed",
+        "tick_size": 0.0001, "min_trade_amount": 0.1, "contract_size": 1, "maker_commission": -0.0001,
+        "taker_commission": 0.0005,
+    }  # fmt: skip
+    future = {**row, "instrument_name": "F", "kind": "future", "settlement_period": "perpetual"}
+    option = {
+        **row,
+        "instrument_name": "O",
+        "kind": "option",
+        "strike": 9,
+        "option_type": "call",
+        "maker_commission": 0.0003,
+    }
+    old = {**future, "instrument_name": "G", "maker_commission": None, "taker_commission": None}
+    answer = json.dumps({"result": [future, option, old]}).encode()
+    listed = {one.name: one for one in deribit_json.instruments(answer).instruments}
+    assert len(listed) == 3
+    feed = SimpleNamespace(names=list(listed), exponents=[(-4, -1)] * 3)
+
+    def fees(said: Fees) -> list[tuple[float, float]]:
+        books = [(number, Book(feed, number)) for number in range(3)]
+        found = known(books, {id(feed): "deribit"}, {id(feed): listed}, said)
+        return [(one.contract.maker_fee, one.contract.taker_fee) for one in found]
+
+    assert fees(Fees()) == [(-0.0001, 0.0005), (0.0003, 0.0005), (0.0, 0.0)]
+    assert fees(Fees(taker=0.0004)) == [(-0.0001, 0.0004), (0.0003, 0.0004), (0.0, 0.0004)]
+    said = Fees(maker=0.0, options=Shares(maker=0.0002))
+    assert fees(said) == [(0.0, 0.0005), (0.0002, 0.0005), (0.0, 0.0)]
