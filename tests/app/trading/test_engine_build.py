@@ -13,6 +13,7 @@ from netfeed.app.config import parse
 from netfeed.app.engine_configuration import Engine, Fees, Shares
 from netfeed.app.trading.contracts import known, of_instrument
 from netfeed.app.trading.engine_build import build, empty_account, plan
+from netfeed.app.trading.session_driver import terms
 from netfeed.book import OrderBooks
 from netfeed.book.handle import OrderBook
 from netfeed.book.state import BookState
@@ -23,6 +24,7 @@ from netfeed.engine.hedge_band import Fixed, WhalleyWilmott
 from netfeed.engine.limits import Limits
 from netfeed.engine.position import Positions
 from netfeed.engine.quoter import Quoter
+from netfeed.engine.router import SessionTerms
 from netfeed.engine.targets import Amends
 from netfeed.errors import ConfigurationError, ConfigurationFileError
 from netfeed.sim.fill_route import FillRoute
@@ -222,6 +224,20 @@ def test_contracts_are_made_of_what_a_venue_lists_as_json() -> None:
     assert of_instrument(1, perpetual) == Contract(1, "ETH-PERPETUAL", Payoff.PERPETUAL, "ETH", True, -2, 0, 5, 1)
     combo = Instrument("deribit", "BTC-FS", Kind.COMBO, "BTC", "USD", "BTC", -1, 0, 5, 1, 1)
     assert of_instrument(1, combo) is None
+
+
+def test_what_is_said_of_sessions_reaches_the_router() -> None:
+    paced = SESSION.format(venue="deribit").replace('key = "k"', 'key = "k"\nrate = 1\nburst = 2\nfee = 0.25')
+    text = SESSION.format(venue="deribit").replace('"a"', '"b"')
+    config = parse(f"schema_version = 1\n{paced}{text}".encode(), "engine.toml")
+    assert terms(config.sessions) == {1: SessionTerms(1, 2, 0.25), 2: SessionTerms(5, 20)}  # what Deribit takes
+    books = OrderBooks()
+    views = {one.index: OrderBook(books, books.add_book(BookState.LIVE)) for one in CONTRACTS}
+    routes = [FillRoute(venue="deribit"), FillRoute(2, venue="deribit")]
+    for route in routes:
+        route.is_up = True
+    engine = build(plan(read(), CONTRACTS), views, routes, lambda record: None, terms=terms(config.sessions))
+    assert (engine.router.room(1, 0), engine.router.room(2, 0)) == (2, 20)
 
 
 def test_an_amount_of_deribits_futures_is_dollars_whatever_a_contract_is() -> None:

@@ -29,7 +29,7 @@ from netfeed.app.trading.journal_contracts import indexes
 from netfeed.app.trading.order_tally import OrderTally
 from netfeed.app.trading.restart import Begun, restart
 from netfeed.app.trading.safety import Safety
-from netfeed.app.trading.session_driver import Sessions, until_of
+from netfeed.app.trading.session_driver import Sessions, terms, until_of
 from netfeed.app.trading.session_numbers import SessionNumbers
 from netfeed.app.trading.traded import Traded
 from netfeed.book.execution import Report, Tripped
@@ -199,7 +199,14 @@ class TradingDesk:
         try:
             with self.live.held():
                 engine = build(
-                    planned, books, sessions.links, record, account=begun.account, ids=begun.ids, switch=switch
+                    planned,
+                    books,
+                    sessions.links,
+                    record,
+                    account=begun.account,
+                    ids=begun.ids,
+                    switch=switch,
+                    terms=terms(self.config.sessions),
                 )
             kill_file = self.said.kill_file or f"{self.folder}.kill"
             self.safety = Safety(
@@ -223,7 +230,7 @@ class TradingDesk:
             by_venue.setdefault(one.contract.venue, []).append(replace(one.traded, instrument=index))
         sessions = Sessions(
             self.config.sessions, by_venue, self._environment, hear=self.drive.hear, tell=self._tell,
-            sent=self.drive.sent,
+            sent=self.drive.sent, paced=False,
         )  # fmt: skip
         sides = {order.client_id: order.side for order in begun.account.orders.open()}
         for link in sessions.links:
