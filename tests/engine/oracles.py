@@ -1,4 +1,4 @@
-"""Option maths of others. The extra `dev` installs them; where they are missing tests fail: a skip would prove nothing."""
+"""Option maths of others. The extra `dev` installs them; without them tests fail: a skip would prove nothing."""
 
 import warnings
 

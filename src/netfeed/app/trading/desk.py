@@ -33,10 +33,11 @@ from netfeed.app.trading.session_driver import Sessions, terms, until_of
 from netfeed.app.trading.session_numbers import SessionNumbers
 from netfeed.app.trading.traded import Traded
 from netfeed.book.execution import Report, Tripped
+from netfeed.engine.contract import Contract
 from netfeed.engine.engine import Engine
 from netfeed.engine.journal import Record
 from netfeed.engine.kill_switch import KillSwitch
-from netfeed.errors import ConfigurationError, NetfeedError
+from netfeed.errors import NetfeedError
 from netfeed.machine import NEVER
 
 QUIET_NS: Final = 500_000_000
@@ -141,13 +142,14 @@ class TradingDesk:
         books = [(index, book) for index, book in enumerate(self.live.catalogue.books) if chosen.has(book.name)]
         found: dict[str, Known] = {}
         for one in known(books, venue_of, listed, self.said.fees):
-            before = found.setdefault(one.contract.name, one)
-            if before.contract.venue != one.contract.venue:
-                raise ConfigurationError(
-                    f"engine.accounts: {one.contract.name} is listed for {before.contract.venue} and for "
-                    f"{one.contract.venue}: one engine knows a name once; trade one of them here"
-                )
+            name = self._name(one.contract)
+            found.setdefault(name, replace(one, contract=replace(one.contract, name=name)))
         return list(found.values())
+
+    def _name(self, contract: Contract) -> str:
+        """Give the name of a contract here: with its venue behind it, but for the venue of the first session."""
+        first = contract.venue == self.config.sessions[0].venue
+        return contract.name if first else f"{contract.name}@{contract.venue}"
 
     def _accounts(self) -> dict[str, str]:
         """Give the venue of each feed: as it is said, or the only one."""
