@@ -39,6 +39,7 @@ class Quoter(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     skew_vega: Amount = 0.0
     max_position: Decimal | None = None
     max_delta: Positive | None = None
+    max_gamma: Positive | None = None
     max_vega: Positive | None = None
     requote_ticks: Annotated[int, Meta(ge=1)] = 1
     front_ticks: Annotated[int, Meta(ge=1)] = 2
