@@ -14,6 +14,7 @@ from netfeed.app.engine_configuration import Engine, Fees, Shares
 from netfeed.app.trading.contracts import known, of_instrument
 from netfeed.app.trading.engine_build import build, empty_account, plan
 from netfeed.app.trading.session_driver import terms
+from netfeed.app.trading.replay_plan import builder
 from netfeed.book import OrderBooks
 from netfeed.book.handle import OrderBook
 from netfeed.book.state import BookState
@@ -247,6 +248,17 @@ def test_what_is_said_of_sessions_reaches_the_router() -> None:
         route.is_up = True
     engine = build(plan(read(), CONTRACTS), views, routes, lambda record: None, terms=terms(config.sessions))
     assert (engine.router.room(1, 0), engine.router.room(2, 0)) == (2, 20)
+
+
+def test_a_replay_has_no_margin_to_limit() -> None:
+    telling = SESSION.format(venue="deribit") + 'portfolios = ["btc"]\n'
+    found = read(ENGINE + "margin_percent = 50\n", sessions=telling)
+    books = OrderBooks()
+    views: dict[int, Any] = {one.index: OrderBook(books, books.add_book(BookState.LIVE)) for one in CONTRACTS}
+    made = builder(found, "engine.toml")(
+        {one.index: one for one in CONTRACTS}, views, FillRoute(venue="deribit"), lambda record: None
+    )
+    assert made.engine.risk.limits.margin_percent is None  # nobody would ever tell, and everything were refused
 
 
 def test_an_amount_of_deribits_futures_is_dollars_whatever_a_contract_is() -> None:
