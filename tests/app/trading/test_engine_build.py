@@ -13,8 +13,8 @@ from netfeed.app.config import parse
 from netfeed.app.engine_configuration import Engine, Fees, Shares
 from netfeed.app.trading.contracts import known, of_instrument
 from netfeed.app.trading.engine_build import build, empty_account, plan
-from netfeed.app.trading.session_driver import terms
 from netfeed.app.trading.replay_plan import builder
+from netfeed.app.trading.session_driver import terms
 from netfeed.book import OrderBooks
 from netfeed.book.handle import OrderBook
 from netfeed.book.state import BookState
