@@ -11,6 +11,9 @@ FUZZ   ?= 30
 TIME   ?=
 DEMO   ?= $(BIN)/netfeed demo $(if $(TIME),--duration $(TIME))
 
+# Bytecode is written, whatever the environment says: else each of a hundred processes compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN  := $(VENV)/bin
 RUN  := $(BIN)/python
