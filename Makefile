@@ -27,6 +27,13 @@ PLAIN    := $(filter-out $(COMPILED),$(wildcard tests/feed/test_*.py tests/wire/
     $(addprefix tests/transport/raw/test_,assemble.py bpf.py filter.py xdp_program.py) \
     $(filter-out $(wildcard tests/engine/test_*black*.py tests/engine/test_*option*.py),$(wildcard tests/engine/test_*.py)) \
     tests/app/host tests/cli/test_tune.py tests/cli/test_latency_reports.py tests/cli/test_igmp.py \
+    $(patsubst %,tests/app/test_%.py,capture certificates clock discovery drill_verdict listing queue recognise resolve \
+        rotation sim_config trust venue_kinds venue_places) \
+    $(patsubst %,tests/app/trading/test_%.py,control demo_plan engine_view kill notices order_journal order_limits secrets \
+        session_numbers session_places stock) \
+    $(patsubst %,tests/proto/test_%.py,backoff bucket http jsonrpc ouch_list ouch_orders soupbintcp stack starbase_orders tls) \
+    $(patsubst %,tests/transport/test_%.py,loop race tcp_options) \
+    $(patsubst %,tests/venues/test_%.py,chain deribit_events deribit_orders doubles entries instrument refresh) \
     tests/host tests/tools tests/test_house.py tests/test_machine_laws.py
 # tests/core holds each twin against its core by itself; what is documented is run once.
 TWINS    := $(addprefix --ignore=,$(PLAIN) tests/core tests/fuzz tests/proto tests/test_docs.py)
