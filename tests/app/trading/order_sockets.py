@@ -41,7 +41,7 @@ from netfeed.transport.tcp import Listener, Stream
 from netfeed.units import decimal_text
 from tests.sim.exchange_room import PERPETUAL, START_NS, Room
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 SECRET = "secret-of-mm"
 QUICK = Reconnect(first=1_000_000, cap=2_000_000)
 WS, OUCH = 3, 4

@@ -171,13 +171,13 @@ def test_a_signal_ends_it_in_order_with_nothing_left_at_the_venue(trading: Tradi
     paths = os.pathsep.join(str(ROOT / place) for place in ("src", "."))
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths})
     try:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while not trading.venue.ledger("mm")["orders"]:
             assert time.monotonic() < end
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 128 + signal.SIGTERM
