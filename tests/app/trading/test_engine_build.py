@@ -1,14 +1,19 @@
 """What `[engine]` of a file comes to: strategies, hedges, limits, contracts; and what does not fit is named."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from netfeed.app.config import parse
 from netfeed.app.engine_configuration import Engine, Fees
-from netfeed.app.trading.contracts import of_instrument
+from netfeed.app.sim_config import load as load_sim
+from netfeed.app.sim_config import run_config
+from netfeed.app.sim_sessions import configured
+from netfeed.app.trading.contracts import Known, of_instrument
 from netfeed.app.trading.engine_build import build, empty_account, plan
+from netfeed.app.trading.traded import Traded
 from netfeed.book import OrderBooks
 from netfeed.book.handle import OrderBook
 from netfeed.book.state import BookState
@@ -186,6 +191,16 @@ def test_what_the_file_says_wrong_is_named_with_its_place() -> None:
     assert "0.1x" in mistakes(ENGINE.replace('"10"', '"0.1x"'))[0] or mistakes(ENGINE.replace('"10"', '"0.1x"'))
 
 
+def test_the_engine_that_ships_fits_the_venue_that_ships() -> None:
+    examples = Path(__file__).resolve().parents[3] / "examples"
+    venue = load_sim(str(examples / "venue.toml"), {})
+    engine = (examples / "quoter.toml").read_text()
+    config = parse(f"{run_config(venue)}\n{configured(venue)}\n{engine}".encode(), "desk.toml")
+    assert config.engine is not None
+    assert config.engine.group in [group.number for group in venue.accounts[0].groups]
+    assert [one.protocol for one in config.sessions] == ["starbase", "starbase", "deribit"]
+
+
 def test_protections_and_limits_reach_the_account_and_risk() -> None:
     protection = '[[engine.protections]]\ngroup = 1\nwindow = "1s"\nquantity = 1.5\n'
     text = f"{ENGINE}delta = 2.5\nrate = 100\nburst = 20\nloss = {{ BTC = 0.5 }}\n\n{protection}"
@@ -198,6 +213,14 @@ def test_protections_and_limits_reach_the_account_and_risk() -> None:
         delta=2.5, collar_ppm=50_000, collar_ticks=10, open_orders=1_000, loss={"BTC": 0.5}, rate=100, burst=20,
         stale_ns=5 * 10**9, clock_offset_ns=50_000_000,
     )  # fmt: skip
+
+
+def test_of_two_feeds_of_a_venue_the_one_that_knows_its_number_lists_a_contract() -> None:
+    by_name = Known(CONTRACTS[0], cast(Any, None), Traded(0, "BTC", -1, 0))
+    by_number = replace(by_name, traded=replace(by_name.traded, venue_id=1001))
+    assert by_number.is_better_than(by_name)
+    assert not by_name.is_better_than(by_number)
+    assert not by_number.is_better_than(by_number)
 
 
 def test_contracts_are_made_of_what_a_venue_lists_as_json() -> None:
