@@ -185,6 +185,9 @@ def test_what_the_file_says_wrong_is_named_with_its_place() -> None:
     assert mistakes(ENGINE + HEDGE) == [
         "engine.toml: engine.hedge: give a `band`, or an `aversion` from which one is made"
     ]
+    assert mistakes(f'{ENGINE}\n[engine.hedge]\ninstruments = ["BTC-PERPETUAL"]\n') == [
+        "engine.toml: engine.hedge: clip is missing; it takes instruments, clip, max_position at least"
+    ]
     assert mistakes(ENGINE, sessions="") == ["engine.toml: engine: it takes [[sessions]] to send orders by"]
     two = SESSION.format(venue="deribit") + SESSION.format(venue="other").replace('"a"', '"b"')
     assert mistakes(ENGINE, sessions=two) == [
