@@ -59,6 +59,7 @@ class Live:
         )  # fmt: skip
         self.drive.guests = self.venues.links
         self.journal: Any = None
+        self.trades: Callable[[], dict[str, Any] | None] | None = None  # what whoever trades adds to the account
         self.latencies: Any = Histogram()  # from the stamp to changed books, of what the loop itself handled
         self.host_loss = HostLoss(config)
         self.refusals: list[str] = []

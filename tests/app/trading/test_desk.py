@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from netfeed.app.gap_records import full_account
 from netfeed.app.run import Run
 from netfeed.app.trading.kill import read_latch
 from netfeed.engine.order import HARMLESS
@@ -70,6 +71,11 @@ def test_a_run_quotes_what_the_feed_lists_and_leaves_the_market_before_it_ends(t
     engine = run.desk.engine
     assert engine.is_out
     assert run.desk.why_not_ready() == ""
+    assert "engine: it may quote" in trading.lines
+    told = full_account(run.live)["engine"]
+    assert told["positions"] == held(ledger)
+    assert told["orders"]["sent"] > 10
+    assert f"{told['fills']} fills" in run.summary()
     told_by_two_sessions = {one.name for one in HARMLESS}
     assert set(engine.statistics().anomalies) <= told_by_two_sessions
     assert engine.counters()["chosen_fee"] > 0  # what the file says of sessions reaches the router

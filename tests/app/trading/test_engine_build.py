@@ -4,17 +4,21 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from netfeed.app.changes import Book
 from netfeed.app.config import parse
 from netfeed.app.engine_configuration import Engine, Fees, Shares
-from netfeed.app.trading.contracts import known, of_instrument
+from netfeed.app.sim_config import load as load_sim
+from netfeed.app.sim_config import run_config
+from netfeed.app.sim_sessions import configured
+from netfeed.app.trading.contracts import Known, known, of_instrument
 from netfeed.app.trading.engine_build import build, empty_account, plan
 from netfeed.app.trading.replay_plan import builder
 from netfeed.app.trading.session_driver import terms
+from netfeed.app.trading.traded import Traded
 from netfeed.book import OrderBooks
 from netfeed.book.handle import OrderBook
 from netfeed.book.state import BookState
@@ -187,6 +191,9 @@ def test_what_the_file_says_wrong_is_named_with_its_place() -> None:
     assert mistakes(ENGINE + HEDGE) == [
         "engine.toml: engine.hedge: give a `band`, or an `aversion` from which one is made"
     ]
+    assert mistakes(f'{ENGINE}\n[engine.hedge]\ninstruments = ["BTC-PERPETUAL"]\n') == [
+        "engine.toml: engine.hedge: clip is missing; it takes instruments, clip, max_position at least"
+    ]
     assert mistakes(ENGINE, sessions="") == ["engine.toml: engine: it takes [[sessions]] to send orders by"]
     two = SESSION.format(venue="deribit") + SESSION.format(venue="other").replace('"a"', '"b"')
     assert mistakes(ENGINE, sessions=two) == [
@@ -204,6 +211,16 @@ def test_what_the_file_says_wrong_is_named_with_its_place() -> None:
     assert "0.1x" in mistakes(ENGINE.replace('"10"', '"0.1x"'))[0] or mistakes(ENGINE.replace('"10"', '"0.1x"'))
 
 
+def test_the_engine_that_ships_fits_the_venue_that_ships() -> None:
+    examples = Path(__file__).resolve().parents[3] / "examples"
+    venue = load_sim(str(examples / "venue.toml"), {})
+    engine = (examples / "quoter.toml").read_text()
+    config = parse(f"{run_config(venue)}\n{configured(venue)}\n{engine}".encode(), "desk.toml")
+    assert config.engine is not None
+    assert config.engine.group in [group.number for group in venue.accounts[0].groups]
+    assert config.sessions[-1].protocol == "deribit"  # the one that lists
+
+
 def test_protections_and_limits_reach_the_account_and_risk() -> None:
     protection = '[[engine.protections]]\ngroup = 1\nwindow = "1s"\nquantity = 1.5\n'
     text = f"{ENGINE}delta = 2.5\nrate = 100\nburst = 20\nloss = {{ BTC = 0.5 }}\n\n{protection}"
@@ -216,6 +233,14 @@ def test_protections_and_limits_reach_the_account_and_risk() -> None:
         delta=2.5, collar_ppm=50_000, collar_ticks=10, open_orders=1_000, loss={"BTC": 0.5}, rate=100, burst=20,
         stale_ns=5 * 10**9, clock_offset_ns=50_000_000,
     )  # fmt: skip
+
+
+def test_of_two_feeds_of_a_venue_the_one_that_knows_its_number_lists_a_contract() -> None:
+    by_name = Known(CONTRACTS[0], cast(Any, None), Traded(0, "BTC", -1, 0))
+    by_number = replace(by_name, traded=replace(by_name.traded, venue_id=1001))
+    assert by_number.is_better_than(by_name)
+    assert not by_name.is_better_than(by_number)
+    assert not by_number.is_better_than(by_number)
 
 
 def test_contracts_are_made_of_what_a_venue_lists_as_json() -> None:

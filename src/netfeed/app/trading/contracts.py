@@ -30,6 +30,10 @@ class Known:
     book: Book
     traded: Traded
 
+    def is_better_than(self, other: "Known") -> bool:
+        """Say whether to trade by this one where two feeds of a venue list a contract: it has the venue's number."""
+        return self.traded.venue_id is not None and other.traded.venue_id is None
+
 
 def known(
     books: Iterable[tuple[int, Book]], venue_of: Mapping[int, str], listed: Mapping[int, Mapping[str, Instrument]],

@@ -25,6 +25,7 @@ from netfeed.app.endpoints import Endpoints
 from netfeed.app.live import Live
 from netfeed.app.metrics import Metrics
 from netfeed.app.trading.contracts import Known, known
+from netfeed.app.trading.desk_words import DeskWords, desk_account, desk_summary
 from netfeed.app.trading.engine_build import Plan, build, empty_account, plan
 from netfeed.app.trading.engine_drive import EngineDrive
 from netfeed.app.trading.journal_contracts import indexes
@@ -79,6 +80,8 @@ class TradingDesk:
         self.engine: Engine | None = None
         self.sessions: Sessions | None = None
         self.safety: Safety | None = None
+        self.words: DeskWords | None = None
+        self.tally: OrderTally | None = None
         self.drive = EngineDrive(live, clock_off_ns=self.said.clock_off, until_of=_until)
         self._margins = Margins(config.sessions, self.drive.margin)
         self._metrics, self._tell, self._folder = metrics, tell, folder
@@ -102,6 +105,8 @@ class TradingDesk:
         self._next = now + _LOOK_NS
         self._look_at_clock(now)
         self.guard(now)
+        if self.words is not None:
+            self.words.turn(now)
         if self.phase is Phase.LISTING:
             try:
                 self._list(now)
@@ -131,6 +136,18 @@ class TradingDesk:
             return f"orders: {self.phase.value}"
         return ""  # the safety says what the engine says
 
+    def account(self) -> dict[str, Any] | None:
+        """Give what was traded, as plain values; None before there is an engine."""
+        if self.engine is None or self.tally is None:
+            return None
+        with self.live.held():
+            return desk_account(self.engine.picture(), self.tally)
+
+    def summary(self) -> str:
+        """Say what was traded; empty before there is an engine."""
+        told = self.account()
+        return "" if told is None else desk_summary(told)
+
     # --- listing
 
     def _list(self, now: int) -> None:
@@ -156,7 +173,9 @@ class TradingDesk:
         found: dict[str, Known] = {}
         for one in known(books, venue_of, listed, self.said.fees):
             name = self._name(one.contract)
-            found.setdefault(name, replace(one, contract=replace(one.contract, name=name)))
+            here = replace(one, contract=replace(one.contract, name=name))
+            if here.is_better_than(found.setdefault(name, here)):
+                found[name] = here
         return list(found.values())
 
     def _name(self, contract: Contract) -> str:
@@ -231,6 +250,7 @@ class TradingDesk:
             sessions.close()
             raise
         self.safety.attach(self.endpoints, self._metrics)
+        self.tally, self.words = tally, DeskWords(engine, self._tell)
         self.drive.instruments = {one.contract.index: index for index, one in traded.items()}
         self.engine = self.drive.engine = engine
         self.sessions = sessions
@@ -244,7 +264,7 @@ class TradingDesk:
         for index, one in traded.items():
             by_venue.setdefault(one.contract.venue, []).append(replace(one.traded, instrument=index))
         sessions = Sessions(
-            self.config.sessions, by_venue, self._environment, hear=self.drive.hear, tell=self._tell,
+            self.config.sessions, by_venue, self._environment, hear=self._hear, tell=self._tell,
             sent=self.drive.sent, valued=self._margins.take, paced=False,
         )  # fmt: skip
         sides = {order.client_id: order.side for order in begun.account.orders.open()}
@@ -252,6 +272,11 @@ class TradingDesk:
             if link.config.protocol == "starbase":
                 link.keep(SessionNumbers(str(Path(self.folder, f"{link.name}.numbers"))), sides)
         return sessions
+
+    def _hear(self, number: int, report: Report, now: int) -> None:
+        self.drive.hear(number, report, now)
+        if self.words is not None:
+            self.words.hear(self.config.sessions[number - 1].name, report, now)
 
     def _look_at_clock(self, now: int) -> None:
         """Take a clock that was set for one of which nobody knows how far it is off, for a while."""
