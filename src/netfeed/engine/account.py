@@ -86,6 +86,11 @@ class Account:
         """Say whether we agree with every venue."""
         return self.venues.names() <= self._agreed
 
+    def distrust(self, venue: str) -> None:
+        """Take the agreement with a venue back: it says no more what it has of ours."""
+        self._agreed.discard(venue)
+        self._changed(None)
+
     def watch(self, watcher: Watcher) -> None:
         """Tell this one of every change from here on, before whoever caused it goes on: for `risk` alone."""
         self._watcher = watcher

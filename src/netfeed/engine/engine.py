@@ -2,6 +2,7 @@
 
     engine.touch(instruments, sequence)               books have changed
     engine.hear(session, report, now, until)          a session says something; what must leave leaves in this call
+    engine.doubt(session, now)                        a session says something that nobody can read
     engine.step(now, wall_ns, clock_off_ns)           one pass; it does nothing where nothing has changed
     engine.deadline, engine.wake(...)                 as of any machine
 
@@ -15,7 +16,7 @@ No I/O and no clock: the same engine runs live, in a replay and in a simulation.
     6  one expiry is fitted anew, when nothing else was to do (or its turn is long overdue)
 
 Nothing but cancels and questions passes until a list of the venue has agreed. The engine asks when a session comes up,
-when something is in doubt, and every `list_ns`.
+when something is in doubt, and every `list_ns`; where a venue answers no more, everything of ours leaves.
 
 What a strategy, a fit or a pricer raises ends here: its quotes leave first, then `ready` says what it was, and a person
 arms it again. `ready` is empty only when the engine may quote.
@@ -51,8 +52,9 @@ from netfeed.errors import MisuseError
 from netfeed.machine import NEVER
 
 PRICER: Final = "pricer"
-OWN: Final = ("pulled", "rejected", "tripped", "settled", "foreign", "failed")
-"""Counters of the engine itself: requests that took out, refusals and trips of venues, expiries, what nobody listed."""
+OWN: Final = ("pulled", "rejected", "tripped", "settled", "foreign", "failed", "unread", "silent")
+"""Counters of the engine itself: requests that took out, refusals and trips of venues, expiries, what nobody listed;
+what was raised; what nobody could read of what venues said, and questions that they left open, too many in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,13 @@ class Engine:
                 self.count["settled"] += 1
                 self.settle(instrument, price, now)
         self.router.flush()
+
+    def doubt(self, session: int, now: int) -> None:
+        """Note that a session said what nobody could read: it may have been an execution, and the venue is asked."""
+        self._now = max(self._now, now)
+        self._heard = True
+        self.count["unread"] += 1
+        self.questions.doubt(self.account.venues.of_session(session), now)
 
     def took(self, session: int, request: Request, events: list[Event], now: int) -> None:
         """Take note of quotes that have left by the door of the hot step (`hot_engine`)."""
@@ -356,7 +365,12 @@ class Engine:
             for venue in self.router.venues:
                 if any(self.account.venue_of(one) == venue for one in self._doubtful()):
                     self.questions.doubt(venue, now)
-        for venue in self.questions.due(now):
+        due = self.questions.due(now)
+        for venue in self.questions.silent():
+            self.count["silent"] += 1
+            self.account.distrust(venue)
+            self._follow(self._exits.pull(self._exits.ours_at(venue), now), now)
+        for venue in due:
             before = self.out.count["list"]
             self._follow(self._send(List(UNNUMBERED), now, urgent=True, venue=venue), now)
             if self.out.count["list"] > before:

@@ -79,6 +79,11 @@ class Exits:
         """Say whether everything was asked to leave."""
         return self._began
 
+    def ours_at(self, venue: str) -> set[int]:
+        """Give the instruments of a venue in which an order of ours is not over."""
+        ours = {order.instrument for order in self._account.orders.open()}
+        return {one for one in ours if self._account.venue_of(one) == venue}
+
     def _words(self, venue: str) -> Words:
         up = [route for route in self._router.routes(venue) if route.is_up]
         probe = CancelAll(UNNUMBERED, venue=venue)
@@ -91,11 +96,7 @@ class Exits:
         for route in routes:
             self._follow(self._send(request, now, urgent=True, session=route.number), now)
         if not routes:
-            self._follow(self.pull(self._ours_at(venue), now), now)
+            self._follow(self.pull(self.ours_at(venue), now), now)
         if not any(route.takes(List(UNNUMBERED)) for route in self._router.routes(venue)):
-            self.clearing.unlisted(venue, len(self._ours_at(venue)))
+            self.clearing.unlisted(venue, len(self.ours_at(venue)))
         self._questions.up(venue, now)
-
-    def _ours_at(self, venue: str) -> set[int]:
-        ours = {order.instrument for order in self._account.orders.open()}
-        return {one for one in ours if self._account.venue_of(one) == venue}

@@ -60,6 +60,8 @@ def _not_reconciled(engine: "Engine") -> str:
                 f"no session of {venue or 'the venue'} lists what rests, so that nothing is reconciled: add a session "
                 "that does (deribit, ouch)"
             )
+        if engine.questions.is_silent(venue):
+            return f"{venue or 'the venue'} does not answer what rests any more: look at its session that lists"
     if engine.account.agrees:
         return ""
     last = engine.account.reconciled

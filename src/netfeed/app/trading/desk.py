@@ -88,6 +88,8 @@ class TradingDesk:
         """Say when to look again. Units: monotonic ns."""
         if self.ended is not None:
             return NEVER
+        if self.live.clock_steps != self._steps:
+            return 0  # before the engine does a step by a clock that nobody believes
         return self._next if self.safety is None else min(self._next, self.safety.deadline)
 
     def wake(self, now: int) -> None:
@@ -224,8 +226,8 @@ class TradingDesk:
         for index, one in traded.items():
             by_venue.setdefault(one.contract.venue, []).append(replace(one.traded, instrument=index))
         sessions = Sessions(
-            self.config.sessions, by_venue, self._environment, hear=self.drive.hear, tell=self._tell,
-            sent=self.drive.sent,
+            self.config.sessions, by_venue, self._environment, hear=self.drive.hear, doubt=self.drive.doubt,
+            tell=self._tell, sent=self.drive.sent,
         )  # fmt: skip
         sides = {order.client_id: order.side for order in begun.account.orders.open()}
         for link in sessions.links:
