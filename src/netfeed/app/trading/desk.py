@@ -282,7 +282,8 @@ class TradingDesk:
         """Close sessions and journal, and say what was left behind."""
         if self.engine is not None and not self.engine.is_out:
             left = self.engine.account.orders.open_count
-            self._tell(f"engine: {left} orders of ours may rest still: `netfeed order list` asks the venue")
+            what = f"{left} orders of ours may rest still" if left else "no list has said that nothing rests"
+            self._tell(f"engine: {what}: `netfeed order list` asks the venue")
         try:
             if self.sessions is not None:
                 self.live.forget(self.sessions.fileno())
