@@ -21,6 +21,7 @@ from netfeed.book.execution import (
     Filled,
     Freed,
     Listed,
+    New,
     OpenOrder,
     Position,
     Quoted,
@@ -31,9 +32,11 @@ from netfeed.book.execution import (
     Tripped,
 )
 from netfeed.book.level import Side
+from netfeed.engine.account import Account
 from netfeed.engine.engine import EngineSettings
-from netfeed.engine.order import State
+from netfeed.engine.order import Anomaly, State
 from netfeed.engine.strategy import Fair
+from netfeed.sim.order_venue import ORDERS_A, ORDERS_B
 from tests.engine.engine_world import MS, PERPETUAL, World
 
 ABSURD: Final = (0, -1, 1, 2**31, 2**62, 2**63 - 1, -(2**63), 2**64, 10**30)
@@ -41,6 +44,8 @@ NOBODY: Final = 999_999
 STAYS: Final = frozenset({State.PENDING, State.LIVE, State.PARTIAL, State.AMENDING})
 """Nobody has asked such an order to leave."""
 QUICK: Final = EngineSettings(list_ns=200 * MS, again_ns=50 * MS, patience_ns=50 * MS)
+HEADER: Final = 40
+"""Bytes of a frame and a message before its fields, or some of them."""
 WHERE: Final = (PERPETUAL, NOBODY, 0, -1)
 
 
@@ -136,6 +141,61 @@ class Liar:
         ])  # fmt: skip
 
 
+class WireLiar:
+    """Change the bytes of what a gateway says: a number, a byte, a message twice, none, or half of it."""
+
+    def __init__(self, seed: int, rate: int) -> None:
+        self.random, self.rate = Random(seed), rate
+        self.lies = 0
+
+    def tell(self, messages: list[bytes]) -> list[bytes]:
+        """Give what the session receives instead."""
+        told: list[bytes] = []
+        for data in messages:
+            lies = self.random.randrange(100) < self.rate
+            self.lies += lies
+            told += self._instead(data) if lies else [data]
+        return told
+
+    def _instead(self, data: bytes) -> list[bytes]:
+        how, at = self.random.randrange(8), self.random.randrange(len(data))
+        if how == 0:
+            return [data, data]
+        if how == 1:
+            return []
+        if how == 2:
+            return [data[:at]]
+        if how == 3:
+            return [data[:at] + bytes([self.random.randrange(256)]) + data[at + 1 :]]
+        number = self.random.choice([one for one in ABSURD if abs(one) < 2**63])
+        at = self.random.randrange(HEADER // 8, max(HEADER // 8 + 1, len(data) // 8)) * 8
+        return [data[:at] + number.to_bytes(8, "little", signed=True) + data[at + 8 :]]
+
+
+class WireWorld(World):
+    """A world whose gateways' bytes may be a liar's; a session that is lost is logged on again."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.liar: WireLiar | None = None
+        self.downs = 0
+        honest = self.venue.transmit
+
+        def transmit(port: int = 0) -> list[bytes]:
+            data = honest(port)
+            return data if self.liar is None or port not in (ORDERS_A, ORDERS_B) else self.liar.tell(data)
+
+        self.venue.transmit = transmit  # type: ignore[method-assign]
+
+    def turn(self) -> None:
+        super().turn()
+        for route in self.gateways if self.engine is not None else ():
+            if route.client is None:
+                self.downs += 1
+                self.venue.end(self.now, route.port)
+                route.log_on(self.now)
+
+
 class LyingWorld(World):
     """A world whose sessions may be a liar's; every turn what must hold is looked at."""
 
@@ -175,7 +235,7 @@ def lied_to(seed: int, rate: int, ns: int) -> None:
     for one in (engine.picture(), engine.statistics(), engine.ready):
         assert repr(one)
     world.liar = None
-    world.run(800 * MS)
+    world.run(1_300 * MS)
     assert not {one for one, _, _ in world.resting()} & world.doubtful(), f"seed {seed}"
     assert not any(one.state is State.UNCERTAIN for one in engine.account.orders.open()), f"seed {seed}"
     engine.leave("the test ends", world.now)
@@ -187,6 +247,72 @@ def lied_to(seed: int, rate: int, ns: int) -> None:
 
 def test_whatever_a_venue_says_the_engine_does_not_raise_and_what_is_in_doubt_has_no_quotes() -> None:
     lied_to(seed=7, rate=8, ns=400 * MS)
+
+
+def test_an_execution_that_cannot_be_is_not_hedged() -> None:
+    world = World(rate=400, settings=QUICK)
+    engine = world.engine
+    assert engine is not None
+    quote = None
+    while quote is None:
+        world.run(20 * MS)
+        assert world.now < 3_000 * MS
+        quotes = (one for one in engine.account.orders.open() if one.group is not None and one.rests)
+        quote = next(quotes, None)
+    assert quote.price is not None
+    hedges, held = engine.statistics().hedges, world.positions().get(PERPETUAL, 0)
+    absurd = Filled(
+        quote.client_id, quote.instrument, 5, "of-nobody", quote.side, quote.price, 10**6, None, True, None, quote=True
+    )
+    engine.hear(1, absurd, world.now)
+    world.run(400 * MS)
+    name = world.contracts[quote.instrument].name
+    assert engine.statistics().hedges == hedges
+    assert world.positions().get(PERPETUAL, 0) == held
+    assert engine.counters()["unhedged"] > 0
+    assert engine.ready.startswith(f"{name} is in doubt (more was executed than was ordered): not quoted")
+    assert quote.instrument not in {one for one, _, _ in world.resting()}
+
+
+def test_a_price_of_more_than_64_bits_is_a_doubt_and_is_not_taken_down() -> None:
+    account = Account({})
+    order = New(1, 7, Side.BID, 100, 5)
+    account.decide(order, 0)
+    account.sent(order, 1, 0)
+    account.orders.doubt_all(0)  # what a list says of an order that is UNCERTAIN holds
+    account.orders.listed(OpenOrder(1, 7, "x", Side.BID, 10**29, 5, 0, False), 0)
+    assert account.orders.suspects == {7: Anomaly.WRONG_PRICE}
+    assert [one.price for one in account.orders.open()] == [100]
+
+
+def corrupted(seed: int, rate: int, ns: int) -> None:
+    """Corrupt what two gateways say for so long; then all of ours leaves, whatever was believed."""
+    world = WireWorld(rate=400, settings=QUICK, sessions=2)
+    engine = world.engine
+    assert engine is not None
+    while engine.statistics().orders < 20:
+        world.run(50 * MS)
+        assert world.now < 3_000 * MS
+    world.liar = liar = WireLiar(seed, rate)
+    world.run(ns)
+    assert liar.lies
+    world.liar = None
+    world.run(1_000 * MS)
+    doubtful = {one for one in world.ids if engine.account.orders.in_doubt(one)}
+    assert not {one for one, _, _ in world.resting()} & doubtful, f"seed {seed}"
+    world.run(2_500 * MS)  # what was asked and not answered is given up
+    assert world.resting() == world.ours(), f"seed {seed}"
+    engine.leave("the test ends", world.now)
+    world.run(500 * MS)
+    assert not world.resting(), f"seed {seed}"
+    assert engine.is_out, f"seed {seed}"
+    assert not engine.failed, f"seed {seed}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_bytes_of_a_gateway_that_lies_leave_nothing_behind(seed: int) -> None:
+    corrupted(seed, rate=(10, 20, 40)[seed], ns=600 * MS)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ No I/O and no clock: the same engine runs live, in a replay and in a simulation.
     1  worths follow the books                         `pricer.follow`: a step from Black, no fit
     2  what must be pulled leaves                      `risk.watch`, the kill switch; flushed
     3  desks are asked; what their gates shut, and every cancel, leaves first; flushed
-    4  hedges leave; flushed
+    4  hedges leave, unless something of their underlying is in doubt: what nobody holds is not hedged; flushed
     5  quotes leave, in one write a session
     6  one expiry is fitted anew, when nothing else was to do (or its turn is long overdue)
 
@@ -52,9 +52,10 @@ from netfeed.errors import MisuseError
 from netfeed.machine import NEVER
 
 PRICER: Final = "pricer"
-OWN: Final = ("pulled", "rejected", "tripped", "settled", "foreign", "failed", "unread", "silent")
+OWN: Final = ("pulled", "rejected", "tripped", "settled", "foreign", "failed", "unread", "silent", "unhedged")
 """Counters of the engine itself: requests that took out, refusals and trips of venues, expiries, what nobody listed;
-what was raised; what nobody could read of what venues said, and questions that they left open, too many in a row."""
+what was raised; what nobody could read of what venues said, and questions that they left open, too many in a row;
+hedges that were left out, because something of their underlying is in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,11 +412,24 @@ class Engine:
             self._after(self._exits.pull(desk.instruments, now), now)
             return []
         try:
-            return desk.step(self.board, touched)
+            requests = desk.step(self.board, touched)
         except Exception as error:
             self._fail(where, error)
             self._after(self._exits.pull(desk.instruments, now), now)
             return []
+        if desk in self.hedging and self._is_doubted(desk):
+            self.count["unhedged"] += any(not takes_out(one) for one in requests)
+            self._after(self._exits.pull(desk.instruments, now), now)
+            return [one for one in requests if takes_out(one)]
+        return requests
+
+    def _is_doubted(self, desk: Desk) -> bool:
+        """Say whether a position that a desk would hedge is in doubt: a delta that is told is not one that is there."""
+        doubted, contracts = self.account.orders.suspects, self.board.contracts
+        if not doubted:
+            return False
+        hedged = {contracts[one].underlying for one in desk.instruments}
+        return any(one not in contracts or contracts[one].underlying in hedged for one in doubted)
 
     def _send(
         self, request: Request, now: int, *, urgent: bool = False, session: int | None = None, venue: str | None = None
