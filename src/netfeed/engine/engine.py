@@ -54,8 +54,7 @@ from netfeed.machine import NEVER
 PRICER: Final = "pricer"
 OWN: Final = ("pulled", "rejected", "tripped", "settled", "foreign", "failed", "unread", "silent", "unhedged")
 """Counters of the engine itself: requests that took out, refusals and trips of venues, expiries, what nobody listed;
-what was raised; what nobody could read of what venues said, and questions that they left open, too many in a row;
-hedges that were left out, because something of their underlying is in doubt."""
+what was raised; what nobody could read, questions that were left open, hedges that were left out because of a doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,18 +365,14 @@ class Engine:
             for venue in self.router.venues:
                 if any(self.account.venue_of(one) == venue for one in self._doubtful()):
                     self.questions.doubt(venue, now)
-        due = self.questions.due(now)
-        for venue in self.questions.silent():
-            self.count["silent"] += 1
-            self.account.distrust(venue)
-            self._follow(self._exits.pull(self._exits.ours_at(venue), now), now)
-        for venue in due:
+        for venue in self.questions.due(now):
             before = self.out.count["list"]
             self._follow(self._send(List(UNNUMBERED), now, urgent=True, venue=venue), now)
             if self.out.count["list"] > before:
                 self.questions.asked(venue, now)
             else:
                 self.questions.later(venue, now)
+        self._follow(self._exits.leave_silent(now), now)
 
     def _doubtful(self) -> set[int]:
         return {
@@ -417,19 +412,11 @@ class Engine:
             self._fail(where, error)
             self._after(self._exits.pull(desk.instruments, now), now)
             return []
-        if desk in self.hedging and self._is_doubted(desk):
+        if desk in self.hedging and self.account.doubts(desk.instruments):
             self.count["unhedged"] += any(not takes_out(one) for one in requests)
             self._after(self._exits.pull(desk.instruments, now), now)
             return [one for one in requests if takes_out(one)]
         return requests
-
-    def _is_doubted(self, desk: Desk) -> bool:
-        """Say whether a position that a desk would hedge is in doubt: a delta that is told is not one that is there."""
-        doubted, contracts = self.account.orders.suspects, self.board.contracts
-        if not doubted:
-            return False
-        hedged = {contracts[one].underlying for one in desk.instruments}
-        return any(one not in contracts or contracts[one].underlying in hedged for one in doubted)
 
     def _send(
         self, request: Request, now: int, *, urgent: bool = False, session: int | None = None, venue: str | None = None
