@@ -120,6 +120,22 @@ def test_one_call_fits_one_expiry_and_the_next_round_begins_in_its_time() -> Non
     assert market.pricer.wants_refit
 
 
+def test_a_clock_that_was_set_past_an_expiry_and_back_does_not_end_the_expiry() -> None:
+    market = Market()
+    market.fit()
+    market.at(2 * S, EXPIRIES[0] + 1)
+    assert market.pricer.follow(market.board, set())
+    assert "the expiry has passed" in {one.verdict for one in market.pricer.reports()}
+    market.at(4 * S)
+    market.make()
+    fairs = market.fit()
+    assert {one.verdict for one in market.pricer.reports()} == {"taken"}
+    for one in market.contracts[2:]:
+        fair = fairs[one.index]
+        assert fair is not None
+        assert fair.value == pytest.approx(market.worth(one), abs=4e-5)
+
+
 def test_a_forward_that_moves_moves_every_worth_and_a_far_one_is_computed_anew() -> None:
     market = Market()
     market.fit()

@@ -2,6 +2,7 @@
 
     engine.touch(instruments, sequence)               books have changed
     engine.hear(session, report, now, until)          a session says something; what must leave leaves in this call
+    engine.doubt(session, now)                        a session says something that nobody can read
     engine.step(now, wall_ns, clock_off_ns)           one pass; it does nothing where nothing has changed
     engine.deadline, engine.wake(...)                 as of any machine
 
@@ -10,12 +11,12 @@ No I/O and no clock: the same engine runs live, in a replay and in a simulation.
     1  worths follow the books                         `pricer.follow`: a step from Black, no fit
     2  what must be pulled leaves                      `risk.watch`, the kill switch; flushed
     3  desks are asked; what their gates shut, and every cancel, leaves first; flushed
-    4  hedges leave; flushed
+    4  hedges leave, unless something of their underlying is in doubt: what nobody holds is not hedged; flushed
     5  quotes leave, in one write a session
     6  one expiry is fitted anew, when nothing else was to do (or its turn is long overdue)
 
 Nothing but cancels and questions passes until a list of the venue has agreed. The engine asks when a session comes up,
-when something is in doubt, and every `list_ns`.
+when something is in doubt, and every `list_ns`; where a venue answers no more, everything of ours leaves.
 
 What a strategy, a fit or a pricer raises ends here: its quotes leave first, then `ready` says what it was, and a person
 arms it again. `ready` is empty only when the engine may quote.
@@ -51,8 +52,9 @@ from netfeed.errors import MisuseError
 from netfeed.machine import NEVER
 
 PRICER: Final = "pricer"
-OWN: Final = ("pulled", "rejected", "tripped", "settled", "foreign", "failed")
-"""Counters of the engine itself: requests that took out, refusals and trips of venues, expiries, what nobody listed."""
+OWN: Final = ("pulled", "rejected", "tripped", "settled", "foreign", "failed", "unread", "silent", "unhedged")
+"""Counters of the engine itself: requests that took out, refusals and trips of venues, expiries, what nobody listed;
+what was raised; what nobody could read, questions that were left open, hedges that were left out because of a doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,13 @@ class Engine:
             self._heard = True
             self._follow(self.risk.watch(now), now)
             self.router.flush()
+
+    def doubt(self, session: int, now: int) -> None:
+        """Note that a session said what nobody could read: it may have been an execution, and the venue is asked."""
+        self._now = max(self._now, now)
+        self._heard = True
+        self.count["unread"] += 1
+        self.questions.doubt(self.account.venues.of_session(session), now)
 
     def took(self, session: int, request: Request, events: list[Event], now: int) -> None:
         """Take note of quotes that have left by the door of the hot step (`hot_engine`)."""
@@ -372,6 +381,7 @@ class Engine:
                 self.questions.asked(venue, now)
             else:
                 self.questions.later(venue, now)
+        self._follow(self._exits.leave_silent(now), now)
 
     def _doubtful(self) -> set[int]:
         return {
@@ -406,11 +416,16 @@ class Engine:
             self._after(self._exits.pull(desk.instruments, now), now)
             return []
         try:
-            return desk.step(self.board, touched)
+            requests = desk.step(self.board, touched)
         except Exception as error:
             self._fail(where, error)
             self._after(self._exits.pull(desk.instruments, now), now)
             return []
+        if desk in self.hedging and self.account.doubts(desk.instruments):
+            self.count["unhedged"] += any(not takes_out(one) for one in requests)
+            self._after(self._exits.pull(desk.instruments, now), now)
+            return [one for one in requests if takes_out(one)]
+        return requests
 
     def _send(
         self, request: Request, now: int, *, urgent: bool = False, session: int | None = None, venue: str | None = None

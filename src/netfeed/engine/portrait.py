@@ -60,13 +60,23 @@ def _not_reconciled(engine: "Engine") -> str:
                 f"no session of {venue or 'the venue'} lists what rests, so that nothing is reconciled: add a session "
                 "that does (deribit, ouch)"
             )
+        if engine.questions.is_silent(venue):
+            return f"{venue or 'the venue'} does not answer what rests any more: look at its session that lists"
     if engine.account.agrees:
-        return ""
+        return _doubted(engine)
     last = engine.account.reconciled
     if last is None or not last.findings:
         return "no list of the venue has agreed with our account yet"
     found = last.findings[0]
     return f"the venue's list differs in {len(last.findings)}: {found.instrument}: {found.found.value}"
+
+
+def _doubted(engine: "Engine") -> str:
+    for instrument, anomaly in engine.account.orders.suspects.items():
+        contract = engine.account.contracts.get(instrument)
+        name = f"instrument {instrument}" if contract is None else contract.name
+        return f"{name} is in doubt ({anomaly.value}): not quoted, and nothing is hedged, until the venue's list agrees"
+    return ""
 
 
 def portrait(engine: "Engine") -> EnginePicture:

@@ -9,7 +9,8 @@ A round of fits begins every `refit_ns` and goes from the earliest expiry to the
 anew, though nothing was touched: a book that is LIVE says what holds now, and ages must not grow where it does.
 
 What cannot be priced is None, and the gate shuts it: an expiry without a curve, a fit that raises (`broken` says what).
-An option that has expired is worth its exercise and moves no more, until whoever knows the settlement says so.
+An option that has expired is worth its exercise and moves no more, until whoever knows the settlement says so; or until
+the clock says that it has not: it was set too far, and set back.
 """
 
 from collections import Counter
@@ -158,6 +159,8 @@ class Pricer:
 
     def _begin(self, view: View) -> None:
         self._round_at = view.now + self.settings.refit_ns
+        for chain in (chain for one in self._underlyings for chain in one.chains):
+            chain.over = chain.over and chain.expiry_ns <= view.wall_ns  # else the clock had been set too far
         self._queue = [chain for one in self._underlyings for chain in one.chains if not chain.over]
         for name, inverse in {(chain.underlying, chain.inverse) for chain in self._queue}:
             members = [one.expiry_ns for one in self._queue if (one.underlying, one.inverse) == (name, inverse)]

@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from netfeed.app.gap_records import full_account
 from netfeed.app.run import Run
+from netfeed.app.trading.desk import Phase, TradingDesk
 from netfeed.app.trading.kill import read_latch
 from netfeed.engine.order import HARMLESS
 from netfeed.errors import ConfigurationError
@@ -145,7 +147,7 @@ def test_whatever_breaks_the_loop_everything_of_ours_leaves_first(trading: Tradi
     assert trading.venue.ledger("mm")["orders"] == []
     said = "the run fails (RuntimeError: a mistake of ours): everything of ours leaves first"
     assert said in trading.lines
-    assert not any("may rest still" in line for line in trading.lines)
+    assert not any("`netfeed order list` asks the venue" in line for line in trading.lines)
 
 
 def test_a_loop_that_stands_still_ends_the_run_with_nothing_left_and_the_next_one_begins_killed(
@@ -168,6 +170,21 @@ def test_a_loop_that_stands_still_ends_the_run_with_nothing_left_and_the_next_on
     end = time.monotonic() + 30
     while trading.venue.ledger("mm")["orders"]:  # it cancels on disconnect
         assert time.monotonic() < end
+
+
+def test_a_clock_that_was_set_is_seen_before_the_engine_steps() -> None:
+    live: Any = SimpleNamespace(clock_steps=0, now=5)
+    config: Any = SimpleNamespace(engine=SimpleNamespace(journal="orders", clock_off=7))
+    desk = TradingDesk(live, config, metrics=Any, tell=str, environment={})  # type: ignore[arg-type]
+    desk.phase = Phase.TRADING
+    desk.wake(100)
+    assert desk.deadline > 100
+    assert desk.drive.clock_off_ns == 7
+    live.clock_steps = 1
+    assert desk.deadline == 0
+    desk.wake(200)
+    assert desk.deadline > 200
+    assert desk.drive.clock_off_ns is None
 
 
 def test_a_signal_ends_it_in_order_with_nothing_left_at_the_venue(trading: Trading) -> None:

@@ -98,6 +98,8 @@ class TradingDesk:
         """Say when to look again. Units: monotonic ns."""
         if self.ended is not None:
             return NEVER
+        if self.live.clock_steps != self._steps:
+            return 0  # before the engine does a step by a clock that nobody believes
         return self._next if self.safety is None else min(self._next, self.safety.deadline)
 
     def wake(self, now: int) -> None:
@@ -264,8 +266,8 @@ class TradingDesk:
         for index, one in traded.items():
             by_venue.setdefault(one.contract.venue, []).append(replace(one.traded, instrument=index))
         sessions = Sessions(
-            self.config.sessions, by_venue, self._environment, hear=self._hear, tell=self._tell,
-            sent=self.drive.sent, valued=self._margins.take, paced=False,
+            self.config.sessions, by_venue, self._environment, hear=self._hear, doubt=self.drive.doubt,
+            tell=self._tell, sent=self.drive.sent, valued=self._margins.take, paced=False,
         )  # fmt: skip
         sides = {order.client_id: order.side for order in begun.account.orders.open()}
         for link in sessions.links:

@@ -30,7 +30,7 @@ from netfeed.app.trading.reach import Reach
 from netfeed.app.trading.secrets import Secret
 from netfeed.app.trading.session_numbers import SessionNumbers
 from netfeed.app.trading.session_places import place_of
-from netfeed.app.trading.session_words import Notes, SessionStatistics
+from netfeed.app.trading.session_words import Notes, SessionStatistics, is_puzzling
 from netfeed.app.trading.speech import StarbaseSpeech, epoch_ns, speech_of
 from netfeed.app.trading.traded import Traded
 from netfeed.book.execution import NONE, Ask, Cancel, CancelAll, Down, Flag, Report, Request, Up
@@ -53,6 +53,7 @@ MAX_REASONS: Final = 64
 """Reasons of lost connections that are counted one by one."""
 
 Hear = Callable[[int, Report, int], None]
+Doubt = Callable[[int, int], None]
 Sent = Callable[[Request, int], None]
 Valued = Callable[[int, str, Portfolio | None, int], None]
 """Is told by a session's number what the account is worth in a currency; None: nobody says so any more."""
@@ -70,6 +71,8 @@ class Stamp(NamedTuple):
 class SessionLink:
     """One session. `number` is what its reports bear; `sent` is told of each request that was handed to the kernel.
 
+    `doubt` is told of each message that no report can say: it may have been an execution.
+
     `portfolios`: what the venue last said that the account is worth, by currency, where it was asked for, while the
     session is up; `valued` is told of each.
     """
@@ -77,6 +80,7 @@ class SessionLink:
     def __init__(
         self, config: Config, number: int, traded: Sequence[Traded], secret: Secret, loop: Loop, *, hear: Hear,
         tell: Callable[[str], None] = lambda text: None, sent: Sent = lambda request, at: None,
+        doubt: Doubt = lambda number, now: None,
         valued: Valued = lambda number, currency, worth, now: None, context: ssl.SSLContext | None = None,
         budget: TokenBucket | None = None, quote_flags: Flag = NONE, paced: bool = True,
         resolver: Resolver = system_resolver, draw: Callable[[], float] = random.random,
@@ -89,6 +93,7 @@ class SessionLink:
         self.refused: Counter[str] = Counter()
         self.reconnects: Counter[str] = Counter()
         self._speech = speech_of(number, config, traded, secret, context, quote_flags=quote_flags)
+        self._doubt = doubt
         self._loop, self._hear, self._tell, self._sent, self._resolver = loop, hear, tell, sent, resolver
         self._valued = valued
         pause = config.reconnect
@@ -280,6 +285,8 @@ class SessionLink:
                 text = self._notes.take(event)
                 if text is not None:
                     self._tell(f"{self.name}: {text}")
+                if is_puzzling(event):
+                    self._doubt(self.number, now)
 
     def _report(self, report: Report, now: int) -> None:
         self._reports += 1
