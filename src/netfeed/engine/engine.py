@@ -12,7 +12,7 @@ No I/O and no clock: the same engine runs live, in a replay and in a simulation.
     3  desks are asked; what their gates shut, and every cancel, leaves first; flushed
     4  hedges leave; flushed
     5  quotes leave, in one write a session
-    6  one expiry is fitted anew, when nothing else was to do (or its turn is long overdue)
+    6  an expiry is fitted anew, some rounds a step, when nothing else was to do (or its turn is long overdue)
 
 Nothing but cancels and questions passes until a list of the venue has agreed. The engine asks when a session comes up,
 when something is in doubt, and every `list_ns`.
