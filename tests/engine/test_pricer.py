@@ -274,9 +274,9 @@ def test_what_is_held_is_summed_by_expiry() -> None:
     keys = {
         report.expiry_ns: (report.underlying, report.expiry_ns, report.inverse) for report in market.pricer.reports()
     }
-    assert market.pricer.held(market.board, keys[EXPIRIES[1]]).delta == pytest.approx(3 * fair.delta)
-    assert market.pricer.held(market.board, keys[EXPIRIES[0]]).vega == 0
-    assert market.pricer.held(market.board, None).delta == 0
+    assert market.pricer.held(market.board)[keys[EXPIRIES[1]]].delta == pytest.approx(3 * fair.delta)
+    assert market.pricer.held(market.board)[keys[EXPIRIES[0]]].vega == 0
+    assert market.pricer.held(market.board)[None].delta == 0
 
 
 def test_options_paid_in_the_quote_currency_are_a_chain_of_their_own() -> None:

@@ -269,9 +269,9 @@ class Engine:
         """Say why it does not quote; empty when it may."""
         return why_not(self)
 
-    def picture(self) -> EnginePicture:
-        """Show everything, as of the last step."""
-        return portrait(self)
+    def picture(self, *, chain: bool = True) -> EnginePicture:
+        """Show everything, as of the last step; but for the instruments where the `chain` is not looked at."""
+        return portrait(self, chain=chain)
 
     def statistics(self) -> EngineStatistics:
         """Return a snapshot of the counters."""

@@ -30,6 +30,7 @@ from netfeed.errors import MisuseError
 from netfeed.machine import NEVER
 
 Fairs = dict[int, Fair | None]
+ChainKey = tuple[str, int, bool]
 NOT_TRIED: Final = "not fitted yet"
 
 
@@ -68,6 +69,9 @@ class Pricer:
         listed = list(contracts)
         self._contracts = {contract.index: contract for contract in listed}
         self._underlyings = underlyings(listed)
+        self._key_of = {
+            option.index: chain.key for one in self._underlyings for chain in one.chains for option in chain.options
+        }
         self._forwards = Forwards(self.settings.forward)
         self._surfaces: dict[tuple[str, bool], Surface] = {}
         self._queue: list[Chain] = []
@@ -76,7 +80,7 @@ class Pricer:
         self._look_at = self._round_at = self._now = -NEVER
         self._has_chains = any(one.chains for one in self._underlyings)
         self._count: Counter[str] = Counter()
-        self.broken: dict[tuple[str, int, bool], str] = {}
+        self.broken: dict[ChainKey, str] = {}
 
     @property
     def deadline(self) -> int:
@@ -255,18 +259,17 @@ class Pricer:
         """Give the worths of all options as Black gave them last."""
         return {index: fair for one in self._underlyings for chain in one.chains for index, fair in chain.bases.items()}
 
-    def held(self, view: View, key: tuple[str, int, bool] | None) -> Greeks:
-        """Give what is held of one expiry comes to; None: of all that is in none (perpetuals, futures)."""
-        chains = [chain for one in self._underlyings for chain in one.chains]
-        inside = {one.index for chain in chains if key in (None, chain.key) for one in chain.options}
-        parts = [
-            of_position(contract, fair, view.position(contract.index))
-            for contract in self._contracts.values()
-            if (contract.index in inside) is (key is not None)
-            and view.position(contract.index)
-            and (fair := view.fair(contract.index)) is not None
-        ]
-        return Greeks(*(sum(getattr(part, name) for part in parts) for name in ("delta", "gamma", "vega", "theta")))
+    def held(self, view: View) -> dict[ChainKey | None, Greeks]:
+        """Give what is held of each expiry comes to; None: of all that is in none (perpetuals, futures)."""
+        parts: dict[ChainKey | None, list[Greeks]] = {key: [] for key in (None, *self._key_of.values())}
+        for contract in self._contracts.values():
+            held, fair = view.position(contract.index), view.fair(contract.index)
+            if held and fair is not None:
+                parts[self._key_of.get(contract.index)].append(of_position(contract, fair, held))
+        return {
+            key: Greeks(*(sum(getattr(part, name) for part in some) for name in ("delta", "gamma", "vega", "theta")))
+            for key, some in parts.items()
+        }
 
     def statistics(self) -> dict[str, int]:
         """Count steps, fits, and what came of the fits."""
