@@ -35,8 +35,8 @@ LOOK_NS, DESK_NS, PAUSE_NS = 100 * MS, 30 * MS, 20 * MS
 ANSWER_NS, SETTLE_NS = 200 * MS, 100 * MS
 """How long an answer may take, and a request be under way: longer than the longest stall and what is left of a cut."""
 LIMITS: Final = Limits(
-    order_size={None: 10, PERPETUAL: 2_000, FUTURE: 2_000}, position={None: 20, PERPETUAL: 4_000, FUTURE: 4_000},
-    expiry=3.0, delta=1.6, gamma=0.00006, vega=24_000.0, open_orders=10, rate=400, burst=24, stale_ns=400 * MS,
+    order_size={None: 10, PERPETUAL: 2_000, FUTURE: 2_000}, position={None: 14, PERPETUAL: 1_500, FUTURE: 1_000},
+    expiry=3.0, delta=1.25, gamma=0.00006, vega=18_500.0, open_orders=10, rate=400, burst=24, stale_ns=400 * MS,
     clock_offset_ns=5 * MS, collar_ppm=100_000, collar_ticks=40,
 )  # fmt: skip
 GATE: Final = GateSettings(settle_ns=10 * MS, max_forward_age_ns=500 * MS, min_expiry_ns=0)

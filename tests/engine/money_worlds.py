@@ -65,6 +65,7 @@ ON_THE_WAY: Final = frozenset({
 class World:
     """One world. `said` is told what happens, where somebody listens."""
 
+    calm_ns = CALM_NS
     judged = LIMITS
     """The limits that the judge holds the account to; what the engine was given are LIMITS."""
 
@@ -294,7 +295,7 @@ class World:
     def run(self) -> "World":
         """Let time pass until the books are settled, or too much of it has."""
         begun, before, stuck = False, -1, 0
-        while self.now < END_NS + CALM_NS and not (self.ended and self.is_settled):
+        while self.now < END_NS + self.calm_ns and not (self.ended and self.is_settled):
             self.now = max(self.now, self._deadline())
             if not begun and self.now >= self.script.happenings[0].at if self.script.happenings else False:
                 begun = True

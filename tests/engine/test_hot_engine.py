@@ -124,6 +124,17 @@ def test_a_session_that_is_lost_takes_all_mandates_back() -> None:
     assert not hot.move(world.now)
 
 
+def test_an_engine_that_may_not_quote_moves_nothing_though_mandates_are_there() -> None:
+    world, hot = mandated()
+    hot.engine.failed["a desk"] = "RuntimeError"
+    held = dict(hot.mandates._held)
+    assert hot.door.aim(world.now) is None
+    assert not hot.move(world.now)
+    assert hot.mandates._held == held
+    hot.engine.failed.clear()
+    assert hot.door.aim(world.now) is not None
+
+
 def test_what_cannot_be_written_down_kills() -> None:
     world, hot = mandated()
     sent = hot.door.sent

@@ -1,14 +1,37 @@
-"""What of our own orders the board shows: how much is filled before each, asked of the book and not walked."""
+"""What of our own orders the board shows: what may not rest is under way until its end is told, and how much is filled
+before each is asked of the book, and not walked.
+"""
+
+import pytest
 
 from netfeed.book import OrderBooks
-from netfeed.book.execution import Accepted, List, Listed, New, VenueId
+from netfeed.book.execution import Accepted, List, Listed, New, TimeInForce, VenueId
 from netfeed.book.handle import OrderBook
 from netfeed.book.level import Order, Side
 from netfeed.book.state import BookState
 from netfeed.engine.account import Account
 from netfeed.engine.board import Board
 from netfeed.engine.ours import Ours
-from tests.engine.stage import CALL, CONTRACTS
+from netfeed.engine.strategy import Phase
+from tests.engine.stage import CALL, CONTRACTS, PERPETUAL
+
+
+@pytest.mark.parametrize(
+    ("force", "phase"),
+    [(TimeInForce.GTC, Phase.RESTS), (TimeInForce.IOC, Phase.SENT), (TimeInForce.FOK, Phase.SENT)],
+)
+def test_an_order_at_once_that_waits_in_a_speed_bump_is_under_way_and_does_not_rest(
+    force: TimeInForce, phase: Phase
+) -> None:
+    """It was taken for one that rests, cancelled, and sent anew: no hedge ever left the speed bump."""
+    contracts = {one.index: one for one in CONTRACTS}
+    account, board = Account(contracts), Board(CONTRACTS)
+    order = New(1, PERPETUAL, Side.BID, 1_000_000, 10, force)
+    account.decide(order, 0)
+    account.sent(order, 1, 0)
+    account.apply(Accepted(1, PERPETUAL, "v", 1_000_000, 10, 0, True, None), 1)
+    Ours(account, board, queues=False).refresh([PERPETUAL], 1)
+    assert [one.phase for one in board.working(PERPETUAL)] == [phase]
 
 
 class Asked(OrderBook):

@@ -1,7 +1,7 @@
 """The market of `tick_to_order`: a perpetual that moves with every packet, and a chain of options that are quoted.
 
 Forty linear options of one expiry on one perpetual, on ticks of 5 dollars. Each packet moves the perpetual's bid and
-ask by 15 dollars, to and fro, in one transaction of four messages: about half of the quotes change.
+ask by 15 dollars, to and fro, in one transaction of four messages: 39 of the 40 quotes change, 2 kB in three messages.
 """
 
 from collections.abc import Iterator

@@ -10,12 +10,11 @@
     floor:echo, :p99, :max         a bare loop in C: recvmmsg, then send of as many bytes; no work at all
     floor:echo:receive, :send      its stages
 
-A Starbase packet on a multicast group of the loopback interface moves a perpetual; forty options on it are quoted,
-about half of the quotes change with each packet (`_quoted_chain`), and leave as mass quotes over TCP to the session of
-a venue in another process (`_order_sink`), which answers each; the next packet comes 0.3 ms after all that is done.
-Every row spins, as SCHED_FIFO where that is allowed. Sender and sink share what processors are left, so on a shared
-machine a p99 tells about its neighbours. The figure is the median of rounds that are interleaved: compare rows of one
-run.
+A Starbase packet on a multicast group of the loopback interface moves a perpetual; forty options on it are quoted. With
+each packet 39 of the quotes change (`_quoted_chain`) and leave as mass quotes, 2 kB, over TCP to the session of a venue
+in another process (`_order_sink`), which answers each; the next packet comes 0.3 ms after all that is done. Every row
+spins, as SCHED_FIFO where that is allowed. Sender and sink share what processors are left, so on a shared machine a p99
+tells about its neighbours. The figure is the median of rounds that are interleaved: compare rows of one run.
 """
 
 import atexit

@@ -41,10 +41,7 @@ class HotEngine:
         self.engine, self._desk, self._session, self._lead = engine, desk, session, lead
         self.mandates = engine.risk.mandates(group, instruments)
         self._quotes = HotQuotes(desk.strategy, engine.risk, self.mandates)
-        self.door = QuoteDoor(
-            engine.account, session, self.mandates, engine.out.take_id, send,
-            lambda now: engine.router.room(session, now),
-        )  # fmt: skip
+        self.door = QuoteDoor(engine.account, session, self.mandates, engine.out.take_id, send, self._room)
 
     def step(self, now: int, wall_ns: int, clock_off_ns: int | None) -> None:
         """Do one pass of the engine, and be ready for the next move."""
@@ -82,6 +79,10 @@ class HotEngine:
         if not two_sided(book) or bid is None or ask is None:
             return None
         return 0.5 * (contract.number(bid) + contract.number(ask))
+
+    def _room(self, now: int) -> int:
+        """Say how many quotes the session takes now; none while the engine may not quote."""
+        return 0 if self.engine.ready else self.engine.router.room(self._session, now)
 
     def _is_open(self, instrument: int) -> bool:
         gate, board = self._desk.gate, self.engine.board
