@@ -221,7 +221,7 @@ def _taking(wants: Sequence[Want]) -> list[Want]:
 
 
 def _is_there(orders: Sequence[Working], wants: Sequence[Want]) -> bool:
-    """Say whether a side is as it is wanted: nothing, or one order. Most are, and need not be paired to be left alone."""
+    """Say whether a side is as it is wanted, by nothing or by one order: most are, and need no pairing."""
     if len(orders) > 1 or len(orders) != len(wants):
         return False
     return all(
