@@ -13,7 +13,7 @@ No I/O and no clock: the same engine runs live, in a replay and in a simulation.
     3  desks are asked; what their gates shut, and every cancel, leaves first; flushed
     4  hedges leave, unless something of their underlying is in doubt: what nobody holds is not hedged; flushed
     5  quotes leave, in one write a session
-    6  one expiry is fitted anew, when nothing else was to do (or its turn is long overdue)
+    6  an expiry is fitted anew, some rounds a step, when nothing else was to do (or its turn is long overdue)
 
 Nothing but cancels and questions passes until a list of the venue has agreed. The engine asks when a session comes up,
 when something is in doubt, and every `list_ns`; where a venue answers no more, everything of ours leaves.
@@ -287,9 +287,9 @@ class Engine:
         """Say why it does not quote; empty when it may."""
         return why_not(self)
 
-    def picture(self) -> EnginePicture:
-        """Show everything, as of the last step."""
-        return portrait(self)
+    def picture(self, *, chain: bool = True) -> EnginePicture:
+        """Show everything, as of the last step; but for the instruments where the `chain` is not looked at."""
+        return portrait(self, chain=chain)
 
     def statistics(self) -> EngineStatistics:
         """Return a snapshot of the counters."""

@@ -79,16 +79,17 @@ def _doubted(engine: "Engine") -> str:
     return ""
 
 
-def portrait(engine: "Engine") -> EnginePicture:
-    """Make the picture."""
+def portrait(engine: "Engine", *, chain: bool = True) -> EnginePicture:
+    """Make the picture; without its instruments where nobody looks at the `chain`, which is nearly all of the work."""
     switch, board = engine.risk.switch, engine.board
     counts = {rule.value: count for rule, count in engine.risk.refused.items()}
     return EnginePicture(
         board.now, board.wall_ns, engine.ready, "" if switch.thrown is None else switch.thrown.why,
-        engine.account.agrees, tuple(_instrument(engine, one) for one in board.contracts.values()),
+        engine.account.agrees, tuple(_instrument(engine, one) for one in board.contracts.values() if chain),
         tuple(_expiries(engine)), tuple(_limits(engine)), tuple(_routes(engine)), tuple(_money(engine)),
         _hedge(engine), engine.out.count["orders"], engine.count["fills"], engine.count["hedges"],
         engine.account.orders.uncertain, counts, engine.counters(),
+        sum(bool(engine.account.positions[one].quantity) for one in engine.account.positions),
     )  # fmt: skip
 
 
@@ -128,13 +129,14 @@ def _shut(engine: "Engine", instrument: int) -> str:
 
 def _expiries(engine: "Engine") -> Iterator[ExpiryPicture]:
     reports = {(one.underlying, one.expiry_ns, one.inverse): one for one in engine.pricer.reports()}
+    held_of = engine.pricer.held(engine.board)
     for key in sorted(reports):
-        report, held = reports[key], engine.pricer.held(engine.board, key)
+        report, held = reports[key], held_of[key]
         yield ExpiryPicture(
             report.expiry_ns, report.forward, report.fitted_ns, report.verdict, held.delta, held.gamma, held.vega,
             held.theta,
         )  # fmt: skip
-    rest = engine.pricer.held(engine.board, None)
+    rest = held_of[None]
     yield ExpiryPicture(None, None, None, "", rest.delta, rest.gamma, rest.vega, rest.theta)
 
 

@@ -312,9 +312,9 @@ class Risk:
 
     def _standing(self, instrument: int, now: int) -> str | None:
         for side in Side:
-            wish = Wish(instrument, side, None, 0, 0, NONE)
-            for rule, check in CHECKS:
-                if rule in _STANDING and self._account.orders.at(instrument, side):
+            if self._account.orders.at(instrument, side):
+                wish = Wish(instrument, side, None, 0, 0, NONE)
+                for rule, check in _OF_WORLD:
                     wrong = check(self._known, wish, now)
                     if wrong is not None:
                         return f"{rule.value}: {wrong}"
@@ -326,6 +326,7 @@ _STANDING: Final = frozenset({
     Rule.UNMARKED,
 })  # fmt: skip
 """Rules that are about the world, not about a wish."""
+_OF_WORLD: Final = tuple((rule, check) for rule, check in CHECKS if rule in _STANDING)
 _WORLD: Final = dict(CHECKS)
 
 
