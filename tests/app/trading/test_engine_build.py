@@ -11,9 +11,10 @@ import pytest
 from netfeed.app.changes import Book
 from netfeed.app.config import parse
 from netfeed.app.engine_configuration import Engine, Fees, Shares
-from netfeed.app.trading.contracts import known, of_instrument
+from netfeed.app.trading.contracts import Known, known, of_instrument, once
 from netfeed.app.trading.engine_build import build, empty_account, plan
 from netfeed.app.trading.session_driver import terms
+from netfeed.app.trading.traded import Traded
 from netfeed.book import OrderBooks
 from netfeed.book.handle import OrderBook
 from netfeed.book.state import BookState
@@ -287,7 +288,19 @@ def test_fees_are_those_that_are_said_for_a_kind_else_those_that_a_venue_lists_e
         found = known(books, {id(feed): "deribit"}, {id(feed): listed}, said)
         return [(one.contract.maker_fee, one.contract.taker_fee) for one in found]
 
+    found = known([(0, Book(feed, 0))], {id(feed): "deribit"}, {}, Fees(), {"deribit": listed})
+    assert list(found) == []  # what another feed lists makes no contract of this one's book
     assert fees(Fees()) == [(-0.0001, 0.0005), (0.0003, 0.0005), (0.0, 0.0)]
     assert fees(Fees(taker=0.0004)) == [(-0.0001, 0.0004), (0.0003, 0.0004), (0.0, 0.0004)]
     said = Fees(maker=0.0, options=Shares(maker=0.0002))
     assert fees(said) == [(0.0, 0.0005), (0.0002, 0.0005), (0.0, 0.0)]
+
+
+def test_of_two_feeds_that_list_a_name_the_one_with_the_venues_number_is_traded() -> None:
+    (perpetual, *_) = CONTRACTS
+    feed = SimpleNamespace(names=["x"])
+    json, multicast, other = (
+        Known(replace(perpetual, venue=venue), Book(feed, 0), Traded(number, "BTC-PERP", -1, 0, venue_id))
+        for number, venue, venue_id in ((0, "a", None), (1, "a", 1001), (2, "b", None))
+    )
+    assert once([json, multicast, other]) == [multicast, other] == once([multicast, json, other])
