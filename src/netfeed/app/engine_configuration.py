@@ -182,6 +182,7 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     look: Duration = 100 * _MS
     list_every: Duration = 30 * _S
     closing: Duration = 5 * _S
+    stall: Duration = 10 * _S
 
 
 def check_engine(engine: Engine, feeds: list[str], venues: list[str]) -> list[str]:
@@ -200,6 +201,8 @@ def check_engine(engine: Engine, feeds: list[str], venues: list[str]) -> list[st
             found.append(f"engine.accounts: there is no channel or venue {feed!r}")
         if venue not in venues:
             found.append(f"engine.accounts: no session goes to {venue!r}")
+    if 0 < engine.stall < _S:
+        found.append("engine.stall: a loop that is well may rest for a second: say 1s or more, or 0s for never")
     if engine.settings and ":" not in engine.strategy:
         found.append("engine.settings: they are those of a strategy of one's own")
     if len({one.group for one in engine.protections}) != len(engine.protections):

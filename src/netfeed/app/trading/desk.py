@@ -12,8 +12,10 @@ configuration once the contracts are known ends the run: `ended` says why. Books
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -215,7 +217,7 @@ class TradingDesk:
             kill_file = self.said.kill_file or f"{self.folder}.kill"
             self.safety = Safety(
                 engine, switch, begun, tally, kill_file, tell=self._tell,
-                tick_to_order=lambda: self.drive.stages["tick>order"],
+                tick_to_order=lambda: self.drive.stages["tick>order"], stall_s=self.said.stall / 1e9 or None,
             )  # fmt: skip
         except BaseException:
             sessions.close()
@@ -258,6 +260,28 @@ class TradingDesk:
             with self.live.held():
                 self.engine.leave(why, time.monotonic_ns())
 
+    def escape(self, why: str, end: int) -> None:
+        """Leave the market though the loop of the run has failed: engine and sessions are turned by themselves.
+
+        What fails again is left out, and the rest goes on. Units: `end` monotonic ns, the latest.
+        """
+        if self.engine is None or self.sessions is None or self.is_out:
+            return
+        self._tell(f"the run fails ({why}): everything of ours leaves first")
+        with suppress(Exception):
+            self.leave(f"the run fails: {why}")
+        while not self.is_out and (now := time.monotonic_ns()) < end:
+            until = min(end, now + _LOOK_NS, max(now, self.engine.deadline))
+            for one in (partial(self.sessions.loop.turn, until), self._step_alone, self._guard_alone):
+                with suppress(Exception):
+                    one()
+
+    def _step_alone(self) -> None:
+        self.drive.wake(time.monotonic_ns())
+
+    def _guard_alone(self) -> None:
+        self.guard(time.monotonic_ns())
+
     @property
     def is_out(self) -> bool:
         """Say whether nothing of ours rests any more."""
@@ -269,12 +293,14 @@ class TradingDesk:
             left = self.engine.account.orders.open_count
             what = f"{left} orders of ours may rest still" if left else "no list has said that nothing rests"
             self._tell(f"engine: {what}: `netfeed order list` asks the venue")
-        if self.sessions is not None:
-            self.live.forget(self.sessions.fileno())
-            self.sessions.close()
-        if self.safety is not None and not self.safety.close():
-            self._tell("the order journal could not be written to its end: look at the disk before the next start")
-        self.drive.engine = None
+        try:
+            if self.sessions is not None:
+                self.live.forget(self.sessions.fileno())
+                self.sessions.close()
+        finally:
+            if self.safety is not None and not self.safety.close():
+                self._tell("the order journal could not be written to its end: look at the disk before the next start")
+            self.drive.engine = None
 
 
 def _until(report: Report) -> int:
