@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -14,7 +14,7 @@ from netfeed.app.engine_configuration import Engine, Fees, Shares
 from netfeed.app.sim_config import load as load_sim
 from netfeed.app.sim_config import run_config
 from netfeed.app.sim_sessions import configured
-from netfeed.app.trading.contracts import Known, known, of_instrument
+from netfeed.app.trading.contracts import Known, known, of_instrument, once
 from netfeed.app.trading.engine_build import build, empty_account, plan
 from netfeed.app.trading.replay_plan import builder
 from netfeed.app.trading.session_driver import terms
@@ -235,14 +235,6 @@ def test_protections_and_limits_reach_the_account_and_risk() -> None:
     )  # fmt: skip
 
 
-def test_of_two_feeds_of_a_venue_the_one_that_knows_its_number_lists_a_contract() -> None:
-    by_name = Known(CONTRACTS[0], cast(Any, None), Traded(0, "BTC", -1, 0))
-    by_number = replace(by_name, traded=replace(by_name.traded, venue_id=1001))
-    assert by_number.is_better_than(by_name)
-    assert not by_name.is_better_than(by_number)
-    assert not by_number.is_better_than(by_number)
-
-
 def test_contracts_are_made_of_what_a_venue_lists_as_json() -> None:
     option = Instrument(
         "deribit", "BTC-1JAN27-90000-P", Kind.OPTION, "BTC", "USD", "BTC", -4, -1, 1, 1, 1, True, Number(1, 0),
@@ -333,7 +325,19 @@ def test_fees_are_those_that_are_said_for_a_kind_else_those_that_a_venue_lists_e
         found = known(books, {id(feed): "deribit"}, {id(feed): listed}, said)
         return [(one.contract.maker_fee, one.contract.taker_fee) for one in found]
 
+    found = known([(0, Book(feed, 0))], {id(feed): "deribit"}, {}, Fees(), {"deribit": listed})
+    assert list(found) == []  # what another feed lists makes no contract of this one's book
     assert fees(Fees()) == [(-0.0001, 0.0005), (0.0003, 0.0005), (0.0, 0.0)]
     assert fees(Fees(taker=0.0004)) == [(-0.0001, 0.0004), (0.0003, 0.0004), (0.0, 0.0004)]
     said = Fees(maker=0.0, options=Shares(maker=0.0002))
     assert fees(said) == [(0.0, 0.0005), (0.0002, 0.0005), (0.0, 0.0)]
+
+
+def test_of_two_feeds_that_list_a_name_the_one_with_the_venues_number_is_traded() -> None:
+    (perpetual, *_) = CONTRACTS
+    feed = SimpleNamespace(names=["x"])
+    json, multicast, other = (
+        Known(replace(perpetual, venue=venue), Book(feed, 0), Traded(number, "BTC-PERP", -1, 0, venue_id))
+        for number, venue, venue_id in ((0, "a", None), (1, "a", 1001), (2, "b", None))
+    )
+    assert once([json, multicast, other]) == [multicast, other] == once([multicast, json, other])

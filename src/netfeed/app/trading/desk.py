@@ -24,7 +24,7 @@ from netfeed.app.configuration import Configuration
 from netfeed.app.endpoints import Endpoints
 from netfeed.app.live import Live
 from netfeed.app.metrics import Metrics
-from netfeed.app.trading.contracts import Known, known
+from netfeed.app.trading.contracts import Known, known, once
 from netfeed.app.trading.desk_words import DeskWords, desk_account, desk_summary
 from netfeed.app.trading.engine_build import Plan, build, empty_account, plan
 from netfeed.app.trading.engine_drive import EngineDrive
@@ -46,6 +46,7 @@ from netfeed.engine.journal import Record
 from netfeed.engine.kill_switch import KillSwitch
 from netfeed.errors import NetfeedError
 from netfeed.machine import NEVER
+from netfeed.venues.instrument import Instrument
 
 QUIET_NS: Final = 500_000_000
 PATIENCE_NS: Final = 10_000_000_000
@@ -170,15 +171,14 @@ class TradingDesk:
         accounts = self._accounts()
         venue_of = {id(one.feed): accounts[one.name] for one in self.live.sources if one.name in accounts}
         listed = {id(one.feed): one.instruments for one in self.live.venues.links}
+        asked: dict[str, dict[str, Instrument]] = {}
+        for link in self.live.venues.links:
+            if link.name in accounts:
+                asked.setdefault(accounts[link.name], {}).update(link.instruments)
         chosen = self.live.catalogue.selection  # changes of other books are told to nobody
         books = [(index, book) for index, book in enumerate(self.live.catalogue.books) if chosen.has(book.name)]
-        found: dict[str, Known] = {}
-        for one in known(books, venue_of, listed, self.said.fees):
-            name = self._name(one.contract)
-            here = replace(one, contract=replace(one.contract, name=name))
-            if here.is_better_than(found.setdefault(name, here)):
-                found[name] = here
-        return list(found.values())
+        found = once(known(books, venue_of, listed, self.said.fees, asked))
+        return [replace(one, contract=replace(one.contract, name=self._name(one.contract))) for one in found]
 
     def _name(self, contract: Contract) -> str:
         """Give the name of a contract here: with its venue behind it, but for the venue of the first session."""
