@@ -39,6 +39,7 @@ class Quoter(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     skew_vega: Amount = 0.0
     max_position: Decimal | None = None
     max_delta: Positive | None = None
+    max_gamma: Positive | None = None
     max_vega: Positive | None = None
     requote_ticks: Annotated[int, Meta(ge=1)] = 1
     front_ticks: Annotated[int, Meta(ge=1)] = 2
@@ -122,11 +123,19 @@ class Protection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     vega: Positive | None = None
 
 
-class Fees(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the venue takes, as shares of the notional; negative for a rebate."""
+class Shares(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the venue takes, as shares of the notional; negative for a rebate. None: what it lists, else nothing."""
 
-    maker: Share = 0.0
-    taker: Share = 0.0
+    maker: Share | None = None
+    taker: Share | None = None
+
+
+class Fees(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`Shares` of everything, but for `options` where they have their own."""
+
+    maker: Share | None = None
+    taker: Share | None = None
+    options: Shares | None = None
 
 
 class Surface(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

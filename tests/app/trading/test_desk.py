@@ -74,6 +74,8 @@ def test_a_run_quotes_what_the_feed_lists_and_leaves_the_market_before_it_ends(t
     assert run.desk.why_not_ready() == ""
     told_by_two_sessions = {one.name for one in HARMLESS}
     assert set(engine.statistics().anomalies) <= told_by_two_sessions
+    assert engine.counters()["chosen_fee"] > 0  # what the file says of sessions reaches the router
+    assert {link.refused["pace"] for link in run.desk.sessions.links} == {0}
     names = {one.index: one.name for one in engine.account.contracts.values()}
     positions = engine.account.positions
     ours = {names[one] for one in positions if positions[one].quantity}

@@ -31,14 +31,15 @@ from netfeed.app.trading.journal_contracts import indexes
 from netfeed.app.trading.order_tally import OrderTally
 from netfeed.app.trading.restart import Begun, restart
 from netfeed.app.trading.safety import Safety
-from netfeed.app.trading.session_driver import Sessions, until_of
+from netfeed.app.trading.session_driver import Sessions, terms, until_of
 from netfeed.app.trading.session_numbers import SessionNumbers
 from netfeed.app.trading.traded import Traded
 from netfeed.book.execution import Report, Tripped
+from netfeed.engine.contract import Contract
 from netfeed.engine.engine import Engine
 from netfeed.engine.journal import Record
 from netfeed.engine.kill_switch import KillSwitch
-from netfeed.errors import ConfigurationError, NetfeedError
+from netfeed.errors import NetfeedError
 from netfeed.machine import NEVER
 
 QUIET_NS: Final = 500_000_000
@@ -145,13 +146,14 @@ class TradingDesk:
         books = [(index, book) for index, book in enumerate(self.live.catalogue.books) if chosen.has(book.name)]
         found: dict[str, Known] = {}
         for one in known(books, venue_of, listed, self.said.fees):
-            before = found.setdefault(one.contract.name, one)
-            if before.contract.venue != one.contract.venue:
-                raise ConfigurationError(
-                    f"engine.accounts: {one.contract.name} is listed for {before.contract.venue} and for "
-                    f"{one.contract.venue}: one engine knows a name once; trade one of them here"
-                )
+            name = self._name(one.contract)
+            found.setdefault(name, replace(one, contract=replace(one.contract, name=name)))
         return list(found.values())
+
+    def _name(self, contract: Contract) -> str:
+        """Give the name of a contract here: with its venue behind it, but for the venue of the first session."""
+        first = contract.venue == self.config.sessions[0].venue
+        return contract.name if first else f"{contract.name}@{contract.venue}"
 
     def _accounts(self) -> dict[str, str]:
         """Give the venue of each feed: as it is said, or the only one."""
@@ -203,7 +205,14 @@ class TradingDesk:
         try:
             with self.live.held():
                 engine = build(
-                    planned, books, sessions.links, record, account=begun.account, ids=begun.ids, switch=switch
+                    planned,
+                    books,
+                    sessions.links,
+                    record,
+                    account=begun.account,
+                    ids=begun.ids,
+                    switch=switch,
+                    terms=terms(self.config.sessions),
                 )
             kill_file = self.said.kill_file or f"{self.folder}.kill"
             self.safety = Safety(
@@ -227,7 +236,7 @@ class TradingDesk:
             by_venue.setdefault(one.contract.venue, []).append(replace(one.traded, instrument=index))
         sessions = Sessions(
             self.config.sessions, by_venue, self._environment, hear=self.drive.hear, doubt=self.drive.doubt,
-            tell=self._tell, sent=self.drive.sent,
+            tell=self._tell, sent=self.drive.sent, paced=False,
         )  # fmt: skip
         sides = {order.client_id: order.side for order in begun.account.orders.open()}
         for link in sessions.links:
