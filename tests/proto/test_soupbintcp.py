@@ -303,3 +303,8 @@ def test_a_stream_is_cut_behind_each_packet(lengths: list[int], cuts: list[int])
     seen = set(accumulate(len(piece) for piece in told))
     assert ends <= seen | {0}
     assert seen <= ends | set(places)
+
+
+def test_a_login_shows_its_password_to_nobody() -> None:
+    sent, asked = wire.LoginRequest("mm", "word-of-mm", "", 1), soup.LoginRequested("mm", "word-of-mm", "", 1, None)
+    assert "word-of-mm" not in repr(sent) + repr(asked) + str(sent) + f"{asked}"

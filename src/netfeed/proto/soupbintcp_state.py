@@ -9,7 +9,7 @@ A packet that the table of a side does not have for its state is a violation. Wh
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -110,7 +110,7 @@ class LoginRequested:
     """A client wants in. A blank session is the current one, sequence 0 begins with the newest message."""
 
     username: str
-    password: str
+    password: str = field(repr=False)
     session: str
     sequence: int
     heartbeat_timeout_ms: int | None

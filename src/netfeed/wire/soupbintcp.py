@@ -16,7 +16,7 @@ Leaves out: sequence counting, heartbeats, time: `proto` holds the conversation.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from struct import Struct
 from typing import ClassVar, Final
 
@@ -110,7 +110,7 @@ class LoginRequest:
     """
 
     username: str
-    password: str
+    password: str = field(repr=False)
     session: str
     sequence: int
     heartbeat_timeout_ms: int | None = None
