@@ -1,8 +1,12 @@
 """The engine with the hot step in front, against the exchange in virtual time: what it sends first, the books know."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from netfeed.book.execution import Cancel
+from netfeed.book.change import NO_PRICE
+from netfeed.book.execution import Cancel, MassQuote
+from netfeed.book.state import BookState
 from netfeed.engine.account import Account
 from netfeed.engine.gate import Passage
 from netfeed.engine.hot_engine import HotEngine
@@ -51,7 +55,7 @@ class HotWorld(World):
         lead = hot.price()
         self.moves += 1
         if lead is None or self.moves % 2:
-            hot.move(self.now)
+            hot.move(self.now, self.clock_off)
         else:
             hot.took(hot.door.move(lead * (1.002 if self.moves % 4 else 0.998), self.now), self.now)
 
@@ -121,7 +125,7 @@ def test_a_session_that_is_lost_takes_all_mandates_back() -> None:
     world.venue.order_gateways[0].kill(world.now)
     world.turn()
     assert not hot.mandates._held
-    assert not hot.move(world.now)
+    assert not hot.move(world.now, world.clock_off)
 
 
 def test_an_engine_that_may_not_quote_moves_nothing_though_mandates_are_there() -> None:
@@ -129,7 +133,7 @@ def test_an_engine_that_may_not_quote_moves_nothing_though_mandates_are_there() 
     hot.engine.failed["a desk"] = "RuntimeError"
     held = dict(hot.mandates._held)
     assert hot.door.aim(world.now) is None
-    assert not hot.move(world.now)
+    assert not hot.move(world.now, world.clock_off)
     assert hot.mandates._held == held
     hot.engine.failed.clear()
     assert hot.door.aim(world.now) is not None
@@ -149,6 +153,53 @@ def test_what_cannot_be_written_down_kills() -> None:
             break
     assert hot.engine.risk.switch.is_killed
     assert hot.door.sent <= sent + 1
+
+
+def test_a_book_that_went_bad_since_the_last_step_is_seen_before_a_move() -> None:
+    world, hot = mandated()
+    bad = min(hot.mandates.held)  # its quote is one that moves
+    world.feed.books[world.ids.index(bad)]._books.to(world.ids.index(bad), BookState.SUSPECT)
+    hot.engine.touch([bad, PERPETUAL], world.sequence)
+    lead, before = hot.price(), len(world.records)
+    assert lead is not None
+    hot.price = lambda: lead * 1.002  # type: ignore[method-assign]
+    assert hot.is_led
+    hot.move(world.now, world.clock_off)
+    sent = [one.request for one in world.records[before:] if isinstance(one, Decided)]
+    quoted = [quote.instrument for one in sent if isinstance(one, MassQuote) for quote in one.quotes]
+    assert quoted
+    assert bad not in quoted
+    assert hot.counters()["hot_void_gate"] == 1
+
+
+def test_what_is_best_in_a_book_now_bounds_a_move() -> None:
+    world, hot = mandated()
+    one = next(iter(hot.mandates._held))
+    slot = hot.mandates.slots[hot.mandates.slot_of[one]]
+    slot["best_bid"] = slot["best_ask"] = 1
+    hot.engine.touch([one], world.sequence)
+    hot._look()
+    book = hot.engine.board.book(one)
+    assert (int(slot["best_bid"]), int(slot["best_ask"])) == tuple(
+        NO_PRICE if level is None else level.price for level in (book.bid, book.ask)
+    )
+
+
+def test_a_hedge_that_went_bad_takes_back_the_mandates_of_what_it_hedges() -> None:
+    world, hot = mandated()
+    hedged, hedge = next(iter(hot.mandates._held)), -1
+    hot._desk.gate._dependents = {hedge: {hedged}}
+    world.engine.board._books[hedge] = SimpleNamespace(state=BookState.LIVE, bid=None, ask=None)  # type: ignore
+    world.engine.board._touched.add(hedge)  # type: ignore[union-attr]
+    hot._look()
+    assert hedged not in hot.mandates.held
+
+
+def test_a_clock_of_which_something_else_is_known_moves_nothing() -> None:
+    world, hot = mandated()
+    assert not hot.move(world.now, None)
+    assert hot.mandates.held == ()
+    assert hot.counters()["hot_void_clock"] > 0
 
 
 def test_an_instrument_whose_gate_is_shut_has_no_mandate() -> None:

@@ -108,6 +108,8 @@ class Engine:
             account, router, self.questions, self.count, again_ns=again, send=self._send, follow=self._after
         )
         self.leaving = ""
+        self.beside: list[Callable[[], dict[str, int]]] = []
+        """What counts beside the engine, and is shown with its counters."""
         self._now = 0
         self._look_at: int | None = None
         self._clock: int | None = None
@@ -291,7 +293,8 @@ class Engine:
         refusals = {f"route_{why}": count for why, count in self.router.refused.items()}
         own = {name: self.count[name] for name in OWN}
         asked = {"lists": self.questions.asked_count, "sweeps": self.clearing.sweeps}
-        return {**self.out.count, **own, **asked, **choices, **refusals, **self.pricer.statistics()}
+        beside = {name: count for counters in self.beside for name, count in counters().items()}
+        return {**self.out.count, **own, **asked, **choices, **refusals, **self.pricer.statistics(), **beside}
 
     # --- prices
 

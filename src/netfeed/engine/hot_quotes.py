@@ -10,7 +10,10 @@ All others are the plain path's: those whose quotes are under way, that are not 
 Left out: ladders (the further tiers are orders, not quotes), futures, minimum edges below nothing.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import isclose
+from typing import Final
 
 from netfeed.book.change import NO_PRICE
 from netfeed.book.execution import Quote
@@ -25,16 +28,20 @@ from netfeed.engine.strategy import Fair, View, Want, Working
 from netfeed.engine.worth import slopes
 from netfeed.errors import MisuseError
 
+SAME: Final = 1e-9
+"""A basis is the same within this share: a ten-thousandth of a dollar, which is less than roundings move a worth by."""
 _Sides = tuple[Working | None, Working | None]
 
 
 class HotQuotes:
-    """The quotes of one quoter, in one group, that follow one underlying."""
+    """The quotes of one quoter, in one group, that follow one underlying. `refused`: why there was no mandate."""
 
     def __init__(self, quoter: Quoter, risk: Risk, mandates: Mandates) -> None:
         if len(quoter.settings.tiers) != 1 or not quoter.settings.mass_quote or quoter.settings.edge_ticks < 0:
             raise MisuseError("the hot step moves one tier of mass quotes, with a minimum edge that is not negative")
         self._quoter, self._risk, self._mandates = quoter, risk, mandates
+        self.refused: Counter[str] = Counter()
+        self._bases: dict[int, tuple[Fair, float]] = {}
 
     def prepare(
         self, view: View, bases: Mapping[int, Fair], lead: float, asked: Iterable[int], opened: Collection[int]
@@ -47,23 +54,38 @@ class HotQuotes:
         mandates, granted = self._mandates, 0
         for instrument in asked:
             base = bases.get(instrument)
-            if base is None or instrument not in opened or not self._prepared(view, instrument, base, lead):
-                mandates.void((instrument,))
+            why = "gate" if instrument not in opened else "worth" if base is None else ""
+            if not why and base is not None:
+                why = self._lacks(view, instrument, base, lead)
+            if why:
+                self.refused[why] += 1
+                mandates.void((instrument,), why)
             else:
                 granted += 1
         return granted
 
-    def _prepared(self, view: View, instrument: int, base: Fair, lead: float) -> bool:
+    def drop_old(self, view: View, bases: Mapping[int, Fair], lead: float) -> None:
+        """Take back the mandates whose worths are not made as they were: another fit, another basis to the lead."""
+        for instrument in self._mandates.held:
+            (base, ratio), fair = self._bases[instrument], view.fair(instrument)
+            same = fair is not None and isclose(fair.forward, ratio * lead, rel_tol=SAME)
+            if bases.get(instrument) is not base or not same:
+                self._mandates.void((instrument,), "worth")
+
+    def _lacks(self, view: View, instrument: int, base: Fair, lead: float) -> str:
+        """Prepare an instrument; say why it has no mandate, empty when it has one."""
         contract, fair = view.contracts[instrument], view.fair(instrument)
         sides = _sides(view.working(instrument))
-        if fair is None or sides is None or not contract.is_option or len(contract.steps) > MAX_STEPS:
-            return False
+        if fair is None or not lead > 0.0:
+            return "worth"
+        if not contract.is_option or len(contract.steps) > MAX_STEPS:
+            return "contract"
+        if sides is None:
+            return "under_way" if view.working(instrument) else "unquoted"
         wants = self._quoter.decide(view, (instrument,)).get(instrument, ())
-        if not _is_what_rests(sides, wants) or not lead > 0.0:
-            return False
-        quote = self._quote(view, contract, fair, sides)
+        quote = self._quote(view, contract, fair, sides) if _is_what_rests(sides, wants) else None
         if quote is None:
-            return False
+            return "unwanted"
         self._mandates.slots[self._mandates.slot_of[instrument]] = (
             base.value, base.forward, fair.forward / lead, *slopes(contract, base),
             *self._around(view, contract, fair), 10.0**contract.price_exponent, contract.tick, *_steps(contract),
@@ -73,7 +95,9 @@ class HotQuotes:
             *(0 if one is None else self._near(one) for one in sides),
             *(0 if one is None else one.placed_ns for one in sides), self._quoter.settings.cool_down_ns,
         )  # fmt: skip
-        return self._risk.mandate(self._mandates, quote, view.now) is None
+        self._bases[instrument] = base, fair.forward / lead
+        refusal = self._risk.mandate(self._mandates, quote, view.now)
+        return "" if refusal is None else refusal.rule.value
 
     def _around(self, view: View, contract: Contract, fair: Fair) -> tuple[float, ...]:
         """Give shift, half a spread, edge and the fee's two parts."""

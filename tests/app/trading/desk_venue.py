@@ -6,7 +6,7 @@ from typing import Any
 
 from netfeed.app.config import load
 from netfeed.app.run import Options, Run
-from netfeed.app.sim_accounts import AccountConfig
+from netfeed.app.sim_accounts import AccountConfig, GroupConfig
 from netfeed.app.sim_embedded import EmbeddedVenue, embedded
 
 ENGINE = """
@@ -45,6 +45,15 @@ through_ticks = 20
 """
 
 
+HOT = (
+    ENGINE.replace("mass_quotes = false\n", "")
+    + """
+[engine.hot]
+session = "A"
+"""
+)
+
+
 class Trading:
     """A venue and a run on it. `seen` is called in every turn of the loop, and says when it is enough."""
 
@@ -52,7 +61,8 @@ class Trading:
         self.folder = folder
         self.venue = EmbeddedVenue(
             embedded(
-                seed=7, cycle="300ms", rate=150, instruments=12, accounts=[AccountConfig(name="mm")],
+                seed=7, cycle="300ms", rate=150, instruments=12,
+                accounts=[AccountConfig(name="mm", groups=[GroupConfig(number=1)])],
                 exchange={"chain": "priced"}, stream={"listen": "127.0.0.1:0", "tls": False},
             )
         )  # fmt: skip

@@ -25,6 +25,7 @@ from netfeed.app.metrics import Metrics
 from netfeed.app.trading.contracts import Known, known
 from netfeed.app.trading.engine_build import Plan, build, empty_account, plan
 from netfeed.app.trading.engine_drive import EngineDrive
+from netfeed.app.trading.hot_build import hot_engine
 from netfeed.app.trading.journal_contracts import indexes
 from netfeed.app.trading.order_tally import OrderTally
 from netfeed.app.trading.restart import Begun, restart
@@ -201,17 +202,19 @@ class TradingDesk:
                 engine = build(
                     planned, books, sessions.links, record, account=begun.account, ids=begun.ids, switch=switch
                 )
+                hot = hot_engine(planned, engine, sessions.links)
             kill_file = self.said.kill_file or f"{self.folder}.kill"
             self.safety = Safety(
                 engine, switch, begun, tally, kill_file, tell=self._tell,
-                tick_to_order=lambda: self.drive.stages["tick>order"],
+                tick_to_order=self.drive.tick_to_order,
             )  # fmt: skip
         except BaseException:
             sessions.close()
             raise
         self.safety.attach(self.endpoints, self._metrics)
         self.drive.instruments = {one.contract.index: index for index, one in traded.items()}
-        self.engine = self.drive.engine = engine
+        self.engine, self.drive.hot = engine, hot
+        self.drive.engine = engine
         self.sessions = sessions
         self.live.watch(sessions.fileno(), sessions.ready)
         self.live.machines.append(sessions)
@@ -263,7 +266,7 @@ class TradingDesk:
             self.sessions.close()
         if self.safety is not None and not self.safety.close():
             self._tell("the order journal could not be written to its end: look at the disk before the next start")
-        self.drive.engine = None
+        self.drive.engine = self.drive.hot = None
 
 
 def _until(report: Report) -> int:
