@@ -99,7 +99,7 @@ def test_quotes_of_the_hot_step_are_timed_by_themselves_and_leave_before_the_pas
     assert done == ["move"]
     assert counts(drive) == {"decide": 0, "send": 0, "tick>order": 0}
     assert drive.hot_to_order.count == drive.tick_to_order().count == 1
-    assert drive.pictures()[-1].name == "hot>order"
+    assert drive.pictures()[-1].name == "tick>hot"
 
 
 def test_what_no_packet_led_to_is_not_timed(drive: EngineDrive) -> None:

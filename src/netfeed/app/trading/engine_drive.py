@@ -9,7 +9,7 @@ of its batch, so that the time from packet to order is told too long rather than
     decide         from there to the first thing that the engine decides, risk and all
     send           from there until that is handed to the kernel
     tick>order     from the kernel's stamp to that: all of it
-    hot>order      the same of quotes of the hot step, which leave before the engine takes its step
+    tick>hot       the same of quotes of the hot step, which leave before the engine takes its step
 
 With a hot step (`hot`) it moves behind every batch that has touched what leads, before the engine's pass; mandates for
 the next move are asked for a few at a time, behind the pass and in turns of their own while nothing else is due.
@@ -136,7 +136,7 @@ class EngineDrive:
 
     def pictures(self) -> list[StagePicture]:
         """Give how long each stage takes."""
-        hot = [] if self.hot is None else [("hot>order", self.hot_to_order)]
+        hot = [] if self.hot is None else [("tick>hot", self.hot_to_order)]
         named = [("wire>book", self._live.latency()), *self.stages.items(), *hot]
         return [
             StagePicture(name, one.count, one.percentile(50) or 0, one.percentile(99) or 0, one.max_ns or 0)
