@@ -1,6 +1,6 @@
 """What option maths must say: a table of values of 17 digits, and the formula in numbers of 60 digits (mpmath).
 
-The table was written by `exact` here, so that something true is checked where mpmath is not installed.
+The table was written by `exact` here, so that it does not change with mpmath.
 """
 
 import random

@@ -5,7 +5,7 @@ the Greeks of a unit were then. All else is the exchange's own: what arrived, wh
 
     always       no client id twice, nothing that did not pass risk, nothing after the kill, nothing on a book that is
                  not LIVE, no size beyond its limit, no trade with ourselves, no order beyond the number that may be
-                 open, no message beyond the pace
+                 open, no message beyond the pace (cancels pass it, and are paid for)
     at worst     position, expiry, delta, gamma, vega within their limits, whatever of our orders is executed: integers
     after a      what had passed risk before the fault was seen is gone from the venue within a bound
     feed fault

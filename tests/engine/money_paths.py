@@ -25,7 +25,9 @@ from netfeed.proto.starbase_state import Sequences, State, Timing
 from netfeed.proto.starbase_terms import Instruments
 from netfeed.sim.exchange_orders import Live
 from netfeed.sim.faults import Faults
-from netfeed.sim.jsonrpc_orders import OrderMethods
+from netfeed.sim.jsonrpc_account import Accounts
+from netfeed.sim.jsonrpc_lists import Lists
+from netfeed.sim.jsonrpc_params import Reader
 from netfeed.sim.link import Link
 from netfeed.sim.order_venue import ORDERS_A, ORDERS_B, OrderVenue
 from netfeed.sim.terms import Terms
@@ -238,7 +240,9 @@ class Lister:
         self.refuses = 0.0
         named = [Named(of.id, of.name, of.price_exponent, of.quantity_exponent) for of in terms.values()]
         self._words = Words(Listing(named))
-        self._methods = OrderMethods(venue.board)
+        exchange = venue.exchange
+        accounts = Accounts(exchange, ["mm"])
+        self._lists = Lists(exchange, accounts, Reader(exchange, accounts))
         self._hear, self._random, self._clock = hear, random, clock
         self._asked: dict[int, dict[str, Any]] = {}
         self._due: list[tuple[int, int, str]] = []
@@ -282,7 +286,7 @@ class Lister:
 
     def _answer(self, client_id: int, word: str, now: int) -> None:
         got = self._asked[client_id]
-        got[word] = msgspec.json.encode(self._methods.call("mm", word, now))
+        got[word] = msgspec.json.encode(self._lists.call("mm", word, {"currency": "any"}))
         if len(got) < 2:
             return
         del self._asked[client_id]

@@ -9,6 +9,7 @@ import pytest
 from netfeed.engine.black_words import CALL, PUT, ROWS, Code, Row
 from tests.engine.black_builds import BUILDS
 from tests.engine.black_exact import TRUTH, exactly
+from tests.engine.oracles import quantlib
 
 PRICE_ERROR, GREEK_ERROR = 1e-12, 1e-9
 
@@ -26,7 +27,6 @@ def test_values_are_those_of_the_table(maths: Any, k: int) -> None:
 
 @pytest.mark.parametrize("maths", BUILDS)
 def test_values_are_exact_on_the_stated_grid(maths: Any) -> None:
-    pytest.importorskip("mpmath", reason="needs mpmath")
     check_errors(maths, 300, seed=1)
 
 
@@ -34,7 +34,6 @@ def test_values_are_exact_on_the_stated_grid(maths: Any) -> None:
 @pytest.mark.parametrize("maths", BUILDS)
 @pytest.mark.parametrize("seed", range(2, 4))
 def test_values_are_exact_on_more_of_the_grid(maths: Any, seed: int) -> None:
-    pytest.importorskip("mpmath", reason="needs mpmath")
     check_errors(maths, 2_000, seed)
 
 
@@ -56,7 +55,6 @@ def check_errors(maths: Any, count: int, seed: int) -> None:
 
 @pytest.mark.parametrize("maths", BUILDS)
 def test_values_are_those_of_quantlib(maths: Any) -> None:
-    quantlib = pytest.importorskip("QuantLib", reason="needs QuantLib")
     rng = np.random.default_rng(3)
     for _ in range(60):
         kind, forward, years, discount = int(rng.choice([1, -1])), 10 ** rng.uniform(0, 4), rng.uniform(0.01, 2), 0.97

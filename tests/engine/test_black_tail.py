@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from netfeed.engine.black_tail import FARTHEST, mills, mills_fall, mills_slope
+from tests.engine.oracles import mpmath
 
-mpmath = pytest.importorskip("mpmath", reason="needs mpmath")
 ROUNDING = 2.0**-53
 POINTS = np.concatenate([[0.0], np.geomspace(1e-9, FARTHEST, 400)])
 

@@ -8,6 +8,7 @@ import pytest
 
 from netfeed.engine.black_words import CALL, PUT, Code, Row
 from tests.engine.black_builds import BUILDS, CORES
+from tests.engine.oracles import quantlib
 
 RELATIVE = 1e-10
 
@@ -137,7 +138,6 @@ def test_a_guess_that_is_none_changes_nothing(maths: Any, guess: float) -> None:
 
 @pytest.mark.parametrize("maths", BUILDS)
 def test_volatilities_are_those_of_quantlib(maths: Any) -> None:
-    quantlib = pytest.importorskip("QuantLib", reason="needs QuantLib")
     rng = np.random.default_rng(5)
     for _ in range(40):
         forward, years, s = 10 ** rng.uniform(0, 4), rng.uniform(0.01, 2), rng.uniform(0.05, 1.0)

@@ -33,3 +33,11 @@ def test_it_gives_what_a_bucket_counted_in_nanoseconds_has(
 def test_a_pace_of_nothing_is_a_misuse(rate: int, burst: int) -> None:
     with pytest.raises(MisuseError):
         Pace(rate, burst)
+
+
+def test_a_part_of_the_pace_is_kept_for_what_is_urgent_and_all_of_it_is_there_for_one_request() -> None:
+    pace = Pace(10, 20)
+    assert pace.has(0, 20, urgent=False)
+    pace.spend(0, 17)
+    assert [pace.has(0, count, urgent=False) for count in (1, 2)] == [True, False]
+    assert [pace.has(0, count) for count in (3, 4)] == [True, False]

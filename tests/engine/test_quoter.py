@@ -86,6 +86,7 @@ def test_near_a_limit_only_the_side_that_leads_away_is_quoted() -> None:
     assert {want.side for want in quotes(stage, replace(PLAIN, max_position=20))} == {Side.ASK}
     assert {want.side for want in quotes(stage, replace(PLAIN, max_delta=0.9))} == {Side.ASK}
     assert {want.side for want in quotes(stage, replace(PLAIN, max_vega=20_000))} == {Side.ASK}
+    assert {want.side for want in quotes(stage, replace(PLAIN, max_gamma=1e-9))} == {Side.ASK}
 
 
 def test_a_put_lowers_delta_so_a_full_delta_takes_the_puts_offer() -> None:

@@ -156,7 +156,7 @@ def test_what_comes_to_rest_across_our_price_fills_us_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "flags", [TradeFlag.UNPRINTED, TradeFlag.CROSS, TradeFlag.HIDDEN, TradeFlag.BLOCK]
+    "flags", [TradeFlag.UNPRINTED, TradeFlag.CROSS, TradeFlag.HIDDEN, TradeFlag.BLOCK, TradeFlag.REPRICED]
 )  # fmt: skip
 def test_a_trade_that_may_not_have_reached_us_fills_nothing(flags: int) -> None:
     here = room()

@@ -32,8 +32,7 @@ VENUES = {
          "contract_size": 10, "instrument_type": "reversed"},
         [("kind", "dated_spread", "kind dated_spread"), ("tick_size", "much", NO_TICK),
          ("tick_size", 0, "increment 0"), ("base_currency", 7, "Expected `str`, got `int` - at `$.base_currency`"),
-         ("tick_size_steps", [{"above": 1}], "missing required field `above_price` - at `$.tick_size_steps[0]`"),
-         ("contract_size", 10**40, "number 1")],
+         ("tick_size_steps", [{"above": 1}], "missing required field `above_price` - at `$.tick_size_steps[0]`")],
     ),
     "binance": Venue(
         binance.instruments, lambda rows: {"symbols": rows}, "symbol",

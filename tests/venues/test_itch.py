@@ -74,7 +74,14 @@ def test_an_unprinted_execution_with_price_says_so(send: Send) -> None:
     trade = send(
         "C", order_reference_number=1, executed_shares=40, match_number=77, printable="N", execution_price=990_000
     )[0]
-    assert (trade["price"], trade["flags"]) == (990_000, TradeFlag.UNPRINTED)
+    assert (trade["price"], trade["flags"]) == (990_000, TradeFlag.UNPRINTED | TradeFlag.REPRICED)
+
+
+def test_an_execution_at_another_price_than_its_orders_says_so(send: Send) -> None:
+    add(send, 1, "S", 100, 1_000_000)
+    more = {"order_reference_number": 1, "executed_shares": 40, "match_number": 77, "printable": "Y"}
+    assert send("C", **more, execution_price=1_000_000)[0]["flags"] == 0
+    assert send("C", **more, execution_price=990_000)[0]["flags"] == TradeFlag.REPRICED
 
 
 def test_a_replace_keeps_the_side_and_loses_the_place_in_the_queue(feed: ItchFeed, send: Send) -> None:

@@ -42,6 +42,7 @@ cdef enum:
     ORDER = 19                  # the size of the shortest message about an order: a delete
     ADDED = 36                  # ... of the shortest that adds one
     UNPRINTED = 1               # TradeFlag
+    REPRICED = 16               # TradeFlag
     CROSS = 2
     HIDDEN = 4
     END = 0                     # how `run` stopped: at the end of the buffer
@@ -118,7 +119,7 @@ cdef inline void one(ItchBooks self, Market *m, const Message *message) noexcept
     cdef const uint8_t *p = message.data
     cdef uint32_t length = message.length
     cdef uint32_t book, which
-    cdef uint8_t type
+    cdef uint8_t type, flags
     cdef uint64_t id
     cdef int64_t quantity
     cdef Order *order
@@ -167,7 +168,10 @@ cdef inline void one(ItchBooks self, Market *m, const Message *message) noexcept
             if type == c'E':
                 trade(m, book, <uint8_t>which, key_of(which, order.key), quantity, be64(p + 23), 0)
             elif type == c'C':
-                trade(m, book, <uint8_t>which, be32(p + 32), quantity, be64(p + 23), UNPRINTED if p[31] == c'N' else 0)
+                flags = UNPRINTED if p[31] == c'N' else 0
+                if be32(p + 32) != key_of(which, order.key):
+                    flags |= REPRICED
+                trade(m, book, <uint8_t>which, be32(p + 32), quantity, be64(p + 23), flags)
         lower(m, &m.books[book].sides[which], order, quantity)
     elif type == c'U':
         book = self.by_locate[be16(p + 1)]

@@ -170,8 +170,8 @@ class SessionGroup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 class Session(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One order session: a way to a venue by one of its gateways. Its secret stands in a file or a variable, not here.
 
-    Sessions of the same `venue` see the same account. `rate` messages a second, `burst` at once; `queue` is what may
-    wait for a peer that does not read.
+    Sessions of the same `venue` see the same account. `rate` messages a second, `burst` at once; `fee` is what an order
+    costs by this one and not by the others, a share; `queue` is what may wait for a peer that does not read.
     """
 
     name: Name
@@ -184,6 +184,7 @@ class Session(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     cancel_on_disconnect: bool = True
     rate: Annotated[int, Meta(ge=1, le=10**9)] | None = None
     burst: Count = 1
+    fee: Annotated[float, Meta(ge=-1, le=1)] = 0.0
     queue: Annotated[int, Meta(ge=4096, le=2**30, extra={"reads": "size"})] = 2**20
     self_match_id: Annotated[int, Meta(ge=0, lt=2**32)] = 0
     firm: Annotated[str, Meta(max_length=4)] = ""

@@ -40,6 +40,7 @@ class Quoter(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     skew_vega: Amount = 0.0
     max_position: Decimal | None = None
     max_delta: Positive | None = None
+    max_gamma: Positive | None = None
     max_vega: Positive | None = None
     requote_ticks: Annotated[int, Meta(ge=1)] = 1
     front_ticks: Annotated[int, Meta(ge=1)] = 2
@@ -123,11 +124,19 @@ class Protection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     vega: Positive | None = None
 
 
-class Fees(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the venue takes, as shares of the notional; negative for a rebate."""
+class Shares(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the venue takes, as shares of the notional; negative for a rebate. None: what it lists, else nothing."""
 
-    maker: Share = 0.0
-    taker: Share = 0.0
+    maker: Share | None = None
+    taker: Share | None = None
+
+
+class Fees(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`Shares` of everything, but for `options` where they have their own."""
+
+    maker: Share | None = None
+    taker: Share | None = None
+    options: Shares | None = None
 
 
 class Surface(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -182,6 +191,7 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     look: Duration = 100 * _MS
     list_every: Duration = 30 * _S
     closing: Duration = 5 * _S
+    stall: Duration = 10 * _S
 
 
 def check_hot(engine: Engine, sessions: Mapping[str, str], how: str) -> list[str]:
@@ -221,6 +231,8 @@ def check_engine(engine: Engine, feeds: list[str], venues: list[str]) -> list[st
             found.append(f"engine.accounts: there is no channel or venue {feed!r}")
         if venue not in venues:
             found.append(f"engine.accounts: no session goes to {venue!r}")
+    if 0 < engine.stall < _S:
+        found.append("engine.stall: a loop that is well may rest for a second: say 1s or more, or 0s for never")
     if engine.settings and ":" not in engine.strategy:
         found.append("engine.settings: they are those of a strategy of one's own")
     if len({one.group for one in engine.protections}) != len(engine.protections):

@@ -69,7 +69,7 @@ def _flags(kind: Kind, flags: int) -> str | None:
     if kind is Kind.REFUSED:
         return Refusal(flags).name if flags in Refusal._value2member_map_ else str(flags)
     if kind is Kind.TRADE and flags:
-        return "|".join(flag.name or "" for flag in TradeFlag(flags & 15)) or str(flags)
+        return "|".join(flag.name or "" for flag in TradeFlag(flags & 31)) or str(flags)
     return None
 
 

@@ -90,8 +90,12 @@ class Run:
             try:
                 self._open()
                 self.live.watch(signals.fileno(), signals.drain)
-                self._loop(signals)
-                self._leave()
+                try:
+                    self._loop(signals)
+                    self._leave()
+                except Exception as error:
+                    self._escape(error)
+                    raise
                 self.live.forget(signals.fileno())
             finally:
                 self._close()
@@ -168,6 +172,12 @@ class Run:
         end = time.monotonic_ns() + self.config.engine.closing
         while not self.desk.is_out and time.monotonic_ns() < end:
             self.live.turn(min(end, time.monotonic_ns() + FRAME_NS))
+            self.desk.guard(self.live.now)
+
+    def _escape(self, error: Exception) -> None:
+        """Whatever has broken the loop: orders leave first, then it is reported."""
+        if self.desk is not None and self.config.engine is not None:
+            self.desk.escape(f"{type(error).__name__}: {error}", time.monotonic_ns() + self.config.engine.closing)
 
     def _reload(self) -> None:
         """Take what may change from the file; what may not is told, and stays."""

@@ -78,6 +78,7 @@ class TradeFlag(IntFlag):
     CROSS = 2  # an auction
     HIDDEN = 4  # against an order that was never displayed
     BLOCK = 8  # negotiated away from the book
+    REPRICED = 16  # at another price than that of its order
 
 
 class ChangeLog:

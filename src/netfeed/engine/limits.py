@@ -12,6 +12,8 @@ from netfeed.errors import MisuseError
 from netfeed.machine import NEVER
 
 _SECOND: Final = 1_000_000_000
+KEPT_FOR_HEDGES: Final = 10
+"""One part of the burst in so many."""
 
 
 class Rule(Enum):
@@ -69,7 +71,7 @@ RULES: Final[dict[Rule, str]] = {
     Rule.MARGIN: "more of the margin is used than `margin_percent`, or nobody has said how much",
     Rule.LOSS: "a currency has lost more than its limit, realised and at the marks; this kills",
     Rule.UNMARKED: "there is a limit of loss, and something that is held has no mark",
-    Rule.RATE: "more messages than the venue takes; cancels and hedges pass and are paid for",
+    Rule.RATE: "more messages than the venue takes; cancels pass and are paid for, and a part is kept for hedges",
 }
 
 
@@ -112,9 +114,10 @@ class Pace:
         self._interval_ns, self._burst = -(-_SECOND // rate), burst
         self._full_at = -NEVER
 
-    def has(self, now: int, count: int) -> bool:
-        """Say whether so many may go now."""
-        return max(self._full_at, now) + count * self._interval_ns <= now + self._burst * self._interval_ns
+    def has(self, now: int, count: int, *, urgent: bool = True) -> bool:
+        """Say whether so many may go now; what is not urgent leaves a tenth of the burst alone, unless all is there."""
+        left = 0 if urgent or self._full_at <= now else self._burst // KEPT_FOR_HEDGES
+        return max(self._full_at, now) + (count + left) * self._interval_ns <= now + self._burst * self._interval_ns
 
     def room(self, now: int) -> int:
         """Say how many may go now."""

@@ -7,6 +7,7 @@ nothing is different: what is written is looked at.
 from collections.abc import Iterable
 from typing import Final
 
+from netfeed.book.execution import TimeInForce
 from netfeed.book.level import Level, Order, Side
 from netfeed.engine.account import Account
 from netfeed.engine.board import Board, ahead
@@ -24,6 +25,7 @@ PHASES: Final[dict[State, Phase]] = {
     State.UNCERTAIN: Phase.UNCERTAIN,
 }
 """Of every state that is not over."""
+_AT_ONCE: Final = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 
 
 class Ours:
@@ -58,7 +60,7 @@ class Ours:
             self._placed[instrument][order.key] = (order.price, since)
             yield Working(
                 order.client_id, instrument, order.side, order.price, max(0, order.quantity - order.filled),
-                PHASES[order.state], order.filled, since, self._ahead(instrument, order),
+                _phase(order), order.filled, since, self._ahead(instrument, order),
                 None if order.asked is None else order.asked[0], order.group is not None,
             )  # fmt: skip
         if not self._placed[instrument]:
@@ -74,6 +76,12 @@ class Ours:
             return None
         rows: list[Order] = queue(order.side, order.price)
         return ahead(rows, order.order_id)
+
+
+def _phase(order: Ordered) -> Phase:
+    """Say where an order stands; one that may not rest, and is alive, waits inside of the venue: it is under way."""
+    phase = PHASES[order.state]
+    return Phase.SENT if phase is Phase.RESTS and order.time_in_force in _AT_ONCE else phase
 
 
 def top(level: Level | None) -> int | None:

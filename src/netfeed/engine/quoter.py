@@ -9,7 +9,7 @@ A quote's prices are made in this order, and each step can only take them away f
     4  rounded outwards to a tick
     5  moved back where it would take what rests on the other side
 
-Near a limit of the position, of delta or of vega only the side is quoted that leads away from it; sizes are what is
+Near a limit of the position, of delta, gamma or vega only the side is quoted that leads away from it; sizes are what is
 left to the limit, in whole lots. What the limits of all orders together are is for risk to say.
 
 What rests stays when it is not far enough from where a new quote would stand: its place in the queue is worth more than
@@ -48,7 +48,8 @@ class QuoterSettings:
     Units: `half_ticks`, `requote_ticks`, `front_ticks`, `edge_ticks` in ticks; `half_share` of the worth;
     `half_volatility` a volatility; `skew_delta` in quote currency for a delta of 1; `skew_vega` a volatility for a vega
     of 1 of the quote currency; `max_position`, `front` and a tier's quantity in the instrument's quantity;
-    `max_delta`, `max_vega` as `Greeks`. `refill`: the share of a tier that must be left for its order to be kept.
+    `max_delta`, `max_gamma`, `max_vega` as `Greeks`. `refill`: the share of a tier that must be left for its order to
+    be kept.
     """
 
     tiers: tuple[Tier, ...]
@@ -60,6 +61,7 @@ class QuoterSettings:
     skew_vega: float = 0.0
     max_position: int = 2**62
     max_delta: float = float("inf")
+    max_gamma: float = float("inf")
     max_vega: float = float("inf")
     requote_ticks: int = 1
     front_ticks: int = 2
@@ -176,11 +178,12 @@ class Quoter:
         """Give how much of a side may be filled before a limit is reached. Units: the instrument's quantity."""
         sign = 1 if side is Side.BID else -1
         held, unit = view.greeks(contract.underlying), 10.0**contract.quantity_exponent
-        vega = fair.vega * contract.multiplier if contract.is_option else 0.0
+        size = contract.multiplier * sign * unit if contract.is_option else 0.0
         return min(
             float(self.settings.max_position - sign * view.position(contract.index)),
             _left(self.settings.max_delta, held.delta, sign * unit_delta(contract, fair) * unit),
-            _left(self.settings.max_vega, held.vega, sign * vega * unit),
+            _left(self.settings.max_gamma, held.gamma, fair.gamma * size),
+            _left(self.settings.max_vega, held.vega, fair.vega * size),
         )
 
     # --- whether

@@ -128,7 +128,7 @@ class Risk:
     def pass_(self, request: Request, now: int, *, urgent: bool = False) -> Verdict:
         """Judge a request; take it down as decided and clear it where it passes.
 
-        `urgent`: a hedge, which is paid for and never waits for the pace; every other check is the same.
+        `urgent`: a hedge, for which a part of the pace is kept that quotes leave alone; every other check is the same.
         """
         if isinstance(request, Cancel | CancelAll | List):
             if self._pace is not None:
@@ -202,7 +202,7 @@ class Risk:
     def _rate(self, request: Request, count: int, now: int, *, urgent: bool = False) -> Refusal | None:
         if self._pace is None:
             return None
-        if not urgent and not self._pace.has(now, count):
+        if not self._pace.has(now, count, urgent=urgent):
             return Refusal(Rule.RATE, request.client_id, _instrument(request), None, f"no room for {count} messages")
         self._pace.spend(now, count)
         return None

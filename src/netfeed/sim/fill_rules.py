@@ -24,8 +24,8 @@ ASSUMPTIONS: Final = (
     "there on the other side; cancels in the packet of a trade count as filled before it",
     "what our orders took is not there again, nor seen by the engine, until as much has left the level, or more has "
     "come to it",
-    "hidden, negotiated, unprinted and auction trades fill nothing, nor does a book that is not LIVE or stands "
-    "crossed; after that an order is at the end of its queue",
+    "hidden, negotiated, unprinted and auction trades, and those at another price than their order's, fill nothing, "
+    "nor does a book that is not LIVE or stands crossed; after that an order is at the end of its queue",
     "a halt that leaves the book uncrossed is not seen; margin, rate limits and market-maker protection are not the "
     "model's, but those of our own risk",
 )

@@ -1,7 +1,8 @@
 """The tape of a replay as a fill model reads it: what one packet said was traded, and where its books were not right.
 
 Only what is certain counts as traded: an ordinary execution against a displayed order whose side is told. What was
-hidden, negotiated, an auction, or not printed may not have reached an order of ours, and is counted as left out.
+hidden, negotiated, an auction, not printed, or at another price than its order's may not have reached an order of ours,
+and is counted as left out.
 """
 
 from collections.abc import Mapping

@@ -184,7 +184,6 @@ class _Listed(msgspec.Struct):
     quote_currency: str
     tick_size: Decimal
     min_trade_amount: Decimal
-    contract_size: Decimal
     counter_currency: str = ""
     settlement_currency: str = ""
     instrument_type: str = ""
@@ -194,6 +193,8 @@ class _Listed(msgspec.Struct):
     expiration_timestamp: int | None = None
     tick_size_steps: list[_TickStep] = []
     is_active: bool = True
+    maker_commission: Decimal | None = None
+    taker_commission: Decimal | None = None
 
 
 class _Listing(msgspec.Struct):
@@ -207,6 +208,10 @@ _KINDS: Final = {
     "option_combo": Kind.COMBO,
 }  # fmt: skip
 _RIGHTS: Final = {"call": Right.CALL, "put": Right.PUT}
+_UNIT: Final = Number(1, 0)
+"""What one of an amount is: a dollar of an inverse future, a coin of all else. `contract_size` only says how much of
+that makes a contract: 10 of BTC-PERPETUAL.
+"""
 
 
 def instruments(body: Buffer) -> Listed:
@@ -215,6 +220,10 @@ def instruments(body: Buffer) -> Listed:
     Raises: WireError for what is no list.
     """
     return each(answers.decoded(_LISTING, body, "public/get_instruments").result, _ROW, _instrument, "instrument_name")
+
+
+def _share(commission: Decimal | None) -> Number | None:
+    return None if commission is None else Number.of(commission)
 
 
 def _instrument(one: _Listed) -> Instrument:
@@ -232,9 +241,10 @@ def _instrument(one: _Listed) -> Instrument:
         VENUE, one.instrument_name, kind, one.base_currency, one.quote_currency,
         one.settlement_currency or (one.base_currency if inverse else one.quote_currency),
         price, quantity, whole(one.tick_size, price), whole(one.min_trade_amount, quantity),
-        whole(one.min_trade_amount, quantity), inverse and kind is not Kind.SPOT, Number.of(one.contract_size),
+        whole(one.min_trade_amount, quantity), inverse and kind is not Kind.SPOT, _UNIT,
         None if one.strike is None or kind is not Kind.OPTION else Number.of(one.strike),
         _RIGHTS.get(one.option_type or "") if kind is Kind.OPTION else None,
         None if kind in (Kind.PERPETUAL, Kind.SPOT) else milliseconds(one.expiration_timestamp),
         tuple(Step(whole(above, price), whole(tick, price)) for above, tick in steps), one.is_active,
+        _share(one.maker_commission), _share(one.taker_commission),
     )  # fmt: skip

@@ -68,7 +68,8 @@ class Instrument:
 
     Units: `tick` and `steps` in 10**`price_exponent`, `lot` and `minimum` in 10**`quantity_exponent`, `expiry_ns` in ns
     since 1970, None where it never ends. `contract`: how much of the underlying, or of the quote currency where it is
-    `inverse`, one unit of quantity is; None where quantities are the base currency itself.
+    `inverse`, one unit of quantity is; None where quantities are the base currency itself. `maker_fee`,
+    `taker_fee`: as listed for everybody, shares of the notional; None where a venue does not list them.
     """
 
     venue: str
@@ -89,6 +90,8 @@ class Instrument:
     expiry_ns: int | None = None
     steps: tuple[Step, ...] = ()
     trading: bool = True
+    maker_fee: Number | None = None
+    taker_fee: Number | None = None
 
     @property
     def exponents(self) -> tuple[int, int]:

@@ -140,7 +140,8 @@ class ItchBooks:
         found = self.books.order(m.order_reference_number)
         if found and found[0] == book and 0 < m.executed_shares <= found[1].quantity:
             price = m.execution_price if kind == "C" else found[1].price
-            flags = TradeFlag.UNPRINTED if kind == "C" and m.printable == "N" else 0
+            flags = TradeFlag.UNPRINTED if kind == "C" and m.printable == "N" else TradeFlag(0)
+            flags |= TradeFlag.REPRICED if price != found[1].price else TradeFlag(0)
             self.books.trade(book, found[1].side, price, m.executed_shares, m.match_number, flags)
         self.books.reduce(book, m.order_reference_number, m.executed_shares)
 

@@ -52,6 +52,8 @@ HOT = (
 session = "A"
 """
 )
+FEES = {"A": "fee = 0.5\n", "B": "", "lists": "fee = 0.5\n"}
+"""Orders go by the other gateway as long as that is up."""
 
 
 class Trading:
@@ -83,7 +85,8 @@ class Trading:
             "schema_version = 1", "[endpoints]", 'listen = "127.0.0.1:0"', "[receive]", f'how = "{self.how}"', channel,
             *(
                 f'[[sessions]]\nname = "{name}"\nvenue = "sim"\nprotocol = "{protocol}"\nendpoints = ["{place}"]\n'
-                f'key = "mm"\nsecret_file = "{self.folder}/secret"\nreconnect = {{ first = "50ms", cap = "200ms" }}'
+                f'key = "mm"\nsecret_file = "{self.folder}/secret"\n{FEES[name]}'
+                f'reconnect = {{ first = "50ms", cap = "200ms" }}'
                 for name, protocol, place in sessions
             ),
             self.engine_text.format(folder=self.folder),

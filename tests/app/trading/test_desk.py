@@ -12,11 +12,28 @@ from typing import Any
 import pytest
 
 from netfeed.app.run import Run
+from netfeed.app.trading.kill import read_latch
 from netfeed.engine.order import HARMLESS
 from netfeed.errors import ConfigurationError
 from tests.app.trading.desk_venue import ENGINE, Trading
 
 pytestmark = pytest.mark.net
+STILL = """
+from netfeed.engine.quoter import Quoter, QuoterSettings, Tier
+from netfeed.engine.strategy import Phase
+
+
+class Still:
+    def __init__(self, instruments):
+        self.instruments = [contract.index for contract in instruments]
+
+    def decide(self, view, touched):
+        while any(order.phase is Phase.RESTS for one in self.instruments for order in view.working(one)):
+            pass
+        lot = max(view.contracts[one].lot for one in self.instruments)
+        settings = QuoterSettings((Tier(1.0, lot),), half_ticks=3.0, half_volatility=0.01, protected=False)
+        return Quoter(self.instruments, settings).decide(view, touched)
+"""
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -55,6 +72,8 @@ def test_a_run_quotes_what_the_feed_lists_and_leaves_the_market_before_it_ends(t
     assert run.desk.why_not_ready() == ""
     told_by_two_sessions = {one.name for one in HARMLESS}
     assert set(engine.statistics().anomalies) <= told_by_two_sessions
+    assert engine.counters()["chosen_fee"] > 0  # what the file says of sessions reaches the router
+    assert {link.refused["pace"] for link in run.desk.sessions.links} == {0}
     names = {one.index: one.name for one in engine.account.contracts.values()}
     positions = engine.account.positions
     ours = {names[one] for one in positions if positions[one].quantity}
@@ -105,6 +124,44 @@ def test_a_configuration_that_fits_nothing_that_is_listed_ends_the_run(tmp_path:
             one.trade(lambda run: False)
     finally:
         one.close()
+
+
+def test_whatever_breaks_the_loop_everything_of_ours_leaves_first(trading: Trading) -> None:
+    def enough(run: Run) -> bool:
+        if quotes(run):
+            raise RuntimeError("a mistake of ours")
+        return False
+
+    with pytest.raises(RuntimeError, match="a mistake of ours"):
+        trading.trade(enough)
+    assert trading.run is not None
+    assert trading.run.desk.engine.is_out
+    assert trading.venue.ledger("mm")["orders"] == []
+    said = "the run fails (RuntimeError: a mistake of ours): everything of ours leaves first"
+    assert said in trading.lines
+    assert not any("may rest still" in line for line in trading.lines)
+
+
+def test_a_loop_that_stands_still_ends_the_run_with_nothing_left_and_the_next_one_begins_killed(
+    trading: Trading,
+) -> None:
+    (trading.folder / "still.py").write_text(STILL)
+    trading.engine_text = trading.engine_text.replace('"quoter"', '"still.py:Still"').replace(
+        'closing = "5s"', 'closing = "5s"\nstall = "1s"'
+    )
+    path = trading.folder / "run.toml"
+    path.write_text(trading.text())
+    command = [sys.executable, "-m", "netfeed", "run", str(path), "--no-view"]
+    paths = os.pathsep.join(str(ROOT / place) for place in ("src", "."))
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths}, timeout=60, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert "the loop has stood still for 1 s" in done.stderr
+    assert read_latch(str(trading.folder / "orders.kill")).by == "watchdog"
+    end = time.monotonic() + 30
+    while trading.venue.ledger("mm")["orders"]:  # it cancels on disconnect
+        assert time.monotonic() < end
 
 
 def test_a_signal_ends_it_in_order_with_nothing_left_at_the_venue(trading: Trading) -> None:

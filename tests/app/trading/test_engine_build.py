@@ -1,14 +1,19 @@
 """What `[engine]` of a file comes to: strategies, hedges, limits, contracts; and what does not fit is named."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from netfeed.app.changes import Book
 from netfeed.app.config import parse
-from netfeed.app.engine_configuration import Engine, Fees
-from netfeed.app.trading.contracts import of_instrument
+from netfeed.app.engine_configuration import Engine, Fees, Shares
+from netfeed.app.trading.contracts import known, of_instrument
 from netfeed.app.trading.engine_build import build, empty_account, plan
+from netfeed.app.trading.session_driver import terms
 from netfeed.book import OrderBooks
 from netfeed.book.handle import OrderBook
 from netfeed.book.state import BookState
@@ -17,10 +22,13 @@ from netfeed.engine.contract import Contract, Payoff
 from netfeed.engine.hedge import Hedger
 from netfeed.engine.hedge_band import Fixed, WhalleyWilmott
 from netfeed.engine.limits import Limits
+from netfeed.engine.position import Positions
 from netfeed.engine.quoter import Quoter
+from netfeed.engine.router import SessionTerms
 from netfeed.engine.targets import Amends
 from netfeed.errors import ConfigurationError, ConfigurationFileError
 from netfeed.sim.fill_route import FillRoute
+from netfeed.venues import deribit_json
 from netfeed.venues.instrument import Instrument, Kind, Number, Right, Step
 
 DAY_NS = 86_400 * 10**9
@@ -235,9 +243,77 @@ def test_contracts_are_made_of_what_a_venue_lists_as_json() -> None:
         9, "BTC-1JAN27-90000-P", Payoff.PUT, "BTC", True, -4, -1, 1, 1, 1.0, 90_000.0, 7, ((50, 5),)
     )
     perpetual = Instrument(
-        "deribit", "ETH-PERPETUAL", Kind.PERPETUAL, "ETH", "USD", "ETH", -2, 0, 5, 1, 1, True, Number(10, 0)
+        "deribit", "ETH-PERPETUAL", Kind.PERPETUAL, "ETH", "USD", "ETH", -2, 0, 5, 1, 1, True, Number(1, 0)
     )
-    assert of_instrument(1, perpetual) == Contract(1, "ETH-PERPETUAL", Payoff.PERPETUAL, "ETH", True, -2, 0, 5, 1, 10.0)
+    tiny = replace(perpetual, contract=Number(3, -4))
+    assert getattr(of_instrument(1, tiny), "multiplier", None) == 0.0003
+    assert of_instrument(1, perpetual) == Contract(1, "ETH-PERPETUAL", Payoff.PERPETUAL, "ETH", True, -2, 0, 5, 1)
     combo = Instrument("deribit", "BTC-FS", Kind.COMBO, "BTC", "USD", "BTC", -1, 0, 5, 1, 1)
     assert of_instrument(1, combo) is None
-    assert Fees() == Fees(maker=0.0, taker=0.0)
+
+
+def test_what_is_said_of_sessions_reaches_the_router() -> None:
+    paced = SESSION.format(venue="deribit").replace('key = "k"', 'key = "k"\nrate = 1\nburst = 2\nfee = 0.25')
+    text = SESSION.format(venue="deribit").replace('"a"', '"b"')
+    config = parse(f"schema_version = 1\n{paced}{text}".encode(), "engine.toml")
+    assert terms(config.sessions) == {1: SessionTerms(1, 2, 0.25), 2: SessionTerms(5, 20)}  # what Deribit takes
+    books = OrderBooks()
+    views = {one.index: OrderBook(books, books.add_book(BookState.LIVE)) for one in CONTRACTS}
+    routes = [FillRoute(venue="deribit"), FillRoute(2, venue="deribit")]
+    for route in routes:
+        route.is_up = True
+    engine = build(plan(read(), CONTRACTS), views, routes, lambda record: None, terms=terms(config.sessions))
+    assert (engine.router.room(1, 0), engine.router.room(2, 0)) == (2, 20)
+
+
+def test_an_amount_of_deribits_futures_is_dollars_whatever_a_contract_is() -> None:
+    listed = {
+        "kind": "future", "instrument_type": "reversed", "base_currency": "BTC", "quote_currency": "USD",
+        "tick_size": 0.5, "min_trade_amount": 10, "contract_size": 10, "settlement_period": "perpetual",
+    }  # fmt: skip
+    linear = {
+        **listed, "instrument_type": "linear", "quote_currency": "USDC", "min_trade_amount": 0.001,
+        "contract_size": 0.001,
+    }  # fmt: skip
+    rows = [{"instrument_name": "BTC-PERPETUAL", **listed}, {"instrument_name": "BTC_USDC-PERPETUAL", **linear}]
+    dollars, coins = deribit_json.instruments(json.dumps({"result": rows}).encode()).instruments
+    contracts = {index: of_instrument(index, one) for index, one in enumerate((dollars, coins))}
+    positions = Positions({index: one for index, one in contracts.items() if one is not None})
+    positions.trade(0, 10_000, 100_000_0)  # 10,000 dollars bought at 100,000 and sold at 125,000
+    positions.trade(0, -10_000, 125_000_0)
+    positions.trade(1, 100, 100_000_0)  # 0.1 coins, likewise
+    positions.trade(1, -100, 125_000_0)
+    assert positions[0].realised == 2 * 10**16  # 0.02 BTC
+    assert positions[1].realised == 2_500 * 10**18
+
+
+def test_fees_are_those_that_are_said_for_a_kind_else_those_that_a_venue_lists_else_none() -> None:
+    row = {
+        "base_currency": "BTC", "quote_currency": "USD", "settlement_currency": "BTC", "instrument_type": "reversed",
+        "tick_size": 0.0001, "min_trade_amount": 0.1, "contract_size": 1, "maker_commission": -0.0001,
+        "taker_commission": 0.0005,
+    }  # fmt: skip
+    future = {**row, "instrument_name": "F", "kind": "future", "settlement_period": "perpetual"}
+    option = {
+        **row,
+        "instrument_name": "O",
+        "kind": "option",
+        "strike": 9,
+        "option_type": "call",
+        "maker_commission": 0.0003,
+    }
+    old = {**future, "instrument_name": "G", "maker_commission": None, "taker_commission": None}
+    answer = json.dumps({"result": [future, option, old]}).encode()
+    listed = {one.name: one for one in deribit_json.instruments(answer).instruments}
+    assert len(listed) == 3
+    feed = SimpleNamespace(names=list(listed), exponents=[(-4, -1)] * 3)
+
+    def fees(said: Fees) -> list[tuple[float, float]]:
+        books = [(number, Book(feed, number)) for number in range(3)]
+        found = known(books, {id(feed): "deribit"}, {id(feed): listed}, said)
+        return [(one.contract.maker_fee, one.contract.taker_fee) for one in found]
+
+    assert fees(Fees()) == [(-0.0001, 0.0005), (0.0003, 0.0005), (0.0, 0.0)]
+    assert fees(Fees(taker=0.0004)) == [(-0.0001, 0.0004), (0.0003, 0.0004), (0.0, 0.0004)]
+    said = Fees(maker=0.0, options=Shares(maker=0.0002))
+    assert fees(said) == [(0.0, 0.0005), (0.0002, 0.0005), (0.0, 0.0)]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -260,6 +261,12 @@ def test_an_index_is_for_ever(tmp_path: Path) -> None:
             WALL,
             compacts=False,
         )
+
+
+def test_what_is_held_at_one_venue_is_not_taken_over_by_another(tmp_path: Path) -> None:
+    restart(str(tmp_path), lambda: Account({1: replace(PERPETUAL, venue="a")}), 0, WALL, compacts=False).close()
+    with pytest.raises(JournalError, match=r"BTC-PERPETUAL is at b, and was at a in the journal"):
+        restart(str(tmp_path), lambda: Account({1: replace(PERPETUAL, venue="b")}), 0, WALL, compacts=False)
 
 
 def test_settings_of_today_hold_and_a_freeze_of_another_start_of_the_machine_ends(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from netfeed.app.engine_configuration import Fees
 from netfeed.app.trading import starbase_listing
 from netfeed.app.trading.traded import Traded
 from netfeed.engine.contract import Contract, Payoff
-from netfeed.venues.instrument import Instrument, Kind, Right
+from netfeed.venues.instrument import Instrument, Kind, Number, Right
 
 _STOCKS: Final = frozenset({"itch50", "iex"})
 _KINDS: Final = {Kind.PERPETUAL: Payoff.PERPETUAL, Kind.FUTURE: Payoff.FUTURE, Kind.SPOT: Payoff.SPOT}
@@ -42,10 +42,11 @@ def known(
     for number, book in books:
         feed: Any = book.feed
         venue = venue_of.get(id(feed))
-        made = None if venue is None else _made(number, book, listed.get(id(feed), {}))
+        of_feed = listed.get(id(feed), {})
+        made = None if venue is None else _made(number, book, of_feed)
         if made is not None and venue is not None:
             contract, venue_id = made
-            contract = replace(contract, venue=venue, maker_fee=fees.maker, taker_fee=fees.taker)
+            contract = _with_fees(replace(contract, venue=venue), fees, of_feed.get(book.name))
             traded = Traded(
                 number, contract.name, contract.price_exponent, contract.quantity_exponent, venue_id
             )  # fmt: skip
@@ -71,13 +72,31 @@ def of_instrument(number: int, one: Instrument) -> Contract | None:
     payoff = (Payoff.CALL if one.right is Right.CALL else Payoff.PUT) if is_option else _KINDS.get(one.kind)
     if payoff is None or (is_option and one.strike is None):
         return None
-    size = 1.0 if one.contract is None else one.contract.mantissa * 10.0**one.contract.exponent
-    strike = None if one.strike is None else one.strike.mantissa * 10.0**one.strike.exponent
+    size = 1.0 if one.contract is None else _float(one.contract)
+    strike = None if one.strike is None else _float(one.strike)
     return Contract(
         number, one.name, payoff, one.base, one.inverse or (is_option and one.settlement == one.base),
         one.price_exponent, one.quantity_exponent, one.tick, one.lot, size, strike, one.expiry_ns,
         tuple((step.above, step.tick) for step in one.steps),
     )  # fmt: skip
+
+
+def _with_fees(contract: Contract, fees: Fees, listed: Instrument | None) -> Contract:
+    """Give a contract its fees: those that were said for its kind, else those that its venue lists, else none."""
+    said = fees.options if contract.is_option and fees.options is not None else fees
+    maker, taker = (None, None) if listed is None else (listed.maker_fee, listed.taker_fee)
+    return replace(contract, maker_fee=_share(said.maker, maker), taker_fee=_share(said.taker, taker))
+
+
+def _share(said: float | None, listed: Number | None) -> float:
+    if said is not None:
+        return said
+    return 0.0 if listed is None else _float(listed)
+
+
+def _float(number: Number) -> float:
+    """Give the nearest float: 3 * 10.0**-4 is not 0.0003."""
+    return float(f"{number.mantissa}e{number.exponent}")
 
 
 def _stock(number: int, book: Book) -> Contract:

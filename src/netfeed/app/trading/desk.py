@@ -12,8 +12,10 @@ configuration once the contracts are known ends the run: `ended` says why. Books
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,14 +32,15 @@ from netfeed.app.trading.journal_contracts import indexes
 from netfeed.app.trading.order_tally import OrderTally
 from netfeed.app.trading.restart import Begun, restart
 from netfeed.app.trading.safety import Safety
-from netfeed.app.trading.session_driver import Sessions, until_of
+from netfeed.app.trading.session_driver import Sessions, terms, until_of
 from netfeed.app.trading.session_numbers import SessionNumbers
 from netfeed.app.trading.traded import Traded
 from netfeed.book.execution import Report, Tripped
+from netfeed.engine.contract import Contract
 from netfeed.engine.engine import Engine
 from netfeed.engine.journal import Record
 from netfeed.engine.kill_switch import KillSwitch
-from netfeed.errors import ConfigurationError, NetfeedError
+from netfeed.errors import NetfeedError
 from netfeed.machine import NEVER
 
 QUIET_NS: Final = 500_000_000
@@ -142,13 +145,14 @@ class TradingDesk:
         books = [(index, book) for index, book in enumerate(self.live.catalogue.books) if chosen.has(book.name)]
         found: dict[str, Known] = {}
         for one in known(books, venue_of, listed, self.said.fees):
-            before = found.setdefault(one.contract.name, one)
-            if before.contract.venue != one.contract.venue:
-                raise ConfigurationError(
-                    f"engine.accounts: {one.contract.name} is listed for {before.contract.venue} and for "
-                    f"{one.contract.venue}: one engine knows a name once; trade one of them here"
-                )
+            name = self._name(one.contract)
+            found.setdefault(name, replace(one, contract=replace(one.contract, name=name)))
         return list(found.values())
+
+    def _name(self, contract: Contract) -> str:
+        """Give the name of a contract here: with its venue behind it, but for the venue of the first session."""
+        first = contract.venue == self.config.sessions[0].venue
+        return contract.name if first else f"{contract.name}@{contract.venue}"
 
     def _accounts(self) -> dict[str, str]:
         """Give the venue of each feed: as it is said, or the only one."""
@@ -200,13 +204,20 @@ class TradingDesk:
         try:
             with self.live.held():
                 engine = build(
-                    planned, books, sessions.links, record, account=begun.account, ids=begun.ids, switch=switch
+                    planned,
+                    books,
+                    sessions.links,
+                    record,
+                    account=begun.account,
+                    ids=begun.ids,
+                    switch=switch,
+                    terms=terms(self.config.sessions),
                 )
                 hot = hot_engine(planned, engine, sessions.links)
             kill_file = self.said.kill_file or f"{self.folder}.kill"
             self.safety = Safety(
                 engine, switch, begun, tally, kill_file, tell=self._tell,
-                tick_to_order=self.drive.tick_to_order,
+                tick_to_order=self.drive.tick_to_order, stall_s=self.said.stall / 1e9 or None,
             )  # fmt: skip
         except BaseException:
             sessions.close()
@@ -226,7 +237,7 @@ class TradingDesk:
             by_venue.setdefault(one.contract.venue, []).append(replace(one.traded, instrument=index))
         sessions = Sessions(
             self.config.sessions, by_venue, self._environment, hear=self.drive.hear, tell=self._tell,
-            sent=self.drive.sent,
+            sent=self.drive.sent, paced=False,
         )  # fmt: skip
         sides = {order.client_id: order.side for order in begun.account.orders.open()}
         for link in sessions.links:
@@ -250,6 +261,28 @@ class TradingDesk:
             with self.live.held():
                 self.engine.leave(why, time.monotonic_ns())
 
+    def escape(self, why: str, end: int) -> None:
+        """Leave the market though the loop of the run has failed: engine and sessions are turned by themselves.
+
+        What fails again is left out, and the rest goes on. Units: `end` monotonic ns, the latest.
+        """
+        if self.engine is None or self.sessions is None or self.is_out:
+            return
+        self._tell(f"the run fails ({why}): everything of ours leaves first")
+        with suppress(Exception):
+            self.leave(f"the run fails: {why}")
+        while not self.is_out and (now := time.monotonic_ns()) < end:
+            until = min(end, now + _LOOK_NS, max(now, self.engine.deadline))
+            for one in (partial(self.sessions.loop.turn, until), self._step_alone, self._guard_alone):
+                with suppress(Exception):
+                    one()
+
+    def _step_alone(self) -> None:
+        self.drive.wake(time.monotonic_ns())
+
+    def _guard_alone(self) -> None:
+        self.guard(time.monotonic_ns())
+
     @property
     def is_out(self) -> bool:
         """Say whether nothing of ours rests any more."""
@@ -261,12 +294,14 @@ class TradingDesk:
             left = self.engine.account.orders.open_count
             what = f"{left} orders of ours may rest still" if left else "no list has said that nothing rests"
             self._tell(f"engine: {what}: `netfeed order list` asks the venue")
-        if self.sessions is not None:
-            self.live.forget(self.sessions.fileno())
-            self.sessions.close()
-        if self.safety is not None and not self.safety.close():
-            self._tell("the order journal could not be written to its end: look at the disk before the next start")
-        self.drive.engine = self.drive.hot = None
+        try:
+            if self.sessions is not None:
+                self.live.forget(self.sessions.fileno())
+                self.sessions.close()
+        finally:
+            if self.safety is not None and not self.safety.close():
+                self._tell("the order journal could not be written to its end: look at the disk before the next start")
+            self.drive.engine = self.drive.hot = None
 
 
 def _until(report: Report) -> int:

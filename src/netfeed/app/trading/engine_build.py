@@ -29,7 +29,7 @@ from netfeed.engine.mmp import Protection
 from netfeed.engine.pricer import Pricer, PricerSettings
 from netfeed.engine.risk import Risk
 from netfeed.engine.route import Route
-from netfeed.engine.router import Owner, Router, RouterSettings
+from netfeed.engine.router import Owner, Router, RouterSettings, SessionTerms
 from netfeed.engine.surface import Sticky, SurfaceSettings
 from netfeed.engine.targets import UNNUMBERED, Abilities, Differ
 from netfeed.errors import ConfigurationError
@@ -88,14 +88,17 @@ def empty_account(plan: Plan, sessions: Mapping[int, str] | None = None) -> Acco
 def build(
     plan: Plan, books: Mapping[int, Any], routes: Sequence[Route], record: Callable[[Record], None], *,
     account: Account | None = None, ids: ClientIds | None = None, switch: KillSwitch | None = None,
+    terms: Mapping[int, SessionTerms] | None = None,
 ) -> Engine:  # fmt: skip
-    """Make the engine. `account` and `ids`: those that a journal has brought back, else new ones."""
+    """Make the engine. `account` and `ids`: those that a journal has brought back, else new ones; `terms`: of sessions,
+    by their numbers.
+    """
     config = plan.config
     account = empty_account(plan) if account is None else account
     board = Board(plan.contracts.values())
     for index, book in books.items():
         board.set_book(index, book)
-    router = RouterSettings(config.router.overdue, owner=Owner[config.router.owner.upper()])
+    router = RouterSettings(config.router.overdue, owner=Owner[config.router.owner.upper()], terms=terms)
     said = config.surface
     surface = SurfaceSettings(Sticky[said.sticky.upper()], said.max_misfit, said.max_off)
     pricer = Pricer(

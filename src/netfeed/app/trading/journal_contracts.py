@@ -51,6 +51,12 @@ def check(known: Mapping[int, Contract], listed: Mapping[int, Contract]) -> None
     names = {contract.name: index for index, contract in known.items()}
     for index, contract in listed.items():
         before = known.get(index)
+        if before is not None and before.name == contract.name and before.venue != contract.venue:
+            raise JournalError(
+                f"{contract.name} is at {contract.venue or 'no venue'}, and was at {before.venue or 'none'} in the "
+                "journal: what is held there is not here. Give sessions and `accounts` their venues and their order "
+                "back, or begin a new journal when nothing is held"
+            )
         if (before is not None and before.name != contract.name) or names.get(contract.name, index) != index:
             was = f"{index} was {before.name}" if before is not None else f"it had {names[contract.name]}"
             raise JournalError(

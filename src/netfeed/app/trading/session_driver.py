@@ -18,20 +18,24 @@ from netfeed.app.trading.session_link import Hear, Sent, SessionLink
 from netfeed.app.trading.speech import epoch_ns
 from netfeed.app.trading.traded import Traded
 from netfeed.book.execution import NONE, Flag, Tripped
+from netfeed.engine.router import SessionTerms
 from netfeed.errors import ConfigurationError, ConfigurationFileError, MisuseError
 from netfeed.feed.gateway import ATTEMPTS_BURST, ATTEMPTS_RATE
 from netfeed.machine import NEVER
 from netfeed.proto.bucket import TokenBucket
 from netfeed.transport.loop import Loop
+from netfeed.venues.deribit_budget import ORDERS_BURST, ORDERS_RATE
 
 
 class Sessions:
-    """The sessions. `traded`: what each venue's sessions trade, by the venue's name."""
+    """The sessions. `traded`: what each venue's sessions trade, by the venue's name. `paced`: each keeps its `rate`;
+    not so where a router keeps it, which lets hedges pass (`terms`).
+    """
 
     def __init__(
         self, configs: Sequence[Config], traded: Mapping[str, Sequence[Traded]], environment: Mapping[str, str], *,
         hear: Hear, tell: Callable[[str], None] = lambda text: None, sent: Sent = lambda request, at: None,
-        quote_flags: Flag = NONE, resolver: Resolver = system_resolver,
+        quote_flags: Flag = NONE, resolver: Resolver = system_resolver, paced: bool = True,
     ) -> None:  # fmt: skip
         """Read secrets and certificates. Raises: ConfigurationError."""
         self.loop = Loop()
@@ -44,7 +48,7 @@ class Sessions:
                     self.links.append(SessionLink(
                         config, number, traded.get(config.venue, ()), secret, self.loop, hear=hear, tell=tell,
                         sent=sent, context=context_of(config), budget=budget, quote_flags=quote_flags,
-                        resolver=resolver,
+                        resolver=resolver, paced=paced,
                     ))  # fmt: skip
         except ConfigurationError:
             self.loop.close()
@@ -86,6 +90,18 @@ class Sessions:
         """Close everything at once."""
         self.hang_up()
         self.loop.close()
+
+
+def terms(configs: Sequence[Config]) -> dict[int, SessionTerms]:
+    """Give what a router must know of the sessions, by their numbers."""
+    return {number: _terms(one) for number, one in enumerate(configs, 1)}
+
+
+def _terms(one: Config) -> SessionTerms:
+    """Deribit takes so many, whether it was said or not."""
+    if one.rate is None and one.protocol == "deribit":
+        return SessionTerms(int(ORDERS_RATE), ORDERS_BURST, one.fee)
+    return SessionTerms(one.rate, one.burst, one.fee)
 
 
 def until_of(tripped: Tripped) -> int:

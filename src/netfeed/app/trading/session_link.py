@@ -76,6 +76,7 @@ class SessionLink:
         self, config: Config, number: int, traded: Sequence[Traded], secret: Secret, loop: Loop, *, hear: Hear,
         tell: Callable[[str], None] = lambda text: None, sent: Sent = lambda request, at: None,
         context: ssl.SSLContext | None = None, budget: TokenBucket | None = None, quote_flags: Flag = NONE,
+        paced: bool = True,
         resolver: Resolver = system_resolver, draw: Callable[[], float] = random.random,
     ) -> None:  # fmt: skip
         """Raises: MisuseError for instruments that the protocol cannot name."""
@@ -89,7 +90,8 @@ class SessionLink:
         self._loop, self._hear, self._tell, self._sent, self._resolver = loop, hear, tell, sent, resolver
         pause = config.reconnect
         self._backoff = Backoff(draw, pauses=Pauses(pause.first, pause.cap, pause.healthy), budget=budget)
-        self._pace = None if config.rate is None else TokenBucket(rate=config.rate, burst=config.burst)
+        rate = config.rate if paced else None
+        self._pace = None if rate is None else TokenBucket(rate=rate, burst=config.burst)
         self._options = Options(max_queue_bytes=2 * config.queue, high_bytes=config.queue, low_bytes=config.queue // 4)
         self._waits: Task | None = None
         self._reach: Reach | None = None

@@ -67,7 +67,8 @@ def _settings(config: Engine, of: Contract) -> QuoterSettings:
         or (Tier(1.0, of.lot),),
         said.half_ticks, said.half_share, said.half_volatility, said.edge_ticks, said.skew_delta, said.skew_vega,
         2**62 if said.max_position is None else units(said.max_position, of, "engine.quoter.max_position"),
-        far if said.max_delta is None else said.max_delta, far if said.max_vega is None else said.max_vega,
+        far if said.max_delta is None else said.max_delta, far if said.max_gamma is None else said.max_gamma,
+        far if said.max_vega is None else said.max_vega,
         said.requote_ticks, said.front_ticks, units(said.front, of, "engine.quoter.front"), said.refill,
         said.cool_down, said.fill_pause, config.mass_quotes, said.protected,
     )  # fmt: skip
