@@ -172,6 +172,56 @@ def test_a_book_that_went_bad_since_the_last_step_is_seen_before_a_move() -> Non
     assert hot.counters()["hot_void_gate"] == 1
 
 
+def test_what_a_quoter_raises_while_mandates_are_asked_for_takes_its_quotes_out() -> None:
+    world, hot = mandated()
+
+    def decide(*_: object) -> None:
+        raise RuntimeError("a bad day")
+
+    strategy = hot._desk.strategy
+    usual, strategy.decide = strategy.decide, decide  # type: ignore[method-assign,assignment]
+    hot._steps, hot._next = -1, 0
+    hot.mandates.void(None)
+    assert not hot.prepare()
+    assert "a bad day" in hot.engine.ready
+    assert hot.mandates.held == ()
+    strategy.decide = usual  # type: ignore[method-assign]
+    world.run(100 * MS)
+    quoted = {one.instrument for one in hot.engine.account.orders.open()}
+    assert not quoted & hot._desk.instruments
+    assert world.resting() == world.ours()
+
+
+def test_what_is_raised_while_quotes_leave_kills_for_nobody_knows_what_left() -> None:
+    world, hot = mandated()
+    send, lead = hot.door._send, hot.price()
+    assert lead is not None
+
+    def torn(*rows: object) -> None:
+        send(*rows)  # type: ignore[arg-type]
+        raise RuntimeError("behind the bytes")
+
+    hot.door._send = torn
+    hot.price = lambda: lead * 1.002  # type: ignore[method-assign]
+    assert not hot.move(world.now, world.clock_off)
+    assert "behind the bytes" in hot.engine.ready
+    del hot.price
+    world.run(300 * MS)
+    assert world.resting() == set()
+
+
+def test_it_wants_no_turn_while_nothing_can_be_mandated() -> None:
+    _, hot = mandated()
+    for lead, failed in ((None, {}), (hot.price(), {"a desk": "RuntimeError"})):
+        hot.price = lambda lead=lead: lead  # type: ignore[method-assign,misc]
+        hot.engine.failed = dict(failed)
+        hot.engine.count["steps"] += 1
+        assert hot.wants
+        assert not hot.prepare()
+        assert not hot.wants
+        assert hot.mandates.held == ()
+
+
 def test_what_is_best_in_a_book_now_bounds_a_move() -> None:
     world, hot = mandated()
     one = next(iter(hot.mandates._held))

@@ -147,6 +147,11 @@ class Engine:
         self.out.took(session, request, now)
         self._after(events, now)
 
+    def fail(self, desk: Desk, error: Exception) -> None:
+        """Take note that a desk's strategy has raised elsewhere than in a step; the next pulls all of its quotes."""
+        self._heard = True
+        self._fail(_name(desk), error)
+
     def step(self, now: int, wall_ns: int, clock_off_ns: int | None) -> None:
         """Do one pass."""
         self._now = max(self._now, now)

@@ -14,6 +14,9 @@ What has been touched since the last step is looked at before a move: a book tha
 mandate back, the hedge's takes those of all that it hedges, and the best prices are those of now. So does a clock of
 which something else is known. Nothing leaves that the step which follows would not have sent.
 
+What a strategy raises while it is asked for mandates ends as it does in a step: its quotes leave. What is raised in a
+move kills, for nobody knows whether anything has left.
+
 A quote that left is in the journal behind its bytes and before anything else (`quote_door` says why that may be). Where
 it cannot be written down the kill switch is thrown, as for everything that cannot.
 """
@@ -64,13 +67,23 @@ class HotEngine:
 
     def prepare(self) -> bool:
         """Ask for some mandates that are missing since the last step; say whether more are."""
-        lead = self.price()
+        lead, steps = self.price(), self.engine.count["steps"]
+        is_new, self._steps = self._steps != steps, steps
         if self.engine.ready or lead is None:
+            self._lacking = []
             self.mandates.void(None, "not_ready" if self.engine.ready else "lead")
             return False
+        try:
+            self._prepare(lead, is_new=is_new)
+        except Exception as error:
+            self._lacking = []
+            self.mandates.void(None, "failed")
+            self.engine.fail(self._desk, error)
+        return bool(self._lacking)
+
+    def _prepare(self, lead: float, *, is_new: bool) -> None:
         board, bases = self.engine.board, self.engine.pricer.bases()
-        if self._steps != self.engine.count["steps"]:
-            self._steps = self.engine.count["steps"]
+        if is_new:
             self._quotes.drop_old(board, bases, lead)
             until = board.now + RENEW_NS
             turned = [*self.mandates.instruments[self._next :], *self.mandates.instruments[: self._next]]
@@ -80,7 +93,6 @@ class HotEngine:
             self._next = self.mandates.slot_of[self._lacking[0]]
         opened = [one for one in asked if self._is_open(one)]
         self._quotes.prepare(board, bases, lead, asked, opened)
-        return bool(self._lacking)
 
     @property
     def wants(self) -> bool:
@@ -98,10 +110,14 @@ class HotEngine:
         if lead is None or clock_off_ns != self.engine.board.clock_off_ns:
             self.mandates.void(None, "lead" if lead is None else "clock")
             return False
-        self._look()
         self.moves += 1
-        went = self.door.move(lead, now)
-        self.engine.router.flush()
+        try:
+            self._look()
+            went = self.door.move(lead, now)
+        except Exception as error:  # whether anything has left nobody knows
+            self.mandates.void(None, "failed")
+            self.engine.kill("the hot step", f"{type(error).__name__}: {error}", now)
+            return False
         self.took(went, now)
         return went.request is not None
 
