@@ -98,6 +98,8 @@ def test_what_the_hot_step_sends_is_known_to_account_journal_and_venue() -> None
     assert hot.door.sent > 5
     assert hot.mandates.used >= hot.door.sent
     assert engine.statistics().anomalies == {}
+    doors = sum(one.door.sent for one in engine.router._sessions.values())
+    assert sum(one.sent for one in engine.statistics().sessions) == doors + hot.door.sent
     assert world.positions() == world.held()
     assert world.resting() == world.ours()
     assert engine.statistics().refused.get("rate", 0) == 0
