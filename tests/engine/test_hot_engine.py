@@ -17,6 +17,7 @@ from netfeed.engine.quote_words import Array
 from netfeed.errors import MisuseError
 from netfeed.proto.starbase_rows import QuoteRows
 from netfeed.sim.exchange_check import check
+from netfeed.sim.order_faults import NONE, OrderFaults
 from netfeed.sim.starbase_gateway import listed
 from tests.engine.engine_world import MS, PERPETUAL, World
 
@@ -111,6 +112,27 @@ def test_what_the_hot_step_sends_is_known_to_account_journal_and_venue() -> None
     sessions = {route.number: route.venue for route in world.routes}
     again = replayed(world.records, Account(world.contracts, sessions=sessions))
     assert again.orders.snapshot() == engine.account.orders.snapshot()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_gateway_that_loses_repeats_delays_and_refuses_leaves_us_and_the_ledger_equal(seed: int) -> None:
+    world = HotWorld(limits=LIMITS, rate=150, seed=seed).begin().run(250 * MS)
+    gateway, engine = world.venue.order_gateways[0], world.engine
+    assert engine is not None
+    assert isinstance(world, HotWorld)
+    assert world.hot is not None
+    before = world.hot.door.sent
+    gateway.faults = OrderFaults(lost=150_000, duplicate=150_000, delay_ns=MS, jitter_ns=3 * MS, refuse=150_000)
+    world.run(400 * MS)
+    gateway.faults = NONE
+    assert world.hot.door.sent > before
+    assert min(gateway.counts[name] for name in ("lost", "duplicated", "refused")) > 0
+    engine.kill("a person", "the end", world.now)
+    world.run(3_000 * MS)
+    assert world.positions() == world.held()
+    assert world.resting() == world.ours() == set()
+    assert engine.statistics().uncertain == 0
+    assert list(check(world.venue.exchange.trading)) == []
 
 
 def test_after_a_kill_the_hot_step_sends_nothing() -> None:
