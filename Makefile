@@ -11,19 +11,31 @@ FUZZ   ?= 30
 TIME   ?=
 DEMO   ?= $(BIN)/netfeed demo $(if $(TIME),--duration $(TIME))
 
+# Bytecode is written, whatever the environment says: else each of a hundred processes compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN  := $(VENV)/bin
 RUN  := $(BIN)/python
 
-# Tests in which compiled code can run, or its twin: a run on the other build, or on the sanitized core, would prove
-# nothing in PLAIN, which holds codecs and machines that are the same Python in every build.
-COMPILED := tests/wire/test_capture.py tests/feed/test_delivery.py tests/feed/test_snapshot_kinds.py
+# A run on the other build, or on the sanitized core, would prove nothing in PLAIN: codecs and machines that are the same
+# Python in every build, and what asks no more of books, prices and frames than the tests of these do. COMPILED is run on
+# every build: there what is compiled does its part in something larger.
+COMPILED := tests/wire/test_capture.py tests/feed/test_delivery.py tests/feed/test_snapshot_kinds.py \
+    tests/engine/test_hot_engine.py tests/engine/test_pricer.py tests/engine/test_chain.py
 PLAIN    := $(filter-out $(COMPILED),$(wildcard tests/feed/test_*.py tests/wire/test_*.py)) \
     $(filter-out $(wildcard tests/sim/test_*world*.py),$(wildcard tests/sim/test_*.py)) \
     $(filter-out tests/latency/test_histogram.py,$(wildcard tests/latency/test_*.py)) \
     $(addprefix tests/transport/raw/test_,assemble.py bpf.py filter.py xdp_program.py) \
-    $(filter-out $(wildcard tests/engine/test_*black*.py tests/engine/test_*option*.py),$(wildcard tests/engine/test_*.py)) \
+    $(filter-out $(COMPILED) $(wildcard tests/engine/test_*black*.py),$(wildcard tests/engine/test_*.py)) \
     tests/app/host tests/cli/test_tune.py tests/cli/test_latency_reports.py tests/cli/test_igmp.py \
+    $(patsubst %,tests/app/test_%.py,capture certificates clock discovery drill_verdict listing queue recognise resolve \
+        rotation sim_config trust venue_kinds venue_places) \
+    $(patsubst %,tests/app/trading/test_%.py,control demo_plan engine_view kill notices order_journal order_limits secrets \
+        session_numbers session_places stock) \
+    $(patsubst %,tests/proto/test_%.py,backoff bucket http jsonrpc ouch_list ouch_orders soupbintcp stack starbase_orders tls) \
+    $(patsubst %,tests/transport/test_%.py,loop race tcp_options) \
+    $(patsubst %,tests/venues/test_%.py,chain deribit_events deribit_orders doubles entries instrument refresh) \
     tests/host tests/tools tests/test_house.py tests/test_machine_laws.py
 # tests/core holds each twin against its core by itself; what is documented is run once.
 TWINS    := $(addprefix --ignore=,$(PLAIN) tests/core tests/fuzz tests/proto tests/test_docs.py)

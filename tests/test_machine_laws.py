@@ -589,12 +589,16 @@ some = settings(max_examples=15)
 def run(
     machine: Machine, steps: Sequence[Step], ports: Sequence[int], given: Callable[[bytes], Buffer] = bytes
 ) -> list[Any]:
-    """Drive a machine by its law: input, events, drain every port, deadline. Give all that could be seen."""
+    """Drive a machine by its law: input, events, drain every port, deadline. Give all that could be seen.
+
+    That a second transmit gives nothing is law here, after every input of every conversation.
+    """
     told, now = [], 0
     for pause, port, data in steps:
         now += pause
         events = machine.wake(now) if data is None else machine.receive(given(data), now, port)
         told.append((now, picture(events), [machine.transmit(out) for out in ports], machine.deadline))
+        assert all(machine.transmit(out) == [] for out in ports), "a second transmit gave something"
     return told
 
 
@@ -604,10 +608,18 @@ each = pytest.mark.parametrize("law", MACHINES, ids=lambda law: law.name)
 @each
 @some
 @given(seed=SEED)
-def test_pure(law: Law, seed: int) -> None:
-    steps = law.steps(Random(seed), 30)
+def test_pure_and_lent(law: Law, seed: int) -> None:
+    """Two do the same by what they were told, although one finds every input overwritten as soon as it has returned."""
+    steps, lent = law.steps(Random(seed), 30), bytearray(2**16)
+
+    def lend(data: bytes) -> memoryview:
+        lent[:] = b"\xaa" * len(lent)
+        lent[: len(data)] = data
+        return memoryview(lent)[: len(data)]
+
     one, two = law.make(), law.make()
-    assert run(one, steps, law.ports) == run(two, steps, law.ports)
+    assert run(one, steps, law.ports) == run(two, steps, law.ports, lend)
+    lend(b"")
     assert law.entropy or picture(one) == picture(two)
 
 
@@ -627,20 +639,6 @@ def test_split(law: Law, seed: int) -> None:
         told += parts.receive(data[start:stop], 5)
     assert law.joined([*told, *parts.end(6)]) == expected
     assert b"".join(parts.transmit()) == b"".join(whole.transmit())
-
-
-@each
-@settings(max_examples=15)
-@given(seed=SEED)
-def test_lent(law: Law, seed: int) -> None:
-    steps, lent = law.steps(Random(seed), 30), bytearray(2**16)
-
-    def lend(data: bytes) -> memoryview:
-        lent[:] = b"\xaa" * len(lent)
-        lent[: len(data)] = data
-        return memoryview(lent)[: len(data)]
-
-    assert run(law.make(), steps, law.ports, lend) == run(law.make(), steps, law.ports)
 
 
 @each
@@ -666,7 +664,7 @@ def test_honest_deadline(law: Law, seed: int) -> None:
         if data is not None:
             machine.receive(data, now, port)
         due = machine.deadline
-        if due == NEVER or random.random() < 0.6:  # a look at all of a venue's state costs more than its step
+        if due == NEVER or random.random() < 0.8:  # a look at all of a venue's state costs more than its step
             continue
         before = fingerprint(machine)
         assert list(machine.wake(due - 1)) == []
@@ -678,25 +676,16 @@ def test_honest_deadline(law: Law, seed: int) -> None:
 
 
 @each
-@some
-@given(seed=SEED)
-def test_drained(law: Law, seed: int) -> None:
-    machine = law.make()
-    for step in law.steps(Random(seed), 20):
-        run(machine, [step], law.ports)
-        assert [machine.transmit(port) for port in law.ports] == [[] for _ in law.ports]
-
-
-@each
 def test_bounded(law: Law) -> None:
+    """What closes is made anew, and in one life of five gets long packets: it closes on them before it has grown."""
     random = Random(1)
-    machine, now = law.make(), 0
+    machine, now, lives, long = law.make(), 0, 0, True
     for turn in range(5000):
         if law.is_closed is not None and law.is_closed(machine):
-            assert weight(machine) < law.bound
-            machine = law.make()
+            assert lives % 5 or weight(machine) < law.bound
+            machine, lives, long = law.make(), lives + 1, random.random() < 0.2
         data = damaged(law.packet(random), random)
-        if law in STREAMS and turn % 2:
+        if law in STREAMS and turn % 2 and long:
             data = law.endless + law.packet(random)[2:3] + bytes(1000)  # a long packet that never ends
         now += random.randrange(1000)
         machine.receive(data, now, random.choice(law.ports))

@@ -19,7 +19,7 @@ from aiohttp import WSMsgType, web
 from tests.app.crypto_words import Words
 from tests.venues.depth_messages import written
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 EVERY_S = 0.002
 Answer = TypeVar("Answer")
 

@@ -69,7 +69,7 @@ def opened(config: Configuration, tell: Callable[[str], None] = lambda text: Non
 SENT: dict[int, int] = {}
 
 
-def settle(live: Live, seconds: float = 20.0) -> None:
+def settle(live: Live, seconds: float = 60.0) -> None:
     """Turn the loop until all that was sent has come, and no lane waits for anything."""
     end = time.monotonic_ns() + int(seconds * 1e9)
     while time.monotonic_ns() < end:

@@ -54,7 +54,11 @@ def test_the_answer_is_found_among_other_messages(name: str) -> None:
             b'{"error":"Cloudflare says no","method":"subscribe","success":false,"req_id":1}',
             "Cloudflare says no",
         ),
-        ("deribit", b'{"jsonrpc":"2.0","id":1,"error":{"code":10028,"message":"too_many_requests"}}', "too_many"),
+        (
+            "deribit",
+            b'{"jsonrpc":"2.0","id":1,"error":{"code":10028,"message":"too_many_requests"}}',
+            "the venue refuses it: 10028 too_many_requests",
+        ),
     ],
 )
 def test_a_refusal_is_told_as_the_venue_says_it(name: str, refusal: bytes, what: str) -> None:

@@ -191,7 +191,8 @@ class Forger(VenueOnSockets):
 def test_single_packets_a_little_ahead_cost_no_message_and_no_book(how: str, venue: str) -> None:
     settings = Settings(seed=4, rate=2000, transactions=1800, instruments=6, cycle_ns=200 * MS)
     sim = Forger(itch_venue(settings) if venue == "itch" else starbase_venue(settings), 5, lambda port, draw: False)
-    run = opened(sim.configured(how, venue == "starbase"))
+    patient = 'recovery = { window = "60s" }'  # what was lost before the lie was seen through is no subject
+    run = opened(sim.configured(how, venue == "starbase", patient))
     run_until_equal(sim, run.live)
     told = account(run.live)
     run._close()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ import pytest
 from netfeed.app.account import account, is_ready, summary
 from netfeed.app.run import Options, Run
 from netfeed.errors import ConfigurationError
+from netfeed.machine import NEVER
 from netfeed.transport.ring import Reader
 from netfeed.wire import moldudp64
 from tests.app.live_venue import (
@@ -123,7 +125,7 @@ def test_a_channel_that_falls_silent_has_stale_books_until_it_is_heard_again(how
     packets = list(both(made, (NOTHING, NOTHING)))
 
     def turn_until(stale: bool) -> dict[str, int]:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             run.live.turn()
             books: dict[str, int] = account(run.live)["books"]
@@ -228,7 +230,7 @@ def test_other_processes_read_the_changes_from_the_ring_by_name(how: str) -> Non
         send(run.live, out, port, both(made, (NOTHING, NOTHING)))
         settle(run.live)
     wanted = {book["instrument"] for book in truth_of(made)}
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not wanted <= {book.text for book in reader.names.values()} and time.monotonic() < end:
         run.live.turn(time.monotonic_ns() + 1_000_000)  # a book that the thread opens is named when the loop turns
     rows = reader.read()
@@ -242,13 +244,13 @@ def test_other_processes_read_the_changes_from_the_ring_by_name(how: str) -> Non
 
 def test_lines_that_bring_heartbeats_only_are_not_silent_and_each_is_counted(how: str) -> None:
     made, port, said = day(600), free_port(), []
-    run = opened(configured(port, channel='heartbeat = "200ms"\nstale_after = 3', how=how), said.append)
+    run = opened(configured(port, channel='heartbeat = "500ms"\nstale_after = 3', how=how), said.append)
     idle = moldudp64.encode_heartbeat(made.sent[0].payload[:10], len(made.stream) + 1)
     with sender() as out:
         send(run.live, out, port, both(made, (NOTHING, NOTHING)))
         settle(run.live)
         before = account(run.live)
-        end = time.monotonic() + 1.5  # more than twice as long as silence may last
+        end = time.monotonic() + 3.1  # more than twice as long as silence may last
         sent = 0
         while time.monotonic() < end:
             send(run.live, out, port, [(0, idle), (1, idle)])
@@ -267,7 +269,7 @@ def test_lines_that_bring_heartbeats_only_are_not_silent_and_each_is_counted(how
     assert channel["heartbeats"] == first["heartbeats"] + 2 * sent
     assert final["heartbeats"] == channel["heartbeats"] + 20
     assert channel["messages"] == first["messages"]
-    assert all(0 <= line["silent_ns"] < 600_000_000 for line in channel["lines"])
+    assert all(0 <= line["silent_ns"] < 1_500_000_000 for line in channel["lines"])
     a, b = final["lines"]
     assert 0 <= a["silent_ns"] < b["silent_ns"]  # only A was heard since
 
@@ -346,3 +348,21 @@ def _until(done: Callable[[], bool], seconds: float = 20.0) -> None:
     while not done():
         assert time.monotonic() < end, "it took too long"
         time.sleep(0)
+
+
+def test_who_floods_what_waits_for_plain_python_does_not_keep_the_loop_from_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = opened(configured(free_port(), how="thread"))
+    receiver, waiting = run.live.receiver, iter(range(100))
+    plain: list[Any] = []
+    with monkeypatch.context() as flooded:
+        flooded.setattr(receiver, "_waiting", lambda: [SimpleNamespace(ts_ns=next(waiting) + 1)])
+        flooded.setattr(receiver, "_put_aside", lambda packet: False)
+        flooded.setattr(receiver, "_plain", plain.append)
+        assert receiver.gather() == plain[-1].ts_ns
+        assert len(plain) < 10
+        assert receiver.busy
+    assert receiver.gather() == NEVER
+    assert not receiver.busy
+    run._close()

@@ -126,7 +126,7 @@ class Floor:
 
     def until(self, true: Callable[[], bool]) -> None:
         """Let the loop run until something is so, or it takes too long."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not true():
             assert time.monotonic() < deadline, (self.told[-5:], self.lines[-5:])
             self.loop.turn(self.loop.clock() + 50_000_000)

@@ -132,7 +132,7 @@ listen = ""
                 self.truth[event.instrument] = event
 
 
-def run_until_equal(venue: VenueOnSockets, live: Live, seconds: float = 30.0) -> None:
+def run_until_equal(venue: VenueOnSockets, live: Live, seconds: float = 60.0) -> None:
     """Turn both until the flow is over and the books of both are equal and LIVE."""
     end = time.monotonic_ns() + int(seconds * 1e9)
     differs: list[str] = ["nothing compared yet"]

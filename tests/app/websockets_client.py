@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 from websockets.asyncio.client import ClientConnection, connect
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 """How long is waited for what must come; nothing is asserted of how long it took."""
 T = TypeVar("T")
 

@@ -102,6 +102,23 @@ def test_orders_at_a_price_queue_by_arrival(books: OrderBooks) -> None:
     assert books.queue(0, BID, 97) == []
 
 
+def test_what_is_filled_before_an_order_is_what_stands_before_it_in_its_queue(books: OrderBooks) -> None:
+    books.add(0, 6, BID, 99, 3)
+    assert [books.ahead(0, BID, 99, order_id) for order_id in (1, 2, 6)] == [0, 5, 12]
+    books.reduce(0, 1, 2)
+    assert books.ahead(0, BID, 99, 6) == 10
+    books.delete(0, 2)
+    assert books.ahead(0, BID, 99, 6) == 3
+    books.put(0, 1, BID, 99, 3, priority=9)
+    assert (books.ahead(0, BID, 99, 6), books.ahead(0, BID, 99, 1)) == (0, 3)
+    assert books.ahead(0, BID, 98, 3) == 0  # alone
+
+
+def test_an_order_that_is_not_at_that_price_of_that_book_has_nothing_before_it(books: OrderBooks) -> None:
+    for book, side, price, order_id in ((1, BID, 99, 1), (0, ASK, 99, 1), (0, BID, 98, 1), (0, BID, 99, 77)):
+        assert books.ahead(book, side, price, order_id) is None
+
+
 def test_a_sort_key_of_the_venue_overrides_arrival_and_ties_go_by_order_id(books: OrderBooks) -> None:
     books.add(1, 12, BID, 50, 1, priority=7)
     books.add(1, 11, BID, 50, 1, priority=7)
@@ -431,6 +448,7 @@ def test_a_book_that_is_not_there_is_the_callers_mistake(books: OrderBooks, book
         ("add", 9, BID, 1, 1), ("put", 9, BID, 1, 1, 0), ("reduce", 1, 1), ("resize", 1, 1), ("delete", 1),
         ("replace", 1, 9, 1, 1), ("clear",), ("trade", BID, 1, 1, 1), ("state",), ("to", BookState.LIVE),
         ("judge", True), ("levels", BID), ("depth", BID, 1), ("level", BID, 1), ("queue", BID, 1),
+        ("ahead", BID, 1, 1),
     ]  # fmt: skip
     for name, *arguments in calls:
         with pytest.raises(MisuseError, match="book"):
@@ -443,7 +461,7 @@ def test_a_book_that_is_not_there_is_the_callers_mistake(books: OrderBooks, book
 
 @pytest.mark.parametrize("side", [2, -1, 2**40])
 def test_a_side_that_is_not_there_cannot_be_read(books: OrderBooks, side: int) -> None:
-    for name, *arguments in (("levels",), ("depth", 1), ("level", 99), ("queue", 99)):
+    for name, *arguments in (("levels",), ("depth", 1), ("level", 99), ("queue", 99), ("ahead", 99, 1)):
         with pytest.raises(MisuseError, match="side"):
             getattr(books, name)(0, side, *arguments)
 

@@ -53,7 +53,7 @@ def venue(tmp_path: Path) -> Any:
     config.write_text(config.read_text() + '\n[endpoints]\nlisten = ""\n')
     yield config
     sim.send_signal(signal.SIGINT)
-    sim.communicate(timeout=30)
+    sim.communicate(timeout=60)
     for left in Path("/dev/shm").glob(f"{RING}*"):
         left.unlink()
 
@@ -87,7 +87,7 @@ def test_a_handler_that_runs_is_attached_to_and_its_stages_follow_each_other(ven
         endless = measuring_for_long()
     finally:
         run.send_signal(signal.SIGINT)
-        run.communicate(timeout=30)
+        run.communicate(timeout=60)
     rest, _ = endless.communicate(timeout=60)
     assert "the handler ended while it was measured" in " ".join(rest.split())
     at = rows["at_ns"][:, Stage.KERNEL : Stage.BOOK + 1]
@@ -121,7 +121,7 @@ def test_a_writer_that_is_killed_while_it_is_measured_is_told(venue: Path) -> No
         measuring = measuring_for_long()
     finally:
         run.kill()
-        run.communicate(timeout=30)
+        run.communicate(timeout=60)
     out, _ = measuring.communicate(timeout=60)
     assert measuring.returncode == 1
     assert "is gone and has not closed it" in " ".join(out.split())

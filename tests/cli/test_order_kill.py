@@ -8,6 +8,24 @@ import pytest
 from netfeed.app.trading.kill import read_latch
 from netfeed.cli.main import main
 
+CONFIG = """
+schema_version = 1
+[[sessions]]
+name = "a"
+venue = "x"
+protocol = "deribit"
+endpoints = ["ws://192.0.2.1:80/"]
+key = "k"
+secret_env = "S"
+[engine]
+strategy = "quoter"
+instruments = ["*"]
+journal = "{journal}"
+[engine.limits]
+order_size = {{ "*" = "1" }}
+position = {{ "*" = "1" }}
+"""
+
 
 def test_a_kill_is_written_and_a_person_arms_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(tmp_path / "KILL")
@@ -39,3 +57,12 @@ def test_a_kill_file_has_to_be_named(
     monkeypatch.delenv("NETFEED_CONFIG", raising=False)
     assert main(["order", "kill"]) == 2
     assert "which kill file?" in capsys.readouterr().err
+
+
+def test_a_configuration_without_a_kill_file_has_one_beside_its_journal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(CONFIG.format(journal=tmp_path / "orders"))
+    assert main(["order", "kill", "--config", str(path), "--by", "anna"]) == 0
+    assert read_latch(str(tmp_path / "orders.kill")).by == "anna"

@@ -112,12 +112,12 @@ def test_the_depth_of_a_book_adds_up_to_its_truth(capsys: pytest.CaptureFixture[
             assert levels[:1] == ([book[side]] if book[side] else [])
 
 
+@pytest.mark.skipif(netfeed.BUILD == "pure", reason="the compiled run compares the same two")
 def test_the_twins_give_the_same_report(capsys: pytest.CaptureFixture[str]) -> None:
-    other = {"compiled": "1", "pure": "0"}[netfeed.BUILD]
     for name in ("itch-gap.pcapng", "starbase.pcap", "bad-lengths.pcap"):
         done = subprocess.run(
             [sys.executable, "-m", "netfeed.cli.main", "replay", "--json", str(PCAPS / name)],
-            env=environment(NETFEED_PURE=other), capture_output=True, check=False,
+            env=environment(NETFEED_PURE="1"), capture_output=True, check=False,
         )  # fmt: skip
         twin = json.loads(done.stdout)
         _, report = replay(capsys, PCAPS / name)

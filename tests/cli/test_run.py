@@ -35,7 +35,7 @@ def free_port(kind: int = socket.SOCK_STREAM) -> int:
 
 def status(port: int, path: str) -> int:
     try:
-        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
             return int(answer.status)
     except HTTPError as error:
         return int(error.code)
@@ -44,7 +44,7 @@ def status(port: int, path: str) -> int:
 
 
 def told_by(port: int) -> Any:
-    with urlopen(f"http://127.0.0.1:{port}/account", timeout=10) as answer:
+    with urlopen(f"http://127.0.0.1:{port}/account", timeout=60) as answer:
         return json.load(answer)
 
 
@@ -84,10 +84,10 @@ def test_a_run_beside_a_venue_answers_signals_and_requests_and_tells_the_truth(t
             assert account["books"]["LIVE"] == 5
         finally:
             run.send_signal(signal.SIGINT)
-            _, rest = run.communicate(timeout=30)
+            _, rest = run.communicate(timeout=60)
     finally:
         sim.send_signal(signal.SIGINT)
-        sim.communicate(timeout=30)
+        sim.communicate(timeout=60)
     assert run.returncode == 130
     assert "messages lost" in rest
     assert main(["verify", "-q", str(tmp_path / "run.pcapng")]) in (0, 3)

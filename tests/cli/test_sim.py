@@ -53,3 +53,15 @@ def test_a_venue_of_connections_writes_what_a_handler_needs(
     assert main([*argv, "--plain", "--fault", "stream silent", "--at", "1h stream 1 close 1012"]) == 0
     assert json.loads(capsys.readouterr().out)["stream"]["url"].startswith("ws://")
     assert main(["sim", "--protocol", "itch50", "--stream", "127.0.0.1:0"]) == 4
+
+
+@pytest.mark.net
+def test_what_it_writes_has_the_ports_that_it_got(tmp_path: Path) -> None:
+    venue, config = tmp_path / "venue.toml", tmp_path / "run.toml"
+    places = f'a = "127.0.0.1:0"\nb = ""\nouch = "127.0.0.1:0"\nsecrets = "{tmp_path}/secrets"\n'
+    stream = '[stream]\nlisten = "127.0.0.1:0"\ntls = false\n'
+    venue.write_text(f'schema_version = 1\n[[accounts]]\nname = "mm"\n[orders]\n{places}{stream}')
+    assert main(["sim", str(venue), "--duration", "100ms", "--write-config", str(config), "-q"]) == 0
+    text = config.read_text()
+    assert (text.count("tcp://127.0.0.1:"), text.count("ws://127.0.0.1:")) == (2, 2)
+    assert "127.0.0.1:0" not in text

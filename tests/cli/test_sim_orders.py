@@ -49,7 +49,7 @@ def test_accounts_of_the_command_line_have_gateways_secrets_and_a_ledger(
         assert main(["sim", "ctl", str(control), "ledger", "taker"]) == 0
         assert json.loads(capsys.readouterr().out.splitlines()[-1])["ledger"][0]["account"] == "taker"
         assert ask(str(control), "stop")["ok"]
-        out, errors = running.communicate(timeout=30)
+        out, errors = running.communicate(timeout=60)
     finally:
         running.kill()
         running.communicate()

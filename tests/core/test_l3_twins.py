@@ -183,12 +183,13 @@ class Twins(RuleBasedStateMachine):
     def reserve(self, changes: int) -> None:
         self.both("reserve", changes)
 
-    @rule(book=books, side=sides, price=prices, count=st.integers(-1, 30))
-    def read(self, book: int, side: int, price: int, count: int) -> None:
+    @rule(book=books, side=sides, price=prices, count=st.integers(-1, 30), order_id=ids)
+    def read(self, book: int, side: int, price: int, count: int, order_id: int) -> None:
         self.both("depth", book, side, count)
         self.both("levels", book, side)
         self.both("level", book, side, price)
         self.both("queue", book, side, price)
+        self.both("ahead", book, side, price, order_id)
 
     @invariant()
     def everything_that_can_be_seen_is_the_same(self) -> None:
@@ -204,7 +205,10 @@ class Twins(RuleBasedStateMachine):
                 for level in (*levels[:1], *levels[-1:]):
                     self.both("level", book, side, level.price)
         for order_id in self.ids:
-            self.both("order", order_id)
+            found = self.both("order", order_id)
+            if found is not None:
+                self.both("ahead", found[0], found[1].side, found[1].price, order_id)
+                self.both("queue", found[0], found[1].side, found[1].price)
 
 
 Twins.TestCase.settings = settings(stateful_step_count=40)
@@ -242,7 +246,12 @@ def test_a_long_random_walk_leaves_both_with_the_same_books(stride: int) -> None
         for side in Side:
             levels = twin.depth(book, side, 10**6)
             assert levels == compiled.depth(book, side, 10**6)
-            assert twin.queue(book, side, levels[0].price) == compiled.queue(book, side, levels[0].price)
+            for level in levels:
+                queue = twin.queue(book, side, level.price)
+                assert queue == compiled.queue(book, side, level.price)
+                for one in queue:
+                    place = (book, side, level.price, one.order_id)
+                    assert twin.ahead(*place) == compiled.ahead(*place) is not None
 
 
 @pytest.mark.parametrize("seed", range(6))

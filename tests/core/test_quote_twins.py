@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from netfeed.build import PURE
 from netfeed.engine import quote_step as plain
+from netfeed.engine.hot_quotes import MAX_NEAR, MAX_TICK, MOST
 from netfeed.engine.quote_words import LIMIT, NO_STEP, ROW, SLOT, SPENT
 from netfeed.wire import starbase_orders, starbase_quotes
 from netfeed.wire.starbase_quotes import NO_PRICE, TERMS
@@ -19,10 +20,12 @@ if PURE:
 
 from netfeed._core import quote as core
 
-prices = st.integers(-20, 400) | st.integers(-(2**40), 2**40)
+prices = st.integers(-20, 400) | st.integers(1 - MOST, MOST - 1)
 quantities = st.integers(0, 3)
-ticks = st.sampled_from([1, 5, 10])
-numbers = st.floats(-200, 200) | st.sampled_from([0.0, 0.01, 1e-300, float("nan"), float("inf"), 1e300])
+ticks = st.sampled_from([1, 5, 10, 10, 10**8, MAX_TICK])
+numbers = st.floats(-200, 200) | st.sampled_from(
+    [0.0, 0.01, 1e-300, float("nan"), float("inf"), -float("inf"), 1e300, -1e300, 5e-324, -0.0, 9e14, 2.0**53]
+)
 times = st.integers(0, 5)
 maybe = st.just(NO_PRICE) | prices
 
@@ -46,11 +49,12 @@ def slots(draw: Any) -> tuple[Any, ...]:
 @st.composite
 def wild(draw: Any) -> tuple[Any, ...]:
     """Any numbers at all, where there may be any."""
-    froms = sorted(draw(st.lists(st.integers(-400, 400), min_size=3, max_size=3)))
+    steps = st.integers(-400, 400) | st.integers(1 - MOST, NO_STEP)
+    froms = sorted(draw(st.lists(steps, min_size=3, max_size=3)))
     return (
-        *[draw(numbers) for _ in range(10)], draw(st.sampled_from([1e-4, 0.1, 1.0])), draw(ticks), *froms,
+        *[draw(numbers) for _ in range(10)], draw(st.sampled_from([1e-9, 1e-4, 0.1, 1.0])), draw(ticks), *froms,
         *[draw(ticks) for _ in range(3)], *[draw(maybe) for _ in range(4)], *[draw(quantities) for _ in range(4)],
-        *[draw(st.integers(0, 3)) for _ in range(2)], *[draw(times) for _ in range(3)],
+        *[draw(st.integers(0, 3) | st.just(MAX_NEAR)) for _ in range(2)], *[draw(times) for _ in range(3)],
     )  # fmt: skip
 
 
@@ -59,7 +63,12 @@ limits = st.tuples(
     st.sampled_from([-(2**62), -(2**62), -(2**62), 200]), st.sampled_from([3, 3, 2]), st.sampled_from([3, 3, 2]),
 )  # fmt: skip
 steps = st.lists(
-    st.tuples(st.floats(99.8, 100.2) | st.sampled_from([99.0, float("nan")]), times, st.sampled_from([6, 6, 6, 2, 0])),
+    st.tuples(
+        st.floats(99.8, 100.2)
+        | st.sampled_from([99.0, 0.0, -1.0, 1e308, 5e-324, float("nan"), float("inf"), -float("inf")]),
+        times,
+        st.sampled_from([6, 6, 6, 2, 0]),
+    ),
     min_size=1,
     max_size=3,
 )

@@ -5,7 +5,21 @@ from dataclasses import replace
 
 import pytest
 
-from netfeed.book.execution import Cancel, CancelAll, Filled, Flag, List, MassQuote, New, Rejected, TimeInForce
+from netfeed.book.execution import (
+    Ask,
+    Cancel,
+    CancelAll,
+    Cause,
+    Filled,
+    Flag,
+    List,
+    Listed,
+    MassQuote,
+    New,
+    Rejected,
+    Report,
+    TimeInForce,
+)
 from netfeed.book.level import Side
 from netfeed.engine.account import Account
 from netfeed.engine.engine import EngineSettings
@@ -293,6 +307,48 @@ def test_the_venue_is_asked_what_rests_now_and_then() -> None:
     assert 4 <= len(asked) <= 6
 
 
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_venue_that_lists_no_more_has_no_quotes_of_ours_until_it_does(refuses: bool) -> None:
+    quick = EngineSettings(list_ns=100 * MS, again_ns=50 * MS, patience_ns=50 * MS)
+    world = World(hedged=False, settings=quick).run(400 * MS)
+    engine = world.engine
+    assert engine is not None
+    assert world.resting()
+    honest = world.lister.pump
+
+    def silent(now: int) -> list[Report]:
+        told = [one for one in honest(now) if not isinstance(one, Listed)]
+        return [*told, Rejected(0, Ask.LIST, Cause.RATE, "", None)] if refuses and engine.questions.deadline else told
+
+    world.lister.pump = silent  # type: ignore[method-assign]
+    world.run(600 * MS)
+    assert world.resting() == world.ours() == set()
+    assert engine.ready == "deribit does not answer what rests any more: look at its session that lists"
+    assert engine.counters()["silent"] > 0
+    world.lister.pump = honest  # type: ignore[method-assign]
+    world.run(400 * MS)
+    assert engine.ready == ""
+    assert world.resting()
+
+
+def test_what_nobody_could_read_has_the_venue_asked_at_once() -> None:
+    world = World(hedged=False).run(3 * S)
+    engine = world.engine
+    assert engine is not None
+    fill_lost = next(iter(sorted(world.ids)))
+    world.venue.exchange.listed("mm")
+    before = engine.counters()["lists"]
+    engine.account.positions.adopt(fill_lost, 7, 1)  # stands for an execution that only one side knows of
+    world.run(500 * MS)
+    assert engine.counters()["lists"] == before
+    engine.doubt(1, world.now)
+    world.run(500 * MS)
+    assert engine.counters()["lists"] > before
+    assert engine.counters()["unread"] == 1
+    assert engine.account.orders.in_doubt(fill_lost)
+    assert fill_lost not in {one for one, _, _ in world.resting()}
+
+
 def test_what_expires_is_closed_at_its_exercise_once_the_venue_holds_it_no_longer() -> None:
     expiry = 1_774_598_400 * S
     settings = EngineSettings(list_ns=100 * MS, again_ns=50 * MS)
@@ -352,3 +408,17 @@ def test_what_expired_while_nobody_listed_it_any_more_is_closed_too() -> None:
     assert 7 not in world.held()
     assert world.held() == world.positions()
     assert engine.account.agrees
+
+
+def test_the_picture_says_how_much_of_expiry_and_margin_is_used() -> None:
+    world = World(hedged=False, limits=Limits(expiry=50.0, margin_percent=80))
+    assert world.engine is not None
+    world.engine.margin(1, 4, "sim BTC", world.now)
+    world.run(300 * MS)
+    assert world.resting()
+    used = {one.rule: (one.used, one.limit) for one in world.engine.picture().limits}
+    assert used["margin"] == (25.0, 80)
+    assert 0 < used["expiry"][0] <= 50
+    world.engine.margin(9, 10, "sim BTC", world.now)
+    world.turn()
+    assert world.resting() == set()

@@ -1,6 +1,8 @@
 """Exposure: kept step by step, and always what a sum over everything gives; integers, so equal and not nearly."""
 
-from hypothesis import given
+from fractions import Fraction
+
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from netfeed.book.level import Side
@@ -20,6 +22,20 @@ STEPS = st.one_of(
     st.tuples(st.just("position"), INSTRUMENTS, st.integers(-50, 50), st.none()),
     st.tuples(st.just("units"), INSTRUMENTS, st.none() | st.tuples(UNITS, UNITS, UNITS), st.none()),
 )
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(FINITE, FINITE, FINITE, st.integers(-12, 3))
+@example(0.5, 2.5, -2.5, -18)  # half to even
+@example(5e-324, 1.7976931348623157e308, -0.0, -18)
+def test_a_sensitivity_is_the_number_as_it_is_written_rounded_once(
+    delta: float, gamma: float, vega: float, exponent: int
+) -> None:
+    contract = Contract(1, "C1", Payoff.CALL, "BTC", True, -4, exponent, 5, 1, strike=1.0, expiry_ns=100)
+    by_fractions = (round(Fraction(repr(one)) * Fraction(10) ** (18 + exponent)) for one in (delta, gamma, vega))
+    assert sensitivity(contract, delta, gamma, vega) == tuple(by_fractions)
 
 
 @given(st.lists(STEPS, max_size=40))

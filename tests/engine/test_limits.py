@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netfeed.engine.limits import Pace
+from netfeed.engine.limits import Limits, Pace
 from netfeed.errors import MisuseError
 
 SECOND = 1_000_000_000
@@ -33,6 +33,15 @@ def test_it_gives_what_a_bucket_counted_in_nanoseconds_has(
 def test_a_pace_of_nothing_is_a_misuse(rate: int, burst: int) -> None:
     with pytest.raises(MisuseError):
         Pace(rate, burst)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1.0])
+def test_a_limit_that_nothing_can_be_held_against_is_a_misuse(wrong: float) -> None:
+    for name in ("expiry", "delta", "gamma", "vega"):
+        with pytest.raises(MisuseError, match=name):
+            Limits(**{name: wrong})  # type: ignore[arg-type]
+    with pytest.raises(MisuseError, match="loss of BTC"):
+        Limits(loss={"BTC": wrong})
 
 
 def test_a_part_of_the_pace_is_kept_for_what_is_urgent_and_all_of_it_is_there_for_one_request() -> None:

@@ -18,7 +18,7 @@ from netfeed.engine.cleared import FRESH_NS, Seal
 from netfeed.engine.contract import Contract, Payoff
 from netfeed.engine.door import Door
 from netfeed.engine.forward import Forward, Source
-from netfeed.engine.hot_quotes import HotQuotes
+from netfeed.engine.hot_quotes import HotQuotes, is_gridded
 from netfeed.engine.limits import Limits, Pace, Rule
 from netfeed.engine.mandate import Mandates
 from netfeed.engine.quote_door import QuoteDoor
@@ -276,6 +276,15 @@ def test_a_pace_without_room_leaves_what_does_not_fit() -> None:
     assert len(went.left) == 1
 
 
+def test_the_part_of_the_pace_that_is_kept_for_hedges_is_not_the_hot_steps() -> None:
+    one = Pass(PLAIN, Limits(rate=1, burst=20))
+    one.prepare()
+    one.risk._pace.spend(one.stage.board.now, 17)  # type: ignore[union-attr]
+    went = one.door.move(100_300.0, one.stage.board.now)
+    assert went.request is not None
+    assert (len(went.request.quotes), len(went.left)) == (1, 1)
+
+
 def test_a_forward_that_went_too_far_is_left_to_the_plain_path() -> None:
     one = Pass(PLAIN)
     one.prepare()
@@ -296,6 +305,54 @@ def test_quotes_that_are_under_way_or_not_what_is_wanted_get_no_mandate() -> Non
     assert not one.mandates.has(CALL, one.stage.board.now)
 
 
+def test_a_book_off_the_ticks_gets_no_mandate_for_prices_beside_it_would_be_off_them_too() -> None:
+    one = Pass(PLAIN)
+    one.stage.show(CALL, ((301, 40),), ((320, 30),))
+    one.see()
+    one.stage.send(one.plain())
+    granted = one.prepare()
+    went = one.door.move(99_600.0, one.stage.board.now)
+    quotes = () if went.request is None else went.request.quotes
+    assert all(
+        price % CONTRACTS[quote.instrument].tick_at(price) == 0
+        for quote in quotes for price in (quote.bid, quote.ask) if price
+    )  # fmt: skip
+    assert granted == 1
+
+
+@pytest.mark.parametrize("far", [2**54, 2**62, 2**63 - 5])
+def test_a_book_with_prices_that_no_float_can_tell_apart_gets_no_mandate(far: int) -> None:
+    one = Pass(PLAIN)
+    far -= far % 5
+    one.stage.show(CALL, ((290, 40),), ((far, 30),))
+    one.see()
+    one.stage.send(one.plain())
+    assert one.prepare() == 1
+    assert not one.mandates.has(CALL, one.stage.board.now)
+
+
+def test_a_grid_whose_steps_do_not_meet_gets_no_mandate() -> None:
+    for steps in ((), ((50, 5),), ((50, 5), (100, 10))):
+        assert is_gridded(replace(CONTRACTS[CALL], steps=steps))
+    for wrong in (((50, 5), (102, 10)), ((48, 5),), ((50, 0),), ((100, 5), (50, 10)), ((-5, 5),), ((50, 2**53),)):
+        assert not is_gridded(replace(CONTRACTS[CALL], steps=wrong))
+    one = Pass(PLAIN)
+    one.stage.board._contracts[CALL] = replace(CONTRACTS[CALL], steps=((48, 5),))
+    assert one.prepare() == 1
+    with pytest.raises(MisuseError, match="10000 ticks"):
+        HotQuotes(Quoter(QUOTED, replace(PLAIN, requote_ticks=10_001)), one.risk, one.mandates)
+
+
+def test_a_mandate_of_another_group_takes_back_the_one_before() -> None:
+    one = Pass(PLAIN)
+    other = one.risk.mandates(7, QUOTED)
+    assert one.prepare() == 2
+    assert one.risk.mandate(other, Quote(CALL, None, 0, 290, 20), one.stage.board.now) is None
+    assert not one.mandates.has(CALL, one.stage.board.now)  # else our bid of one could meet our ask of the other
+    assert one.mandates.has(LINEAR, one.stage.board.now)
+    assert held(one)[:2] == [0, 20]
+
+
 def test_mandates_are_made_by_risk_alone() -> None:
     one = Pass(PLAIN)
     with pytest.raises(MisuseError, match="only"):
@@ -312,15 +369,16 @@ def test_mandates_are_made_by_risk_alone() -> None:
         HotQuotes(Quoter(QUOTED, replace(PLAIN, mass_quote=False)), one.risk, one.mandates)
 
 
-@given(st.integers(1, 50), st.integers(1, 6), st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 4))))
+@given(st.integers(1, 50), st.integers(1, 30), st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 4))))
 def test_a_pace_has_the_room_that_it_says(rate: int, burst: int, spent: list[tuple[int, int]]) -> None:
     pace, now = Pace(rate, burst), 0
     for later, number in spent:
         now += later
         pace.spend(now, number)
-        room = pace.room(now)
-        assert not pace.has(now, room + 1)
-        assert room < 0 or pace.has(now, room)
+        for urgent in (True, False):
+            room = pace.room(now, urgent=urgent)
+            assert not pace.has(now, room + 1, urgent=urgent)
+            assert room < 0 or pace.has(now, room, urgent=urgent)
 
 
 # --- against Risk.pass_ at that instant

@@ -440,3 +440,17 @@ def test_no_report_raises_whatever_it_says_and_all_counts_stay_right(reports: li
             distinct = {id(order): order for order in known if order is not None}.values()
             open_there = sum(o.open for o in distinct if (o.instrument, o.side) == (instrument, one))
             assert exposure.open(instrument, one) == open_there >= 0
+
+
+def test_the_orders_of_one_instrument_are_found_without_a_look_at_all_others() -> None:
+    """Whoever pulls a chain asks for each of its instruments."""
+
+    class Walked(dict[object, object]):
+        def items(self) -> object:  # type: ignore[override]
+            raise AssertionError("all orders were looked through")
+
+    made = orders()
+    made._register._open = Walked(made._register._open)  # type: ignore[assignment]
+    assert [order.client_id for order in made.open(5)] == [1]
+    assert [order.client_id for order in made.open(5, Side.BID)] == [1]
+    assert list(made.open(5, Side.ASK)) == list(made.open(6)) == []

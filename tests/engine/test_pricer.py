@@ -9,6 +9,7 @@ from netfeed.book import OrderBooks
 from netfeed.book.handle import OrderBook
 from netfeed.book.level import Side
 from netfeed.book.state import BookState
+from netfeed.engine import svi_fit
 from netfeed.engine.board import Board
 from netfeed.engine.contract import Contract, Payoff
 from netfeed.engine.option import CALL, PUT, Row, price_and_greeks
@@ -106,8 +107,8 @@ def test_every_option_is_worth_what_the_market_was_made_of() -> None:
     assert {one.verdict for one in market.pricer.reports()} == {"taken"}
 
 
-def test_one_call_fits_one_expiry_and_the_next_round_begins_in_its_time() -> None:
-    market = Market()
+def test_one_expiry_is_fitted_after_the_other_and_the_next_round_begins_in_its_time() -> None:
+    market = Market(PricerSettings(refit_ns=S, rounds=100))  # more than a fit has
     market.pricer.follow(market.board, set())
     first, second = market.pricer.refit(market.board), market.pricer.refit(market.board)
     expiries = [{market.contracts[one].expiry_ns for one in fairs} for fairs in (first, second)]
@@ -118,6 +119,70 @@ def test_one_call_fits_one_expiry_and_the_next_round_begins_in_its_time() -> Non
     market.at(2 * S)
     market.pricer.follow(market.board, set())
     assert market.pricer.wants_refit
+
+
+def test_a_clock_that_was_set_past_an_expiry_and_back_does_not_end_the_expiry() -> None:
+    market = Market()
+    market.fit()
+    market.at(2 * S, EXPIRIES[0] + 1)
+    assert market.pricer.follow(market.board, set())
+    assert "the expiry has passed" in {one.verdict for one in market.pricer.reports()}
+    market.at(4 * S)
+    market.make()
+    fairs = market.fit()
+    assert {one.verdict for one in market.pricer.reports()} == {"taken"}
+    for one in market.contracts[2:]:
+        fair = fairs[one.index]
+        assert fair is not None
+        assert fair.value == pytest.approx(market.worth(one), abs=4e-5)
+
+
+def test_a_call_does_a_few_rounds_of_a_fit_and_all_of_them_come_to_the_same_worths(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, market = Market(PricerSettings(refit_ns=S, rounds=100)), Market()
+    solved, solve = [0], svi_fit._solve
+    monkeypatch.setattr(svi_fit, "_solve", lambda *given: solved.append(solved.pop() + 1) or solve(*given))
+    market.pricer.follow(market.board, set())
+    fairs: dict[int, Fair | None] = {}
+    calls = []
+    while market.pricer.wants_refit:
+        solved[:] = [0]
+        assert market.pricer.deadline <= S
+        fairs.update(market.pricer.refit(market.board))
+        calls.append(solved[0])
+    assert max(calls) == market.pricer.settings.rounds == 4
+    assert sum(calls) > 80  # two fits
+    assert fairs == whole.fit()
+    assert market.pricer.statistics()["fits"] == 2
+
+
+def test_the_forward_goes_on_while_a_curve_is_fitted() -> None:
+    market = Market()
+    market.fit()
+    market.at(2 * S)
+    market.pricer.follow(market.board, set())
+    assert market.pricer.refit(market.board) == {}
+    market.shift = 1.001
+    market.make(only=set())
+    market.pricer.follow(market.board, {PERPETUAL, FUTURE})
+    fairs: dict[int, Fair | None] = {}
+    while not fairs:
+        fairs = market.pricer.refit(market.board)
+    assert {round(fair.forward / FORWARD[EXPIRIES[0]], 4) for fair in fairs.values() if fair is not None} == {1.001}
+
+
+def test_an_expiry_that_passes_while_its_curve_is_fitted_is_not_valued_by_it() -> None:
+    market = Market()
+    market.pricer.follow(market.board, set())
+    assert market.pricer.refit(market.board) == {}
+    market.at(S, EXPIRIES[0])
+    fairs: dict[int, Fair | None] = {}
+    while not fairs:
+        fairs = market.pricer.refit(market.board)
+    assert {fair.delta for fair in fairs.values() if fair is not None} == {0.0}
+    assert [one.verdict for one in market.pricer.reports()] == ["the expiry has passed", NOT_TRIED]
+    assert market.pricer.reports().__next__().fitted_ns is None
 
 
 def test_a_forward_that_moves_moves_every_worth_and_a_far_one_is_computed_anew() -> None:
@@ -225,9 +290,9 @@ def test_what_is_held_is_summed_by_expiry() -> None:
     keys = {
         report.expiry_ns: (report.underlying, report.expiry_ns, report.inverse) for report in market.pricer.reports()
     }
-    assert market.pricer.held(market.board, keys[EXPIRIES[1]]).delta == pytest.approx(3 * fair.delta)
-    assert market.pricer.held(market.board, keys[EXPIRIES[0]]).vega == 0
-    assert market.pricer.held(market.board, None).delta == 0
+    assert market.pricer.held(market.board)[keys[EXPIRIES[1]]].delta == pytest.approx(3 * fair.delta)
+    assert market.pricer.held(market.board)[keys[EXPIRIES[0]]].vega == 0
+    assert market.pricer.held(market.board)[None].delta == 0
 
 
 def test_options_paid_in_the_quote_currency_are_a_chain_of_their_own() -> None:

@@ -358,7 +358,7 @@ def test_what_is_cleared_is_not_copied_changed_or_pickled() -> None:
             way(cleared)
     with pytest.raises(MisuseError):
         cleared.at = 5
-    with pytest.raises(AttributeError):
+    with pytest.raises(MisuseError):
         object.__new__(Cleared).spend(0)
 
 
@@ -408,3 +408,35 @@ def test_only_risk_names_the_seal_and_only_the_door_spends() -> None:
     assert seal == {"engine/cleared.py", "engine/risk.py"}
     assert makes == {"engine/risk.py"}
     assert spends == {"engine/door.py"}
+
+
+def test_the_margin_of_every_account_and_currency_counts_and_one_that_nobody_knows_refuses() -> None:
+    desk = Desk(Limits(margin_percent=50))
+    desk.risk.margin(None, of="a BTC")
+    assert desk.risk.margin_used is None
+    desk.risk.margin(49, 100, of="a USD")
+    assert desk.risk.margin_used == 0.49
+    assert desk.ask(ORDER).refusals[0].detail == "nobody has said how much is used of a BTC"
+    desk.risk.margin(5, 10, of="a BTC")
+    assert desk.ask(ORDER).cleared is not None
+    desk.risk.margin(6, 10, of="a BTC")
+    verdict = desk.ask(replace(ORDER, client_id=2))
+    assert [(one.rule, one.detail) for one in verdict.refusals] == [(Rule.MARGIN, "6 of 10 is used")]
+    assert [event.instrument for event in desk.risk.watch(0) if isinstance(event, Pull)] == [1]
+
+
+def test_one_that_was_made_around_its_constructor_goes_through_no_door() -> None:
+    desk = Desk()
+    forged = Cleared.__new__(Cleared)
+    twin = type("Twin", (), {"__slots__": Cleared.__slots__})()
+    twin._request, twin._spent, twin.at, twin._seal = ORDER, False, 0, None
+    try:
+        twin.__class__ = Cleared
+    except TypeError:
+        twin = forged
+    for name, value in (("_request", ORDER), ("_spent", False), ("at", 0)):
+        object.__setattr__(forged, name, value)
+    for one in (forged, twin):
+        with pytest.raises(MisuseError, match="clears requests"):
+            desk.door.send(one, 0)
+    assert desk.out == []

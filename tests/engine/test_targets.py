@@ -92,6 +92,13 @@ def test_an_order_that_nobody_answered_is_cancelled_when_it_is_not_wanted_and_an
     assert differ().requests(stage.board, {CALL: []}) == [Cancel(101, CALL)]
 
 
+def test_what_rests_is_not_what_is_to_be_filled_at_once_though_price_and_quantity_are_the_same() -> None:
+    stage = Stage()
+    stage.rest(order(101, BID, 290))
+    taking = {CALL: [Want(BID, 290, 5, TimeInForce.IOC)]}
+    assert differ().requests(stage.board, taking) == [Cancel(101, CALL)]
+
+
 def test_what_is_to_be_filled_at_once_goes_alone() -> None:
     stage = Stage()
     taking = {CALL: [Want(BID, 315, 5, TimeInForce.IOC)]}

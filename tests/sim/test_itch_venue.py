@@ -218,3 +218,14 @@ def test_after_a_restart_there_is_another_session_and_the_orders_still_rest() ->
         ledger.apply(message)
     for locate in run.venue.floor.instruments:
         agree(run.venue.truth(locate), ledger)
+
+
+def test_nonsense_behind_a_login_ends_that_connection_and_no_other() -> None:
+    run = driven().run(S)
+    login = b"".join(logged_in(run))
+    for place, behind in enumerate((b"\x00\x00", b"\x00\x01O", b"\xff" * 64), 1):
+        port = GLIMPSE + place
+        told = [*run.venue.receive(login + behind, run.now, port), *run.venue.wake(run.now)]
+        assert [one.port for one in told if isinstance(one, Disconnected)] == [port]
+        assert not [one for one in told if isinstance(one, SnapshotServed)]
+    assert [one for one in snapshot(run)[0] if isinstance(one, SnapshotServed)]

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from netfeed.book.execution import (
     Accepted,
     Amend,
@@ -19,8 +21,10 @@ from netfeed.book.execution import (
 )  # fmt: skip
 from netfeed.proto.ouch_past import Past
 from netfeed.sim.exchange_check import check
+from netfeed.sim.ouch_gateway import PASSWORD
+from netfeed.sim.venue_events import Disconnected
 from tests.sim.exchange_room import BUY, PERPETUAL, SELL
-from tests.sim.order_sessions import MS, USD, Sessions
+from tests.sim.order_sessions import MS, SECRET, USD, Sessions
 
 DAY, IOC = TimeInForce.DAY, TimeInForce.IOC
 
@@ -179,3 +183,17 @@ def test_all_are_cancelled_one_by_one() -> None:
     told = world.send(port, CancelAll(9))
     assert kinds(told) == ["Canceled"] * 3 + ["AllCanceled"]
     assert resting(world) == []
+
+
+@pytest.mark.parametrize("behind", [b"\x00\x00", b"\x00\x01O", b"\x00\x01?", b"\xff" * 64])
+def test_nonsense_behind_a_login_ends_that_connection_and_no_other(behind: bytes) -> None:
+    world = Sessions()
+    other = world.log_on("A")
+    port = world.connect("OUCH")
+    assert port is not None
+    client: Any = world.clients.pop(port)
+    client.login("mm", SECRET[:PASSWORD], world.now)
+    told = world.wired.receive(b"".join(client.transmit()) + behind, world.now, port)
+    told = [*told, *world.wired.wake(world.now)]
+    assert [one.port for one in told if isinstance(one, Disconnected)] == [port]
+    assert kinds(world.send(other, far(3))) == ["Accepted"]

@@ -9,7 +9,7 @@ from netfeed.proto import tls, websocket
 from netfeed.sim.stream_venue import MAX_HALF_OPEN, MAX_HALF_OPEN_OF_ONE, MAX_HELD
 from netfeed.sim.venue_events import Malformed
 from netfeed.sim.venue_ports import STREAM
-from tests.sim.stream_driver import MS, Run, S
+from tests.sim.stream_driver import MS, Client, Run, S
 
 CHANNEL = "book.BTC-PERPETUAL.100ms"
 secure_or_not = pytest.mark.parametrize("secure", [True, False], ids=["tls", "plain"])
@@ -260,3 +260,28 @@ def test_handshakes_of_many_addresses_are_bounded_in_all_and_who_has_spoken_stay
         run.venue.open(STREAM + place, run.now, f"127.0.1.{place % 250}")
     run.take(run.venue.wake(run.now))
     assert set(run.over) == {STREAM + place for place in range(1, 401 - MAX_HALF_OPEN)}
+
+
+@secure_or_not
+def test_who_asks_and_is_gone_at_once_ends_nobody_but_itself(secure: bool) -> None:
+    """A busy venue reads the question and the good-bye of a client that waited in vain in one piece."""
+    run = Run(secure=secure, clients=1).run(0)
+    port = STREAM + 1
+    run.venue.open(port, run.now, "127.0.0.1")
+    client = Client(run.now, secure=secure)
+    flights = [b"".join(client.machine.transmit())]
+    if secure:
+        for _ in range(8):  # until TLS stands and the question waits here
+            run.take(run.venue.receive(flights.pop(), run.now, port))
+            client.take(client.machine.receive(b"".join(run.venue.transmit(port)), run.now))
+            flights.append(b"".join(client.machine.transmit()))
+            if client.told(tls.Established):
+                break
+        client.machine.lower.close(run.now)
+        flights.append(b"".join(client.machine.transmit()))
+    run.take(run.venue.receive(b"".join(flights), run.now, port))
+    run.take(run.venue.end(run.now, port))
+    assert port in run.over
+    run.ask("public/subscribe", STREAM, channels=[CHANNEL])
+    run.run(S)
+    assert run.clients[STREAM].changes

@@ -45,7 +45,7 @@ def kit(pure: bool) -> tuple[Any, ...]:
 class Market:
     """A feed of three instruments, quotes of two of them that rest, and the other end of a session."""
 
-    def __init__(self, pure: bool) -> None:
+    def __init__(self, pure: bool, factor: int = 1) -> None:
         batch, path, books, step, frames, turn = kit(pure)
         self.inner, self.outer = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
         self.inner.bind(("127.0.0.1", 0))
@@ -59,7 +59,7 @@ class Market:
         self.path.add_flow(bytes(10) + b"\xff\xff" + socket.inet_aton(address), port, lane)
         self.path.arm(lane, CHANNEL.to_bytes(4, "little"), 1)
         self.slots, self.limits = np.zeros(2, SLOT), np.zeros(2, LIMIT)
-        terms = np.array([(CALL, 1, 0), (PUT, 1, 0)], starbase_quotes.TERMS)
+        terms = np.array([(CALL, factor, 0), (PUT, factor, 0)], starbase_quotes.TERMS)
         self.step = step(self.slots, self.limits)
         self.turn = turn(
             batch(8), self.path, self.books, self.step, self.limits, frames(terms, 0, 9), book=numbers[0], scale=1e-9,
@@ -224,6 +224,20 @@ def test_a_session_that_takes_nothing_has_been_sent_nothing(market: Market) -> N
     market.arm()
     market.inside(101, 101.4)
     assert (market.turn.quoted, market.turn.sent, market.turn.rest) == (2, 0, b"")
+
+
+@pytest.mark.parametrize("pure", [True, pytest.param(False, marks=pytest.mark.skipif(PURE, reason="no core"))])
+def test_a_price_that_the_wire_cannot_say_has_been_sent_nothing(pure: bool) -> None:
+    market = Market(pure, factor=10**9)
+    try:
+        market.mandate()
+        market.arm()
+        market.inside(101, 101.4)
+        assert (market.turn.quoted, market.turn.sent, market.turn.size, market.turn.armed) == (2, 0, 0, False)
+        with pytest.raises(BlockingIOError):
+            market.venue.recv(1)
+    finally:
+        market.close()
 
 
 def test_a_socket_that_is_none_is_an_error(market: Market) -> None:

@@ -475,6 +475,21 @@ def test_a_portfolio_is_told() -> None:
     ]
 
 
+def test_a_portfolio_is_asked_for_once_the_session_is_up() -> None:
+    session = up(portfolios=("btc", "USD"))
+    calls = sent(session)
+    assert [(one["method"], one["params"]) for one in calls] == [
+        ("private/get_account_summary", {"currency": "BTC"}), ("private/get_account_summary", {"currency": "USD"}),
+    ]  # fmt: skip
+    data = {"currency": "BTC", "equity": 2, "balance": 2, "available_funds": 1, "initial_margin": 0.5,
+            "maintenance_margin": 0.4, "username": "mm"}  # fmt: skip
+    assert answer(session, calls[0], data) == [
+        Portfolio("BTC", Decimal(2), Decimal(2), Decimal(1), Decimal("0.5"), Decimal("0.4"))
+    ]
+    assert [type(one).__name__ for one in refuse(session, calls[1], 13009)] == ["Puzzling"]
+    assert not session.is_closed
+
+
 # --- the budget
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from netfeed._core.market cimport (
     CHANGES_PER_MESSAGE, EMPTY, FULL, BAD_QUANTITY, DUPLICATE_ORDER, BAD_VALUE, WRONG_BOOK, LIVE, NONE, KIND_GAP, SUSPECT, Book,
     Change, Cursor, Level, Market, Order, Side, Total, announce, clear_book, clear_books, end_transaction, find, find_in,
-    from_best, judge_cross, key_of, level_count, lower, market_free, market_init, market_warm, next_level, open_book, refuse,
-    rest, set_state, side_of, total_at, touch, trade, try_add, try_replace, wrong, REASONS, young,
+    from_best, judge_cross, key_of, level_count, lower, market_free, market_init, market_warm, next_at, next_level, open_book, refuse,
+    rest, set_state, side_of, total_at, touch, trade, try_add, try_replace, wrong, REASONS,
 )
 
 MAX_BOOKS = 1 << 20
@@ -303,17 +303,44 @@ cdef class OrderBooks:
         return self.level_of(side, key, total) if total.orders else None
 
     def queue(self, int64_t book, int64_t side, int64_t price):
-        cdef uint64_t slot
-        cdef Order *order
-        self.side(book, side)
+        cdef uint64_t slot = 0
+        cdef Side *one = self.side(book, side)
         cdef int64_t key = key_of(which_of(side), price)
+        cdef int64_t left = total_at(one, key).orders
+        cdef Order *order
         found = []
-        for slot in range(self.m.old_mask + 1 + (young(<uint64_t>-1) + 1)):
-            order = &self.m.orders[slot]
-            if order.quantity != 0 and order.book == book and order.side == which_of(side) and order.key == key:
-                found.append(self.tuple_of(order))
+        while left > 0:
+            order = next_at(&self.m, &slot, book, which_of(side), key)
+            if order == NULL:
+                break
+            found.append(self.tuple_of(order))
+            left -= 1
         found.sort(key=_rank)
         return found
+
+    def ahead(self, int64_t book, int64_t side, int64_t price, uint64_t order_id):
+        cdef uint64_t slot = 0
+        cdef Side *one = self.side(book, side)
+        cdef int64_t key = key_of(which_of(side), price)
+        cdef int64_t left, rank, priority, before = 0
+        cdef Order *other
+        cdef Order *order = find(&self.m, order_id)
+        if order == NULL or order.book != book or order.side != side or order.key != key:
+            return None
+        left = total_at(one, key).orders
+        if left <= 1:               # alone at its price: there is nothing to look for
+            return 0
+        rank = self.m.priorities[order - self.m.orders]
+        with nogil:
+            while left > 0:
+                other = next_at(&self.m, &slot, book, side, key)
+                if other == NULL:
+                    break
+                left -= 1
+                priority = self.m.priorities[other - self.m.orders]
+                if priority < rank or (priority == rank and other.id < order_id):
+                    before += other.quantity
+        return before
 
     def statistics(self):
         refused = {Names[k]: self.m.refused[k] for k in range(REASONS) if self.m.refused[k]}

@@ -8,6 +8,10 @@ venues number orders as they come, so young orders - the ones that are cancelled
 without a probe. Whoever is still in a place when a new order needs it settles in the old part, an open-addressed table
 with linear probing, whose removals shift the run back: no tombstones. Any ids are right; rising ids are fast.
 
+*Tags* lie beside the orders, two bytes for each, of the level that it rests at. Nothing lists the orders of a level, so
+that whoever asks for them (`next_at`) walks the table: by the tags, a sixteenth of it, and until the level has no more.
+A slot that was emptied keeps its tag; a tag says only where it is worth looking.
+
 *Levels* are kept under the price on the bid side and under minus the price on the ask side, so that "best is largest"
 holds on both and no code below asks which side it is on. Near the touch they lie on a *ladder*: one rung for each tick,
 found by a multiplication. So a level appears and goes without moving another one, and the best one is known by its
@@ -39,6 +43,21 @@ cdef extern from * nogil:
         uint64_t both = (uint64_t)high << 32 | low;   /* one store instead of two or more; little-endian */
         memcpy(at, &both, 8);
     }
+    #ifndef NF_NEXT_TAG         /* every module that imports this file has these lines */
+    #define NF_NEXT_TAG
+    static uint64_t nf_next_tag(const uint16_t *tags, uint64_t at, uint64_t end, uint16_t tag) {
+        while (at < end) {
+            uint16_t met = 0;
+            if (tags[at] == tag) return at;
+            if (++at % 64) continue;
+            for (; at + 64 <= end; at += 64) {  /* vector code: no way out in the middle of 64 */
+                for (int k = 0; k < 64; k++) met |= (uint16_t)(tags[at + k] == tag);
+                if (met) break;
+            }
+        }
+        return end;
+    }
+    #endif
     static inline uint64_t nf_high(uint64_t a, uint64_t b) { return (uint64_t)((unsigned __int128)a * b >> 64); }
     /* the empty asm has GCC work a condition out, where it would make a branch for each half of one */
     static inline int nf_worked_out(int x) { __asm__("" : "+r"(x)); return x; }
@@ -47,6 +66,7 @@ cdef extern from * nogil:
     """
     void prefetch "NF_PREFETCH"(const void *address) noexcept
     void set_pair "nf_set_pair"(uint32_t *at, uint32_t low, uint32_t high) noexcept
+    uint64_t next_tag "nf_next_tag"(const uint16_t *tags, uint64_t at, uint64_t end, uint16_t tag) noexcept
     uint64_t high_product "nf_high"(uint64_t a, uint64_t b) noexcept
     bint worked_out "nf_worked_out"(bint x) noexcept
     bint likely "NF_LIKELY"(bint x) noexcept
@@ -157,6 +177,7 @@ cdef struct Change:             # netfeed.book.change.CHANGE
 cdef struct Market:
     Order *orders
     int64_t *priorities         # beside the orders
+    uint16_t *tags              # beside the orders, too
     uint64_t order_count
     uint64_t order_most
     uint64_t order_limit        # the caller's bound
@@ -203,10 +224,17 @@ cdef Total total_at(const Side *side, int64_t key) noexcept nogil
 cdef Cursor from_best(const Side *side) noexcept nogil
 cdef bint next_level(const Side *side, Cursor *cursor, Level *level) noexcept nogil
 cdef void tell_book(Market *m, uint32_t index) noexcept nogil
+cdef Order *next_at(const Market *m, uint64_t *slot, uint32_t book, uint32_t which, int64_t key) noexcept nogil
 cdef bint too_big(const Side *side, int64_t key, int64_t quantity) noexcept nogil
 
 
 # --- the order table
+
+cdef inline uint16_t tag_of(uint32_t book, uint32_t which, int64_t key) noexcept nogil:
+    """Give the tag of a level; other levels may have the same one. Never 0, which is that of a slot never used."""
+    cdef uint64_t side = (2 * <uint64_t>book + which) * <uint64_t>0xD6E8FEB86659FD93
+    return <uint16_t>((<uint64_t>key ^ side) * <uint64_t>0x9E3779B97F4A7C15 >> 48) | 1
+
 
 cdef inline uint64_t young(uint64_t id) noexcept nogil:
     return id & (NURSERY - 1)
@@ -239,6 +267,7 @@ cdef inline Order *find(const Market *m, uint64_t id) noexcept nogil:
 cdef inline void move(Market *m, uint64_t to, uint64_t slot) noexcept nogil:
     m.orders[to] = m.orders[slot]
     m.priorities[to] = m.priorities[slot]
+    m.tags[to] = m.tags[slot]
 
 
 cdef inline void forget(Market *m, Order *order) noexcept nogil:
@@ -337,6 +366,7 @@ cdef inline int rest(
     order.book = book
     order.side = which
     m.priorities[young(id)] = priority
+    m.tags[young(id)] = tag_of(book, which, key)
     m.order_count += 1
     if m.order_count > m.order_most:
         m.order_most = m.order_count

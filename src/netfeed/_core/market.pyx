@@ -43,6 +43,7 @@ cdef void market_warm(Market *m) noexcept nogil:
     madvise(m.priorities, slots * sizeof(int64_t), MADV_HUGEPAGE)
     touch_pages(m.orders, slots * sizeof(Order))
     touch_pages(m.priorities, slots * sizeof(int64_t))
+    touch_pages(m.tags, slots * sizeof(uint16_t))
 
 
 cdef void unmap(void *memory, size_t size) noexcept nogil:
@@ -62,8 +63,9 @@ cdef int market_init(Market *m, uint64_t order_limit, uint32_t book_limit) noexc
     # markets of a few orders.
     m.orders = <Order *>mapped((NURSERY + 4096) * sizeof(Order), False)
     m.priorities = <int64_t *>mapped((NURSERY + 4096) * sizeof(int64_t), False)
+    m.tags = <uint16_t *>mapped((NURSERY + 4096) * sizeof(uint16_t), False)
     m.ts_event_ns = m.ts_recv_ns = LOWEST
-    return 0 if m.orders != NULL and m.priorities != NULL else -1
+    return 0 if m.orders != NULL and m.priorities != NULL and m.tags != NULL else -1
 
 
 cdef void market_free(Market *m) noexcept nogil:
@@ -73,6 +75,7 @@ cdef void market_free(Market *m) noexcept nogil:
             free_side(&m.books[i].sides[which])
     unmap(m.orders, (NURSERY + m.old_mask + 1) * sizeof(Order))
     unmap(m.priorities, (NURSERY + m.old_mask + 1) * sizeof(int64_t))
+    unmap(m.tags, (NURSERY + m.old_mask + 1) * sizeof(uint16_t))
     unmap(m.books, m.book_capacity * sizeof(Book))
     memset(m, 0, sizeof(Market))
 
@@ -88,6 +91,7 @@ cdef void place(Market *m, const Order *orders, const int64_t *priorities, uint6
     m.order_count += 1
     m.orders[slot] = orders[i]
     m.priorities[slot] = priorities[i]
+    m.tags[slot] = tag_of(orders[i].book, orders[i].side, orders[i].key)
 
 
 cdef int grow_orders(Market *m) noexcept nogil:
@@ -97,13 +101,17 @@ cdef int grow_orders(Market *m) noexcept nogil:
     cdef uint64_t i, before = NURSERY + m.old_mask + 1, now = before + m.old_mask + 1
     cdef Order *fresh = <Order *>mapped(now * sizeof(Order), True)
     cdef int64_t *fresh_priorities = <int64_t *>mapped(now * sizeof(int64_t), True)
-    if fresh == NULL or fresh_priorities == NULL:
+    cdef uint16_t *fresh_tags = <uint16_t *>mapped(now * sizeof(uint16_t), True)
+    if fresh == NULL or fresh_priorities == NULL or fresh_tags == NULL:
         unmap(fresh, now * sizeof(Order))
         unmap(fresh_priorities, now * sizeof(int64_t))
+        unmap(fresh_tags, now * sizeof(uint16_t))
         return -1
     m.busy = 1
     m.orders = fresh
     m.priorities = fresh_priorities
+    unmap(m.tags, before * sizeof(uint16_t))
+    m.tags = fresh_tags
     m.old_mask = m.old_mask * 2 + 1
     m.old_room = (m.old_mask + 1) / 2
     m.order_shift -= 1
@@ -114,6 +122,23 @@ cdef int grow_orders(Market *m) noexcept nogil:
     unmap(orders, before * sizeof(Order))
     unmap(priorities, before * sizeof(int64_t))
     return 0
+
+
+cdef Order *next_at(const Market *m, uint64_t *slot, uint32_t book, uint32_t which, int64_t key) noexcept nogil:
+    """Give the next order of a level, from a slot on, in no order of note; NULL: there is none. `slot` moves behind it.
+
+    A walk that knows how many orders the level has may end there.
+    """
+    cdef uint64_t at, end = NURSERY + m.old_mask + 1
+    cdef uint16_t tag = tag_of(book, which, key)
+    cdef Order *order
+    while slot[0] < end:
+        at = next_tag(m.tags, slot[0], end, tag)
+        slot[0] = at + 1
+        order = &m.orders[at]
+        if at < end and order.quantity != 0 and order.key == key and order.book == book and order.side == which:
+            return order
+    return NULL
 
 
 cdef void free_side(Side *side) noexcept nogil:

@@ -137,6 +137,11 @@ def check(config: Configuration) -> list[str]:
         mistakes += check_hot(config.engine, protocols, config.receive.how)
         if config.engine.journal is None:
             mistakes.append("engine.journal: name the folder that keeps what was decided, sent and heard")
+        if config.engine.limits.margin_percent is not None and not any(one.portfolios for one in config.sessions):
+            mistakes.append(
+                "engine.limits.margin_percent: no session tells how much is used, so that nothing would be quoted: "
+                'give one of protocol = "deribit" its `portfolios`'
+            )
     for index, channel in enumerate(config.channels):
         mistakes += [f"channels[{index}] ({channel.name}): {what}" for what in _check_channel(channel)]
     seen: dict[tuple[str, int | None], str] = {}

@@ -19,6 +19,9 @@ def plain(error: str, root: Any) -> str:
     if what.startswith("Invalid enum value") and isinstance(kind, inspect.LiteralType):
         given = what.removeprefix("Invalid enum value ")
         what = f"{given} is none of {', '.join(str(value) for value in kind.values)}"
+    elif what.startswith("Object missing required field") and isinstance(kind, inspect.StructType):
+        needed = ", ".join(field.encode_name for field in kind.fields if field.required)
+        what = f"{what.split('`')[1]} is missing; it takes {needed} at least"
     elif "matching regex" in what and example is not None:
         what = f"it is not of the form of {example}"
     where = where.strip(".")

@@ -96,12 +96,21 @@ class Discovery:
             found = self._read(message)
             return broken(message) if found is None else Found(found.some(), (message,))
         except WireError as error:
-            return Nothing(f"{error}: {message[:200].decode(errors='replace')}")
+            return refusal(message) or Nothing(f"{error}: {message[:200].decode(errors='replace')}")
 
     def _end(self, told: Found | Nothing, now: int) -> list[Found | Nothing]:
         self._talk.leave("", now)
         self.is_over = True
         return [told]
+
+
+def refusal(message: bytes) -> Nothing | None:
+    """Say with what a venue refuses the question, in the words of JSON-RPC; None where it says nothing of the kind."""
+    try:
+        told = msgspec.json.decode(message)["error"]
+        return Nothing(f"the venue refuses it: {int(told['code'])} {str(told['message'])[:200]}")
+    except (msgspec.MsgspecError, ValueError, TypeError, LookupError, RecursionError):
+        return None
 
 
 def broken(message: bytes) -> Nothing | None:

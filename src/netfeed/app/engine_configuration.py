@@ -9,12 +9,14 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
+MOST: Final = 1e15
+"""A number that is larger, or infinite, is a mistake, and a limit of it would be none."""
 Duration = Annotated[int, Meta(ge=0, extra={"reads": "duration"})]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Decimal = Annotated[str, Meta(pattern=r"^\d{1,18}(\.\d{1,18})?$", extra={"example": '"0.1"'})]
-Positive = Annotated[float, Meta(gt=0)]
+Positive = Annotated[float, Meta(gt=0, le=MOST)]
 Share = Annotated[float, Meta(ge=-1, le=1)]
-Amount = Annotated[float, Meta(ge=0)]
+Amount = Annotated[float, Meta(ge=0, le=MOST)]
 Count = Annotated[int, Meta(ge=1)]
 
 _S: Final = 10**9
@@ -192,6 +194,11 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     list_every: Duration = 30 * _S
     closing: Duration = 5 * _S
     stall: Duration = 10 * _S
+
+    @property
+    def kill_path(self) -> str | None:
+        """Give the kill file: as it is named, or beside the journal; None without either."""
+        return self.kill_file or (None if self.journal is None else f"{self.journal}.kill")
 
 
 def check_hot(engine: Engine, sessions: Mapping[str, str], how: str) -> list[str]:

@@ -20,9 +20,11 @@ Json = dict[str, Any]
 
 
 def full_account(live: Live) -> Json:
-    """Give the whole account, and the gaps of each channel as `gap_records`."""
+    """Give the whole account, the gaps of each channel as `gap_records`, and `engine` of a run that trades."""
     with live.held():
         told = account(live)
+        if live.trades is not None:
+            told["engine"] = live.trades()
         for channel, slot in zip(told["channels"], live.slots, strict=True):
             channel["gap_records"] = gap_records(slot, live.drive.skew_ns)
         for venue, link in zip(told["venues"], live.venues.links, strict=True):

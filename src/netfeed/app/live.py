@@ -32,6 +32,8 @@ from netfeed.book.change import Refusal
 from netfeed.latency import Histogram
 from netfeed.machine import NEVER
 
+STARVED_NS: Final = 10_000_000
+"""Machines wait while packets do, but no longer: whoever floods a socket does not keep an engine from its cancels."""
 STEP_NS: Final = 1_000_000
 """A real time that has moved this far against the monotonic one was set, not slewed."""
 
@@ -57,13 +59,14 @@ class Live:
         )  # fmt: skip
         self.drive.guests = self.venues.links
         self.journal: Any = None
+        self.trades: Callable[[], dict[str, Any] | None] | None = None  # what whoever trades adds to the account
         self.latencies: Any = Histogram()  # from the stamp to changed books, of what the loop itself handled
         self.host_loss = HostLoss(config)
         self.refusals: list[str] = []
         self.queues: list[Any] = []
         self.machines: list[Any] = [self.venues] if config.venues else []
         self.turns = self.longest_turn_ns = self.clock_steps = 0
-        self.began = self.now = time.monotonic_ns()
+        self.began = self.now = self._woken_ns = time.monotonic_ns()
         self._poll = select.epoll()
         self._ready: dict[int, Ready] = {}
         self._silences = [Silence(self._patience(slot), self.began) for slot in self.slots]
@@ -243,11 +246,13 @@ class Live:
         self.now = now = time.monotonic_ns()
         self._skew()
         self.wake_lanes(now + 1 if until_ns == NEVER else until_ns - self.drive.skew_ns)
+        if until_ns == NEVER or now - self._woken_ns >= STARVED_NS:
+            self._woken_ns = now
+            for machine in self.machines:
+                if machine.deadline <= now:
+                    machine.wake(now)
         if until_ns != NEVER:
             return
-        for machine in self.machines:
-            if machine.deadline <= now:
-                machine.wake(now)
         moved = False
         for slot, silence in zip(self.slots, self._silences, strict=True):
             told = self._judge(slot, silence, now)

@@ -40,6 +40,8 @@ LOOK_NS: Final = 5_000_000
 """How often the ring is read while somebody follows the changes."""
 IDLE_NS: Final = 50_000_000
 """How often it is read when only counts are kept."""
+MAX_ROUNDS: Final = 2
+"""Of MOST packets each, in a turn: a second or two of plain Python, before signals and kill files have theirs."""
 QUEUE_BYTES: Final = 16 * 2**20
 """What may wait for plain Python: half a second of a busy line."""
 
@@ -68,7 +70,7 @@ class ThreadReceiver:
         self._look = 0
         self._inlets: dict[int, Inlet] = {}
         self._numbers: dict[int, int] = {}
-        self._held = False
+        self._held = self._left = False
         self._foreign: dict[int, int] = {}  # what the thread has judged of an inlet
         self._crowded: set[int] = set()  # inlets that admit more senders than the thread can judge
         self._aside: list[tuple[int, Any]] = []
@@ -149,8 +151,8 @@ class ThreadReceiver:
 
     @property
     def busy(self) -> bool:
-        """Say whether packets wait: the thread says so by its descriptor."""
-        return False
+        """Say whether packets were left in the last turn: of others the thread says so by its descriptor."""
+        return self._left
 
     @property
     def deadline(self) -> int:
@@ -158,13 +160,22 @@ class ThreadReceiver:
         return min(self._look, self._aside[0][0] if self._aside else NEVER)
 
     def gather(self) -> int:
-        """Take what waits for plain Python, until nothing does; whoever reads the ring has it at once."""
-        moved = False
-        while packets := self._waiting():
+        """Take what waits for plain Python; whoever reads the ring has it at once.
+
+        Gives the time up to which all that came has been handled: real time, NEVER when nothing waits any more. Who
+        floods a socket has so many rounds a turn: everybody else has theirs, too.
+        """
+        moved, until_ns = False, NEVER
+        for _ in range(MAX_ROUNDS):
+            packets = self._waiting()
+            until_ns = packets[-1].ts_ns if packets else NEVER
+            if not packets:
+                break
             moved = True
             for packet in packets:
                 if not self._put_aside(packet):
                     self._plain(packet)
+        self._left = until_ns != NEVER
         if self._aside and self._aside[0][0] <= self._live.now:
             late, self._aside = self._aside, []
             moved = True
@@ -174,7 +185,7 @@ class ThreadReceiver:
             self.collect()
         elif moved:
             self._publish_all()
-        return NEVER
+        return until_ns
 
     def settle(self) -> None:
         """Offer the channels that are in order.

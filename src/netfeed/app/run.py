@@ -259,6 +259,7 @@ class Run:
         folder = os.path.dirname(self.options.path) or "."
         desk = TradingDesk(self.live, config, metrics=self.metrics, tell=self.tell, folder=folder)
         desk.endpoints, self.desk = self.endpoints, desk
+        self.live.trades = desk.account
         if self.endpoints is not None:
             self.endpoints.reasons.append(desk.why_not_ready)
         self.live.changes.consumers.append(desk.drive)
@@ -387,7 +388,8 @@ class Run:
 
     def summary(self) -> str:
         """Say what happened."""
-        return summary(account(self.live))
+        traded = self.desk.summary() if self.desk is not None else ""
+        return "\n".join([summary(account(self.live)), *([traded] if traded else [])])
 
 
 def differences(old: conf.Configuration, new: conf.Configuration) -> list[str]:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import IO, Any, Final
 
+import msgspec
+
 from netfeed.app.config import split_endpoint
 from netfeed.app.sim_config import PORTS, SimConfig, commands, make_venue
 from netfeed.app.sim_control import Control
@@ -182,6 +184,18 @@ class Simulation:
             self._services.append(service(open_unicast(*split_endpoint(server))))
             found[place] = self._services[-1]
         return found
+
+    @property
+    def opened(self) -> SimConfig:
+        """Give its configuration with the ports that it got where port 0 was asked for."""
+        config = self.config
+        if self.order_listeners is not None and config.orders is not None:
+            places = {name.lower(): place for name, place in self.order_listeners.addresses.items()}
+            config = msgspec.structs.replace(config, orders=msgspec.structs.replace(config.orders, **places))
+        if self.stream_listener is not None and config.stream is not None:
+            stream = msgspec.structs.replace(config.stream, listen=self.stream_listener.address)
+            config = msgspec.structs.replace(config, stream=stream)
+        return config
 
     def _open_servers(self) -> None:
         if self.config.glimpse:

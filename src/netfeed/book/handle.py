@@ -51,6 +51,10 @@ class OrderBook:
         """List the orders at one price, the next to be filled first."""
         return self._books.queue(self.index, side, price)
 
+    def ahead(self, side: int, price: int, order_id: int) -> int | None:
+        """Give how much is filled before an order that rests at this price, without a list; None when it does not."""
+        return self._books.ahead(self.index, side, price, order_id)
+
     def order(self, order_id: int) -> Order | None:
         """Find an order that rests in this book, without a walk through its queue."""
         found = self._books.order(order_id)

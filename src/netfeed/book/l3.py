@@ -298,6 +298,12 @@ class OrderBooks:
         orders = self._side(book, side).get(price, {})
         return sorted(orders.values(), key=lambda order: (order.priority, order.order_id))
 
+    def ahead(self, book: int, side: int, price: int, order_id: int) -> int | None:
+        """Give how much is filled before an order that rests at this price; None when it does not."""
+        queue = self.queue(book, side, price)
+        place = next((k for k, order in enumerate(queue) if order.order_id == order_id), None)
+        return None if place is None else sum(order.quantity for order in queue[:place])
+
     def statistics(self) -> BooksStatistics:
         """Return a snapshot of the counters."""
         refused = {Refusal(reason).name: count for reason, count in enumerate(self._refused) if count}

@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NoReturn
 
 from netfeed import BUILD, __version__
@@ -45,8 +46,9 @@ VERBS = (
 """The modules of the verbs, in the order of the help."""
 
 
+@cache
 def parser() -> argparse.ArgumentParser:
-    """Build the parser of all verbs."""
+    """Build the parser of all verbs; once, as it takes longer than most of what is small."""
     top = argparse.ArgumentParser(
         prog="netfeed",
         description="From captures of market data to exact order books, with every loss accounted for.",
@@ -55,25 +57,7 @@ def parser() -> argparse.ArgumentParser:
     core = "compiled core" if BUILD == "compiled" else "pure Python twins"
     top.add_argument("--version", action="version", version=f"netfeed {__version__} ({core})")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
-    for module in (
-        demo,
-        replay,
-        decode,
-        verify,
-        run,
-        order,
-        record,
-        listen,
-        send,
-        capture,
-        igmp,
-        sim,
-        drill,
-        latency,
-        doctor,
-        tune,
-        config,
-    ):
+    for module in VERBS:
         module.add(verbs)
     return top
 

@@ -76,9 +76,11 @@ def _path(arguments: argparse.Namespace) -> str:
     if not path:
         raise ConfigurationError("which kill file? Name it by --file, or a configuration by --config")
     engine: Any = getattr(load(path, os.environ), "engine", None)
-    kill_file: str | None = getattr(engine, "kill_file", None)
+    kill_file: str | None = getattr(engine, "kill_path", None)
     if kill_file is None:
-        raise ConfigurationFileError(f"{path}: it names no `kill_file` under [engine]; --file names one")
+        raise ConfigurationFileError(
+            f"{path}: it names no `kill_file` and no `journal` under [engine]; --file names one"
+        )
     return kill_file
 
 

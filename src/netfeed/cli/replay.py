@@ -24,7 +24,8 @@ _EXAMPLES = """examples:
   netfeed replay capture.pcap --engine engine.toml --request-delay 100us..300us --seed 7 --journal orders.journal
   netfeed replay day.jsonl --serve ws://127.0.0.1:9000     a recording of a venue, served to any client in its pace
 
-exit codes: 0 ok, 1 failure, 2 usage, 3 gaps or corruption were found (the report says where), 130/143 interrupted
+exit codes: 0 ok, 1 failure, 2 usage, 3 gaps or corruption were found (the report says where),
+4 the configuration of --engine, 130/143 interrupted
 """
 
 

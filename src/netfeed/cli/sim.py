@@ -92,10 +92,6 @@ def _simulate(arguments: argparse.Namespace) -> int:
 
     config = load(arguments.config, _flags(arguments))
     config = addressed(config, find_interface(config.interface).ipv4 or "127.0.0.1")
-    text = run_config(config) + configured(config)
-    if arguments.write_config:
-        with open(arguments.write_config, "w", encoding="utf-8") as file:
-            file.write(text)
     with contextlib.ExitStack() as stack:
         truth = stack.enter_context(open(arguments.truth, "w", encoding="utf-8")) if arguments.truth else None
         stop, signals = stack.enter_context(Stop()), stack.enter_context(Signals())
@@ -107,6 +103,10 @@ def _simulate(arguments: argparse.Namespace) -> int:
 
         one = Simulation(config, stopped, truth=truth, credentials=_credentials(config), note=note)
         stack.callback(one.close)
+        text = run_config(one.opened) + configured(one.opened)
+        if arguments.write_config:
+            with open(arguments.write_config, "w", encoding="utf-8") as file:
+                file.write(text)
         if not arguments.quiet:
             print(f"# a venue speaks; receive it with this as the file of `netfeed run`\n{text}", file=sys.stderr)
         one.run()

@@ -86,6 +86,19 @@ class Account:
         """Say whether we agree with every venue."""
         return self.venues.names() <= self._agreed
 
+    def doubts(self, instruments: Collection[int]) -> bool:
+        """Say whether a position in an underlying of these is in doubt: a delta that is told may not be there."""
+        doubted, of = self.orders.suspects, self.contracts
+        if not doubted:
+            return False
+        underlyings = {of[one].underlying for one in instruments}
+        return any(one not in of or of[one].underlying in underlyings for one in doubted)
+
+    def distrust(self, venue: str) -> None:
+        """Take the agreement with a venue back: it says no more what it has of ours."""
+        self._agreed.discard(venue)
+        self._changed(None)
+
     def watch(self, watcher: Watcher) -> None:
         """Tell this one of every change from here on, before whoever caused it goes on: for `risk` alone."""
         self._watcher = watcher

@@ -56,7 +56,7 @@ class Answers:
             case AllCanceled():
                 self._clearing.canceled(venue)
             case Rejected(ask=Ask.LIST):
-                self._questions.later(venue, now)
+                self._questions.refused(venue, now)
             case Rejected():
                 self._refused(report, now)
             case Quoted():

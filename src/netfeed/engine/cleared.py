@@ -38,20 +38,27 @@ def take_seal() -> Seal:
 class Cleared:
     """One request that passed. Units: `at`, when it did, monotonic ns."""
 
-    __slots__ = ("_request", "_spent", "at")
+    __slots__ = ("_request", "_seal", "_spent", "at")
     _request: Request
+    _seal: Seal
     _spent: bool
     at: int
 
     def __init__(self, seal: Seal, request: Request, at: int) -> None:
         if seal is not _GENUINE:
             raise MisuseError("only `Risk.pass_` clears requests")
+        object.__setattr__(self, "_seal", seal)
         object.__setattr__(self, "_request", request)
         object.__setattr__(self, "_spent", False)
         object.__setattr__(self, "at", at)
 
     def spend(self, now: int) -> Request:
-        """Give the request, once. Raises: MisuseError the second time, and when the check is too old to hold."""
+        """Give the request, once.
+
+        Raises: MisuseError the second time, when the check is too old to hold, and for one that `risk` did not make.
+        """
+        if getattr(self, "_seal", None) is not _GENUINE:
+            raise MisuseError("only `Risk.pass_` clears requests")
         if self._spent:
             raise MisuseError("this request was taken before: nothing is ever sent twice")
         if now - self.at > FRESH_NS and not isinstance(self._request, Cancel | CancelAll | List):

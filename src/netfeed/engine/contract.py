@@ -57,7 +57,10 @@ class Contract:
 
     def tick_at(self, price: int) -> int:
         """Give the step of prices at a price."""
-        return next((tick for above, tick in reversed(self.steps) if price >= above), self.tick)
+        for above, tick in reversed(self.steps):
+            if price >= above:
+                return tick
+        return self.tick
 
     def down(self, price: float) -> int:
         """Round a price down to one that can be quoted. Units: from a number to 10**`price_exponent`."""

@@ -2,6 +2,7 @@
 
     engine.touch(instruments, sequence)               books have changed
     engine.hear(session, report, now, until)          a session says something; what must leave leaves in this call
+    engine.doubt(session, now)                        a session says something that nobody can read
     engine.step(now, wall_ns, clock_off_ns)           one pass; it does nothing where nothing has changed
     engine.deadline, engine.wake(...)                 as of any machine
 
@@ -10,12 +11,12 @@ No I/O and no clock: the same engine runs live, in a replay and in a simulation.
     1  worths follow the books                         `pricer.follow`: a step from Black, no fit
     2  what must be pulled leaves                      `risk.watch`, the kill switch; flushed
     3  desks are asked; what their gates shut, and every cancel, leaves first; flushed
-    4  hedges leave; flushed
+    4  hedges leave, unless something of their underlying is in doubt: what nobody holds is not hedged; flushed
     5  quotes leave, in one write a session
-    6  one expiry is fitted anew, when nothing else was to do (or its turn is long overdue)
+    6  an expiry is fitted anew, some rounds a step, when nothing else was to do (or its turn is long overdue)
 
 Nothing but cancels and questions passes until a list of the venue has agreed. The engine asks when a session comes up,
-when something is in doubt, and every `list_ns`.
+when something is in doubt, and every `list_ns`; where a venue answers no more, everything of ours leaves.
 
 What a strategy, a fit or a pricer raises ends here: its quotes leave first, then `ready` says what it was, and a person
 arms it again. `ready` is empty only when the engine may quote.
@@ -32,7 +33,7 @@ from netfeed.engine.answers import Answers
 from netfeed.engine.board import Board
 from netfeed.engine.clearing import Clearing
 from netfeed.engine.client_ids import ClientIds
-from netfeed.engine.desk import Desk
+from netfeed.engine.desk import Desk, check_owners, name_of
 from netfeed.engine.exits import Exits
 from netfeed.engine.expiries import expired
 from netfeed.engine.journal import Absolved, Adopted, Heard, Record, Settled, Woke
@@ -51,8 +52,9 @@ from netfeed.errors import MisuseError
 from netfeed.machine import NEVER
 
 PRICER: Final = "pricer"
-OWN: Final = ("pulled", "rejected", "tripped", "settled", "foreign", "failed")
-"""Counters of the engine itself: requests that took out, refusals and trips of venues, expiries, what nobody listed."""
+OWN: Final = ("pulled", "rejected", "tripped", "settled", "foreign", "failed", "unread", "silent", "unhedged")
+"""Counters of the engine itself: requests that took out, refusals and trips of venues, expiries, what nobody listed;
+what was raised; what nobody could read, questions that were left open, hedges that were left out because of a doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class Engine:
         self.settings = settings or EngineSettings()
         self.account, self.board, self.risk, self.router, self.pricer = account, board, risk, router, pricer
         self.desks, self.hedging = tuple(desks), tuple(hedging)
-        _check((*self.desks, *self.hedging), board)
+        check_owners((*self.desks, *self.hedging), board.contracts)
         again = self.settings.again_ns
         self.failed: dict[str, str] = {}
         self.count: Counter[str] = Counter()
@@ -108,8 +110,7 @@ class Engine:
             account, router, self.questions, self.count, again_ns=again, send=self._send, follow=self._after
         )
         self.leaving = ""
-        self.beside: list[Callable[[], dict[str, int]]] = []
-        """What counts beside the engine, and is shown with its counters."""
+        self.beside: list[Callable[[], dict[str, int]]] = []  # what is shown with our counters
         self._now = 0
         self._look_at: int | None = None
         self._clock: int | None = None
@@ -142,6 +143,22 @@ class Engine:
                 self.settle(instrument, price, now)
         self.router.flush()
 
+    def margin(self, used: int | None, equity: int, of: str, now: int) -> None:
+        """Take what a venue says of the margin (`Risk.margin`); what must leave because of it leaves at once."""
+        self.risk.margin(used, equity, of=of)
+        if self.risk.limits.margin_percent is not None:
+            self._now = max(self._now, now)
+            self._heard = True
+            self._follow(self.risk.watch(now), now)
+            self.router.flush()
+
+    def doubt(self, session: int, now: int) -> None:
+        """Note that a session said what nobody could read: it may have been an execution, and the venue is asked."""
+        self._now = max(self._now, now)
+        self._heard = True
+        self.count["unread"] += 1
+        self.questions.doubt(self.account.venues.of_session(session), now)
+
     def took(self, session: int, request: Request, events: list[Event], now: int) -> None:
         """Take note of quotes that have left by the door of the hot step (`hot_engine`)."""
         self.out.took(session, request, now)
@@ -150,7 +167,7 @@ class Engine:
     def fail(self, desk: Desk, error: Exception) -> None:
         """Take note that a desk's strategy has raised elsewhere than in a step; the next pulls all of its quotes."""
         self._heard = True
-        self._fail(_name(desk), error)
+        self._fail(name_of(desk), error)
 
     def step(self, now: int, wall_ns: int, clock_off_ns: int | None) -> None:
         """Do one pass."""
@@ -194,7 +211,7 @@ class Engine:
         out = self.risk.switch.is_killed or bool(self.leaving)
         if self._look_at is None or self._heard or self.board.is_touched or (out and not self._exits.has_begun):
             return self._now
-        asked = (desk for desk in (*self.desks, *self.hedging) if _name(desk) not in self.failed)
+        asked = (desk for desk in (*self.desks, *self.hedging) if name_of(desk) not in self.failed)
         desks = min((desk.deadline for desk in asked), default=NEVER)
         return min(
             self._look_at, desks, self.account.deadline, NEVER if PRICER in self.failed else self.pricer.deadline,
@@ -276,9 +293,9 @@ class Engine:
         """Say why it does not quote; empty when it may."""
         return why_not(self)
 
-    def picture(self) -> EnginePicture:
-        """Show everything, as of the last step."""
-        return portrait(self)
+    def picture(self, *, chain: bool = True) -> EnginePicture:
+        """Show everything, as of the last step; but for the instruments where the `chain` is not looked at."""
+        return portrait(self, chain=chain)
 
     def statistics(self) -> EngineStatistics:
         """Return a snapshot of the counters."""
@@ -371,6 +388,7 @@ class Engine:
                 self.questions.asked(venue, now)
             else:
                 self.questions.later(venue, now)
+        self._follow(self._exits.leave_silent(now), now)
 
     def _doubtful(self) -> set[int]:
         return {
@@ -400,16 +418,21 @@ class Engine:
 
     def _asked(self, desk: Desk, touched: frozenset[int] | None, now: int) -> list[Request]:
         """Ask a desk; one that raises owns nothing from here on, and what it had leaves."""
-        where = _name(desk)
+        where = name_of(desk)
         if where in self.failed:
             self._after(self._exits.pull(desk.instruments, now), now)
             return []
         try:
-            return desk.step(self.board, touched)
+            requests = desk.step(self.board, touched)
         except Exception as error:
             self._fail(where, error)
             self._after(self._exits.pull(desk.instruments, now), now)
             return []
+        if desk in self.hedging and self.account.doubts(desk.instruments):
+            self.count["unhedged"] += any(not takes_out(one) for one in requests)
+            self._after(self._exits.pull(desk.instruments, now), now)
+            return [one for one in requests if takes_out(one)]
+        return requests
 
     def _send(
         self, request: Request, now: int, *, urgent: bool = False, session: int | None = None, venue: str | None = None
@@ -425,19 +448,3 @@ class Engine:
             return
         self.board.set_position(instrument, self.account.positions[instrument].quantity, filled_ns)
         self._senses.mark(instrument)
-
-
-def _name(desk: Desk) -> str:
-    return f"desk of instrument {min(desk.instruments, default=None)}"
-
-
-def _check(desks: Iterable[Desk], board: Board) -> None:
-    """Refuse desks that share an instrument, or have one that nobody listed. Raises: MisuseError."""
-    owned: set[int] = set()
-    for desk in desks:
-        shared, unlisted = owned & desk.instruments, desk.instruments - set(board.contracts)
-        if shared:
-            raise MisuseError(f"two desks have instruments {sorted(shared)[:3]}: one desk owns an instrument")
-        if unlisted:
-            raise MisuseError(f"a desk has instruments {sorted(unlisted)[:3]} that have no contract")
-        owned |= desk.instruments

@@ -59,6 +59,15 @@ class Exits:
                 events += self._send(request, now, urgent=True)
         return events
 
+    def leave_silent(self, now: int) -> list[Event]:
+        """Take everything of ours out where a venue answers no more what rests."""
+        events: list[Event] = []
+        for venue in self._questions.silent():
+            self._count["silent"] += 1
+            self._account.distrust(venue)
+            events += self.pull(self._ours_at(venue), now)
+        return events
+
     def clear(self, now: int) -> None:
         """Cancel everything by every session where that is due; what comes to life later begins it anew."""
         if not self._began:
@@ -79,6 +88,10 @@ class Exits:
         """Say whether everything was asked to leave."""
         return self._began
 
+    def _ours_at(self, venue: str) -> set[int]:
+        ours = {order.instrument for order in self._account.orders.open()}
+        return {one for one in ours if self._account.venue_of(one) == venue}
+
     def _words(self, venue: str) -> Words:
         up = [route for route in self._router.routes(venue) if route.is_up]
         probe = CancelAll(UNNUMBERED, venue=venue)
@@ -95,7 +108,3 @@ class Exits:
         if not any(route.takes(List(UNNUMBERED)) for route in self._router.routes(venue)):
             self.clearing.unlisted(venue, len(self._ours_at(venue)))
         self._questions.up(venue, now)
-
-    def _ours_at(self, venue: str) -> set[int]:
-        ours = {order.instrument for order in self._account.orders.open()}
-        return {one for one in ours if self._account.venue_of(one) == venue}

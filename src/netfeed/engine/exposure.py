@@ -15,6 +15,7 @@ Where an instrument is held or asked for and its sensitivities are not known, it
 import math
 from collections import Counter
 from collections.abc import Mapping
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -22,6 +23,8 @@ from typing import Final, NamedTuple
 from netfeed.book.level import Side
 from netfeed.engine.contract import Contract
 
+_EXACT: Final = Context(prec=40, rounding=ROUND_HALF_EVEN)
+"""A float is written with 17 digits at most: nothing is rounded before the end."""
 SCALE: Final = 10**18
 """Sensitivities and sizes are integers of one part in this."""
 
@@ -51,8 +54,16 @@ def sensitivity(contract: Contract, delta: float, gamma: float, vega: float) -> 
     """Make integers of the sensitivities of a size of 1 (the multiplier included); None when one is not finite."""
     if not all(map(math.isfinite, (delta, gamma, vega))):
         return None
-    unit = Fraction(10) ** contract.quantity_exponent
-    return Sensitivity(*(round(exact(one) * unit * SCALE) for one in (delta, gamma, vega)))
+    digits = 18 + contract.quantity_exponent
+    return Sensitivity(_shifted(delta, digits), _shifted(gamma, digits), _shifted(vega, digits))
+
+
+def _shifted(number: float, digits: int) -> int:
+    """Give a number times 10**`digits`, as it is written and rounded once, half to even: what a Fraction gives.
+
+    Every tick of an underlying asks it for all that rests, and a Decimal takes a tenth of a Fraction's time.
+    """
+    return int(_EXACT.to_integral_value(_EXACT.scaleb(Decimal(repr(number)), digits)))
 
 
 class Worst(NamedTuple):

@@ -30,7 +30,7 @@ from netfeed.engine.board import best
 from netfeed.engine.desk import Desk
 from netfeed.engine.engine import Engine
 from netfeed.engine.gate import Reason, two_sided
-from netfeed.engine.hot_quotes import HotQuotes
+from netfeed.engine.hot_quotes import HotQuotes, is_on_grid
 from netfeed.engine.quote_door import QuoteDoor, SendRows, Went
 from netfeed.engine.quoter import Quoter
 from netfeed.errors import MisuseError
@@ -159,9 +159,18 @@ class HotEngine:
             elif not self._is_open(one):
                 mandates.void((one,), "gate")
             else:
-                best_bid, best_ask = (best(board.book(one), side) for side in (Side.BID, Side.ASK))
-                mandates.slots[slot]["best_bid"] = NO_PRICE if best_bid is None else best_bid
-                mandates.slots[slot]["best_ask"] = NO_PRICE if best_ask is None else best_ask
+                self._take_tops(one, slot)
+
+    def _take_tops(self, instrument: int, slot: int) -> None:
+        """Bound a move by the best prices of now, or take the mandate back where these are off the grid."""
+        board = self.engine.board
+        contract, book = board.contracts[instrument], board.book(instrument)
+        for side, name in ((Side.BID, "best_bid"), (Side.ASK, "best_ask")):
+            top = best(book, side)
+            if top is not None and not is_on_grid(contract, top):
+                self.mandates.void((instrument,), "grid")
+            else:
+                self.mandates.slots[slot][name] = NO_PRICE if top is None else top
 
     def _room(self, now: int) -> int:
         """Say how many quotes the session takes now; none while the engine may not quote."""

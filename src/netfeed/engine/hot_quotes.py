@@ -7,11 +7,15 @@ An instrument is prepared when nothing is to be sent for it: what rests, answere
 hot step does what the next full pass would, with inventory, volatility, spread and queue as they are (`quote_step`).
 All others are the plain path's: those whose quotes are under way, that are not whole, that rest beside orders.
 
+Prices beside the book's are on the ticks because the book's own are, and none comes near the end of 64 bits: a book off
+its ticks or beyond MOST, and a grid whose steps do not meet, are left to the plain path, where risk refuses.
+
 Left out: ladders (the further tiers are orders, not quotes), futures, minimum edges below nothing.
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 from math import isclose
 from typing import Final
 
@@ -30,6 +34,10 @@ from netfeed.errors import MisuseError
 
 SAME: Final = 1e-9
 """A basis is the same within this share: a ten-thousandth of a dollar, which is less than roundings move a worth by."""
+MOST: Final = 2**53
+"""Prices, and ticks that make something near, are less: floats are whole numbers up to there."""
+MAX_NEAR: Final = 10_000
+MAX_TICK: Final = MOST // MAX_NEAR
 _Sides = tuple[Working | None, Working | None]
 
 
@@ -39,6 +47,8 @@ class HotQuotes:
     def __init__(self, quoter: Quoter, risk: Risk, mandates: Mandates) -> None:
         if len(quoter.settings.tiers) != 1 or not quoter.settings.mass_quote or quoter.settings.edge_ticks < 0:
             raise MisuseError("the hot step moves one tier of mass quotes, with a minimum edge that is not negative")
+        if max(quoter.settings.requote_ticks, quoter.settings.front_ticks) > MAX_NEAR:
+            raise MisuseError(f"the hot step takes quotes within {MAX_NEAR} ticks for near, at most")
         self._quoter, self._risk, self._mandates = quoter, risk, mandates
         self.refused: Counter[str] = Counter()
         self._bases: dict[int, tuple[Fair, float]] = {}
@@ -78,10 +88,13 @@ class HotQuotes:
         sides = _sides(view.working(instrument))
         if fair is None or not lead > 0.0:
             return "worth"
-        if not contract.is_option or len(contract.steps) > MAX_STEPS:
+        if not contract.is_option or not is_gridded(contract):
             return "contract"
         if sides is None:
             return "under_way" if view.working(instrument) else "unquoted"
+        tops = [best(view.book(instrument), side) for side in Side]
+        if not all(top is None or is_on_grid(contract, top) for top in tops):
+            return "grid"
         wants = self._quoter.decide(view, (instrument,)).get(instrument, ())
         quote = self._quote(view, contract, fair, sides) if _is_what_rests(sides, wants) else None
         if quote is None:
@@ -89,7 +102,7 @@ class HotQuotes:
         self._mandates.slots[self._mandates.slot_of[instrument]] = (
             base.value, base.forward, fair.forward / lead, *slopes(contract, base),
             *self._around(view, contract, fair), 10.0**contract.price_exponent, contract.tick, *_steps(contract),
-            _or_none(best(view.book(instrument), Side.BID)), _or_none(best(view.book(instrument), Side.ASK)),
+            *map(_or_none, tops),
             *(NO_PRICE if one is None else _or_none(one.price) for one in sides),
             *(0 if one is None else one.quantity for one in sides), quote.bid_quantity, quote.ask_quantity,
             *(0 if one is None else self._near(one) for one in sides),
@@ -137,6 +150,23 @@ def _sides(orders: Sequence[Working]) -> _Sides | None:
 def _is_what_rests(sides: _Sides, wants: Sequence[Want]) -> bool:
     rests = [(one.side, one.price, one.quantity) for one in sides if one is not None]
     return sorted(rests) == sorted((want.side, want.price, want.quantity) for want in wants if want.quote)
+
+
+def is_gridded(contract: Contract) -> bool:
+    """Say whether every step of the tick begins at a price that is on the ticks below it and on its own."""
+    ticks = [contract.tick, *(tick for _, tick in contract.steps)]
+    starts = [0, *(above for above, _ in contract.steps)]
+    if len(contract.steps) > MAX_STEPS or not all(0 < tick <= MAX_TICK for tick in ticks):
+        return False
+    return all(
+        before < above < MOST and above % below == 0 == above % tick
+        for (before, above), (below, tick) in zip(pairwise(starts), pairwise(ticks), strict=True)
+    )
+
+
+def is_on_grid(contract: Contract, price: int) -> bool:
+    """Say whether the step can take a price of a book for one of its own grid."""
+    return abs(price) < MOST and price % contract.tick_at(price) == 0
 
 
 def _steps(contract: Contract) -> tuple[int, ...]:

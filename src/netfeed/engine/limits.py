@@ -6,6 +6,7 @@ done; documents and tests read it.
 
 from dataclasses import dataclass, field
 from enum import Enum
+from math import isfinite
 from typing import Final
 
 from netfeed.errors import MisuseError
@@ -102,6 +103,13 @@ class Limits:
     stale_ns: int | None = None
     clock_offset_ns: int | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what nothing can be held against. Raises: MisuseError."""
+        told = {"expiry": self.expiry, "delta": self.delta, "gamma": self.gamma, "vega": self.vega}
+        for name, limit in (told | {f"loss of {currency}": most for currency, most in self.loss.items()}).items():
+            if limit is not None and not (isfinite(limit) and limit >= 0):
+                raise MisuseError(f"the limit of {name} is a number that is not negative, not {limit}; None for none")
+
 
 class Pace:
     """So many messages a second and `burst` at once, as one number: when the bucket will be full again."""
@@ -116,12 +124,12 @@ class Pace:
 
     def has(self, now: int, count: int, *, urgent: bool = True) -> bool:
         """Say whether so many may go now; what is not urgent leaves a tenth of the burst alone, unless all is there."""
-        left = 0 if urgent or self._full_at <= now else self._burst // KEPT_FOR_HEDGES
-        return max(self._full_at, now) + (count + left) * self._interval_ns <= now + self._burst * self._interval_ns
+        return count <= self.room(now, urgent=urgent)
 
-    def room(self, now: int) -> int:
-        """Say how many may go now."""
-        return (now + self._burst * self._interval_ns - max(self._full_at, now)) // self._interval_ns
+    def room(self, now: int, *, urgent: bool = True) -> int:
+        """Say how many may go now, as `has` does."""
+        left = 0 if urgent or self._full_at <= now else self._burst // KEPT_FOR_HEDGES
+        return (now + self._burst * self._interval_ns - max(self._full_at, now)) // self._interval_ns - left
 
     def spend(self, now: int, count: int) -> None:
         """Take note that so many went, whether they were there or not: what is owed is waited for."""

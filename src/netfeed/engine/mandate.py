@@ -129,7 +129,7 @@ class Mandates:
         """Say how many quotes may go now, 0 where none may."""
         if not self._may():
             return 0
-        return MAX_QUOTES if self._pace is None else max(0, min(self._pace.room(now), MAX_QUOTES))
+        return MAX_QUOTES if self._pace is None else max(0, min(self._pace.room(now, urgent=False), MAX_QUOTES))
 
     def step(self, lead: float, now: int, most: int) -> int:
         """Move the underlying; give how many quotes changed, which stand first in `rows`. Each mandate serves once.

@@ -52,8 +52,12 @@ class Register:
 
     def open(self, instrument: int | None = None, side: Side | None = None) -> Iterator[Order]:
         """Give the orders that are not over: all, or those of an instrument, or of one side of it."""
-        for (of, on), orders in self._open.items():
-            if instrument in (None, of) and side in (None, on):
+        if instrument is not None:
+            for on in Side if side is None else (side,):
+                yield from self.at(instrument, on)
+            return
+        for (_, on), orders in self._open.items():
+            if side in (None, on):
                 yield from orders.values()
 
     def at(self, instrument: int, side: Side) -> Iterable[Order]:

@@ -24,6 +24,8 @@ from netfeed.engine.order import Anomaly, Input, Order, State
 
 MAX_QUANTITY: Final = 2**62
 """What no order and no execution can be: a venue's numbers are of 64 bits."""
+MAX_PRICE: Final = 2**62
+"""What no price can be, either way: books hold 64 bits."""
 
 Judged = tuple[Input, Anomaly | None]
 
@@ -31,6 +33,11 @@ Judged = tuple[Input, Anomaly | None]
 def is_sane(quantity: int) -> bool:
     """Say whether a quantity can be one."""
     return 0 < quantity <= MAX_QUANTITY
+
+
+def is_price(price: int | None) -> bool:
+    """Say whether a price can be one."""
+    return price is None or -MAX_PRICE <= price <= MAX_PRICE
 
 
 def accepted(order: Order, report: Accepted) -> Judged:
@@ -54,6 +61,7 @@ def amended(order: Order, report: Amended) -> Judged:
     if not matches and (order.knows(*said) or order.is_over):
         return Input.AMENDED_AGAIN, None
     moved = order.asked is not None and order.asked[1] == report.quantity and bool(order.flags & Flag.POST_ONLY)
+    moved = moved and is_price(report.price)
     if not matches and not moved:
         _size(order, report.quantity)
         return Input.AMENDED_WRONG, None
@@ -133,6 +141,7 @@ def listed(order: Order, entry: OpenOrder) -> Judged:
         return Input.NONSENSE, odd
     said = (entry.price, entry.quantity)
     odd = None if is_sane(entry.quantity) else Anomaly.BAD_QUANTITY
+    odd = odd if is_price(entry.price) else Anomaly.WRONG_PRICE
     if odd is None and order.state is State.UNCERTAIN:
         order.become(*said)
     elif odd is None and order.rests is None:
@@ -159,6 +168,8 @@ def _size(order: Order, quantity: int) -> Anomaly | None:
 
 def _price(order: Order, price: int | None) -> Anomaly | None:
     """Hold a price against the order's; who is post-only may have been moved away from the other side, no further."""
+    if not is_price(price):
+        return Anomaly.WRONG_PRICE
     if order.price is None or price == order.price:
         return None
     moved = price is not None and (price < order.price if order.side is Side.BID else price > order.price)
@@ -167,6 +178,8 @@ def _price(order: Order, price: int | None) -> Anomaly | None:
 
 def _limit(order: Order, price: int) -> Anomaly | None:
     """Hold the price of an execution against the worst that was ever asked for."""
+    if not is_price(price):
+        return Anomaly.WRONG_PRICE
     if order.price is None:
         return None
     prices = [order.price, *(one for one, _ in order.past if one is not None), *(order.asked or ())[:1]]

@@ -71,6 +71,10 @@ class Ours:
         if not self._queues or order.order_id is None or order.price is None:
             return None
         book: Book = self._board.book(instrument)
+        asked = getattr(book, "ahead", None)
+        if asked is not None and isinstance(order.order_id, int) and 0 <= order.order_id < 1 << 64:
+            found: int | None = asked(order.side, order.price, order.order_id)
+            return found
         queue = getattr(book, "queue", None)
         if queue is None:
             return None

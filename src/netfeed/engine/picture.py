@@ -93,7 +93,8 @@ class MoneyPicture:
 class EnginePicture:
     """All of an engine, as of `now`. `ready`: why it does not quote, empty when it may. Units: monotonic ns.
 
-    `hedge` is what the hedger last decided, in words. `refused` counts requests by the risk rule that refused them.
+    `hedge` is what the hedger last decided, in words. `refused` counts requests by the risk rule that refused them;
+    `held` counts the instruments of which something is held.
     """
 
     now: int
@@ -113,3 +114,4 @@ class EnginePicture:
     uncertain: int
     refused: Mapping[str, int]
     counters: Mapping[str, int]
+    held: int = 0

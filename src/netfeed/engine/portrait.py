@@ -60,8 +60,10 @@ def _not_reconciled(engine: "Engine") -> str:
                 f"no session of {venue or 'the venue'} lists what rests, so that nothing is reconciled: add a session "
                 "that does (deribit, ouch)"
             )
+        if engine.questions.is_silent(venue):
+            return f"{venue or 'the venue'} does not answer what rests any more: look at its session that lists"
     if engine.account.agrees:
-        return ""
+        return _doubted(engine)
     last = engine.account.reconciled
     if last is None or not last.findings:
         return "no list of the venue has agreed with our account yet"
@@ -69,16 +71,25 @@ def _not_reconciled(engine: "Engine") -> str:
     return f"the venue's list differs in {len(last.findings)}: {found.instrument}: {found.found.value}"
 
 
-def portrait(engine: "Engine") -> EnginePicture:
-    """Make the picture."""
+def _doubted(engine: "Engine") -> str:
+    for instrument, anomaly in engine.account.orders.suspects.items():
+        contract = engine.account.contracts.get(instrument)
+        name = f"instrument {instrument}" if contract is None else contract.name
+        return f"{name} is in doubt ({anomaly.value}): not quoted, and nothing is hedged, until the venue's list agrees"
+    return ""
+
+
+def portrait(engine: "Engine", *, chain: bool = True) -> EnginePicture:
+    """Make the picture; without its instruments where nobody looks at the `chain`, which is nearly all of the work."""
     switch, board = engine.risk.switch, engine.board
     counts = {rule.value: count for rule, count in engine.risk.refused.items()}
     return EnginePicture(
         board.now, board.wall_ns, engine.ready, "" if switch.thrown is None else switch.thrown.why,
-        engine.account.agrees, tuple(_instrument(engine, one) for one in board.contracts.values()),
+        engine.account.agrees, tuple(_instrument(engine, one) for one in board.contracts.values() if chain),
         tuple(_expiries(engine)), tuple(_limits(engine)), tuple(_routes(engine)), tuple(_money(engine)),
         _hedge(engine), engine.out.count["orders"], engine.count["fills"], engine.count["hedges"],
         engine.account.orders.uncertain, counts, engine.counters(),
+        sum(bool(engine.account.positions[one].quantity) for one in engine.account.positions),
     )  # fmt: skip
 
 
@@ -118,13 +129,14 @@ def _shut(engine: "Engine", instrument: int) -> str:
 
 def _expiries(engine: "Engine") -> Iterator[ExpiryPicture]:
     reports = {(one.underlying, one.expiry_ns, one.inverse): one for one in engine.pricer.reports()}
+    held_of = engine.pricer.held(engine.board)
     for key in sorted(reports):
-        report, held = reports[key], engine.pricer.held(engine.board, key)
+        report, held = reports[key], held_of[key]
         yield ExpiryPicture(
             report.expiry_ns, report.forward, report.fitted_ns, report.verdict, held.delta, held.gamma, held.vega,
             held.theta,
         )  # fmt: skip
-    rest = engine.pricer.held(engine.board, None)
+    rest = held_of[None]
     yield ExpiryPicture(None, None, None, "", rest.delta, rest.gamma, rest.vega, rest.theta)
 
 
@@ -137,6 +149,12 @@ def _limits(engine: "Engine") -> Iterator[LimitPicture]:
             yield LimitPicture(name, max(-worst.down, worst.up) / SCALE, limit)
     if limits.open_orders is not None:
         yield LimitPicture("open_orders", engine.account.orders.open_count, limits.open_orders)
+    if limits.expiry is not None:
+        expiries = {one.expiry_ns for one in engine.account.contracts.values() if one.expiry_ns is not None}
+        furthest = max(map(exposure.of_expiry, expiries), default=0)
+        yield LimitPicture("expiry", furthest / SCALE, limits.expiry)
+    if limits.margin_percent is not None and engine.risk.margin_used is not None:
+        yield LimitPicture("margin", 100 * engine.risk.margin_used, limits.margin_percent)
     for currency, loss in limits.loss.items():
         yield LimitPicture(f"loss {currency}", max(0.0, -engine.account.positions.net(currency) / SCALE), loss)
     yield from _positions(engine)

@@ -2,14 +2,15 @@
 
     follow(view, touched)   what a change of a perpetual or a future makes of every worth: a step from what Black gave
                             (`worth.moved`), or Black anew where the forward has gone too far for a step
-    refit(view)             one expiry: marks, forward, points, curve, worths; a few milliseconds, so the engine asks
-                            only when all that is urgent has left
+    refit(view)             one expiry: marks, forward, points, curve, worths; some rounds of its fit a call, and the
+                            engine asks only when all that is urgent has left
 
 A round of fits begins every `refit_ns` and goes from the earliest expiry to the last. Every `look_ns` all is followed
 anew, though nothing was touched: a book that is LIVE says what holds now, and ages must not grow where it does.
 
 What cannot be priced is None, and the gate shuts it: an expiry without a curve, a fit that raises (`broken` says what).
-An option that has expired is worth its exercise and moves no more, until whoever knows the settlement says so.
+An option that has expired is worth its exercise and moves no more, until whoever knows the settlement says so; or until
+the clock says that it has not: it was set too far, and set back.
 """
 
 from collections import Counter
@@ -24,23 +25,28 @@ from netfeed.engine.forward import Forward, Forwards, ForwardSettings, Mark, Pai
 from netfeed.engine.greeks import of_position
 from netfeed.engine.strategy import Fair, Greeks, View
 from netfeed.engine.surface import Refit, Surface, SurfaceSettings, Verdict
+from netfeed.engine.svi_fit import Rounds
 from netfeed.engine.worth import far, moved_all, of_future, worths
 from netfeed.errors import MisuseError
 from netfeed.machine import NEVER
 
 Fairs = dict[int, Fair | None]
+ChainKey = tuple[str, int, bool]
 NOT_TRIED: Final = "not fitted yet"
 
 
 @dataclass(frozen=True, slots=True)
 class PricerSettings:
-    """How often. Units: ns; `discount` of what is paid in the quote currency."""
+    """How often. Units: ns; `discount` of what is paid in the quote currency; `rounds` of a fit that one call does: it
+    comes between packets, and the whole fit of a large expiry takes tens of milliseconds.
+    """
 
     refit_ns: int = 2_000_000_000
     look_ns: int = 100_000_000
     forward: ForwardSettings = field(default_factory=ForwardSettings)
     surface: SurfaceSettings = field(default_factory=SurfaceSettings)
     discount: float = 1.0
+    rounds: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +70,30 @@ class Pricer:
         listed = list(contracts)
         self._contracts = {contract.index: contract for contract in listed}
         self._underlyings = underlyings(listed)
+        self._key_of = {
+            option.index: chain.key for one in self._underlyings for chain in one.chains for option in chain.options
+        }
         self._forwards = Forwards(self.settings.forward)
         self._surfaces: dict[tuple[str, bool], Surface] = {}
         self._queue: list[Chain] = []
+        self._fit: Chain | None = None
+        self._rounds: Rounds[Fairs] | None = None
         self._look_at = self._round_at = self._now = -NEVER
         self._has_chains = any(one.chains for one in self._underlyings)
         self._count: Counter[str] = Counter()
-        self.broken: dict[tuple[str, int, bool], str] = {}
+        self.broken: dict[ChainKey, str] = {}
 
     @property
     def deadline(self) -> int:
         """Say when there is something to do though no book changes. Units: monotonic ns."""
-        if self._queue:
+        if self._queue or self._fit is not None:
             return self._now
         return min(self._look_at, self._round_at if self._has_chains else NEVER)
 
     @property
     def wants_refit(self) -> bool:
         """Say whether an expiry waits for its fit."""
-        return self._has_chains and (bool(self._queue) or self._now >= self._round_at)
+        return self._has_chains and (bool(self._queue) or self._fit is not None or self._now >= self._round_at)
 
     def late_ns(self, now: int) -> int:
         """Say for how long the round that is due waits already. Units: ns."""
@@ -138,32 +149,44 @@ class Pricer:
     # --- the fit
 
     def refit(self, view: View) -> Fairs:
-        """Fit the next expiry anew, where one is due."""
+        """Fit the next expiry anew, where one is due: so many rounds; its worths come with the last."""
         self._now = view.now
-        if not self._queue and view.now >= self._round_at:
-            self._begin(view)
-        if not self._queue:
-            return {}
-        chain = self._queue.pop(0)
-        self._count["fits"] += 1
+        if self._fit is None:
+            if not self._queue and view.now >= self._round_at:
+                self._begin(view)
+            if not self._queue:
+                return {}
+            self._count["fits"] += 1
+            self._fit = self._queue.pop(0)
+        chain = self._fit
         try:
-            fairs = self._refit(view, chain)
+            self._rounds = self._rounds or self._refit(view, chain)
+            for _ in range(self.settings.rounds):
+                next(self._rounds)
+        except StopIteration as end:
+            self._fit = self._rounds = None
+            self.broken.pop(chain.key, None)
+            fairs: Fairs = end.value
+            return fairs
         except Exception as error:
+            self._fit = self._rounds = None
             self._count["raised"] += 1
             self.broken[chain.key] = f"{type(error).__name__}: {error}"
             chain.bases = {}
             return dict.fromkeys((option.index for option in chain.options), None)
-        self.broken.pop(chain.key, None)
-        return fairs
+        return {}
 
     def _begin(self, view: View) -> None:
         self._round_at = view.now + self.settings.refit_ns
+        for chain in (chain for one in self._underlyings for chain in one.chains):
+            chain.over = chain.over and chain.expiry_ns <= view.wall_ns  # else the clock had been set too far
         self._queue = [chain for one in self._underlyings for chain in one.chains if not chain.over]
         for name, inverse in {(chain.underlying, chain.inverse) for chain in self._queue}:
             members = [one.expiry_ns for one in self._queue if (one.underlying, one.inverse) == (name, inverse)]
             self._surface(name, inverse).expect(members)
 
-    def _refit(self, view: View, chain: Chain) -> Fairs:
+    def _refit(self, view: View, chain: Chain) -> Rounds[Fairs]:
+        """Fit a chain to what is seen now; `view` and the forward go on meanwhile."""
         if chain.expiry_ns <= view.wall_ns:
             return self._expired(view, chain)
         underlying = next(one for one in self._underlyings if one.name == chain.underlying)
@@ -178,7 +201,11 @@ class Pricer:
         said = [_option_mark(one, marks[one.index]) for one in chain.options if one.index in marks]
         expiry = Expiry(value or 1.0, years, chain.inverse, self.settings.discount)
         fitted = points(said if value else [], expiry)
-        surface.refit(Refit(chain.expiry_ns, fitted, value, years, view.now))
+        yield from surface.refitting(Refit(chain.expiry_ns, fitted, value, years, view.now))
+        if chain.expiry_ns <= view.wall_ns:
+            surface.drop(chain.expiry_ns)
+            return self._expired(view, chain)
+        forward = self._forwards.get(chain.key)
         return {} if forward is None else self._worths(view, chain, forward)
 
     def _worths(self, view: View, chain: Chain, forward: Forward) -> Fairs:
@@ -235,18 +262,17 @@ class Pricer:
         """Give the worths of all options as Black gave them last."""
         return {index: fair for one in self._underlyings for chain in one.chains for index, fair in chain.bases.items()}
 
-    def held(self, view: View, key: tuple[str, int, bool] | None) -> Greeks:
-        """Give what is held of one expiry comes to; None: of all that is in none (perpetuals, futures)."""
-        chains = [chain for one in self._underlyings for chain in one.chains]
-        inside = {one.index for chain in chains if key in (None, chain.key) for one in chain.options}
-        parts = [
-            of_position(contract, fair, view.position(contract.index))
-            for contract in self._contracts.values()
-            if (contract.index in inside) is (key is not None)
-            and view.position(contract.index)
-            and (fair := view.fair(contract.index)) is not None
-        ]
-        return Greeks(*(sum(getattr(part, name) for part in parts) for name in ("delta", "gamma", "vega", "theta")))
+    def held(self, view: View) -> dict[ChainKey | None, Greeks]:
+        """Give what is held of each expiry comes to; None: of all that is in none (perpetuals, futures)."""
+        parts: dict[ChainKey | None, list[Greeks]] = {key: [] for key in (None, *self._key_of.values())}
+        for contract in self._contracts.values():
+            held, fair = view.position(contract.index), view.fair(contract.index)
+            if held and fair is not None:
+                parts[self._key_of.get(contract.index)].append(of_position(contract, fair, held))
+        return {
+            key: Greeks(*(sum(getattr(part, name) for part in some) for name in ("delta", "gamma", "vega", "theta")))
+            for key, some in parts.items()
+        }
 
     def statistics(self) -> dict[str, int]:
         """Count steps, fits, and what came of the fits."""

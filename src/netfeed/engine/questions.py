@@ -5,13 +5,18 @@
     a list agreed                                    `every_ns` later, unless something happens before
 
 One question is open at a time; one that nobody answers is given up after `patience_ns`. Asking too often is rude and
-costs messages, so doubt never asks sooner than `again_ns` after the last question.
+costs messages, so doubt never asks sooner than `again_ns` after the last question. A venue that leaves UNHEARD of them
+in a row without a list is `silent`: what it said before is too old to be believed.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from netfeed.machine import NEVER
+
+UNHEARD: Final = 3
+"""Questions in a row that were refused, or that nobody answered: one may be lost, three are no accident."""
 
 
 @dataclass(slots=True)
@@ -19,6 +24,8 @@ class _Venue:
     due: int = NEVER
     asked: int | None = None
     last: int = -NEVER
+    unheard: int = 0
+    is_told: bool = True
 
 
 class Questions:
@@ -50,7 +57,19 @@ class Questions:
         for one in self._venues.values():
             if one.asked is not None and now - one.asked >= self._patience_ns:
                 one.asked, one.due = None, now
+                self._unheard(one)
         return [name for name, one in self._venues.items() if one.asked is None and one.due <= now]
+
+    def silent(self) -> list[str]:
+        """Give the venues that have left one question more without a list, and too many before; each time once."""
+        found = [name for name, one in self._venues.items() if not one.is_told]
+        for name in found:
+            self._venues[name].is_told = True
+        return found
+
+    def is_silent(self, venue: str) -> bool:
+        """Say whether a venue does not answer any more."""
+        return self._venues[venue].unheard >= UNHEARD
 
     def asked(self, venue: str, now: int) -> None:
         """Note that a venue was asked."""
@@ -64,17 +83,27 @@ class Questions:
         return self._venues[venue].last if venue in self._venues else -NEVER
 
     def later(self, venue: str, now: int) -> None:
-        """Note that nobody could ask, or the question was refused."""
+        """Note that nobody could ask."""
         one = self._venues.get(venue)
         if one is not None:
             one.asked, one.due = None, now + self._again_ns
+
+    def refused(self, venue: str, now: int) -> None:
+        """Note that the question was refused."""
+        self.later(venue, now)
+        if venue in self._venues:
+            self._unheard(self._venues[venue])
 
     def answered(self, venue: str, now: int, *, agreed: bool) -> None:
         """Note that a venue has answered."""
         one = self._venues.get(venue)
         if one is not None:
-            one.asked = None
+            one.asked, one.unheard, one.is_told = None, 0, True
             one.due = now + (self._every_ns if agreed else self._again_ns)
+
+    def _unheard(self, one: _Venue) -> None:
+        one.unheard += 1
+        one.is_told = one.unheard < UNHEARD
 
     def _due(self, one: _Venue) -> int:
         return one.due if one.asked is None else one.asked + self._patience_ns

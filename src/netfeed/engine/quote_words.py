@@ -1,6 +1,7 @@
 """The arrays of the hot step: a row an instrument, 8 bytes a field, so that compiled code and its twin share them.
 
-SLOT     what a full pass of the plain path left behind: worth, spread, grid, book, and what rests of ours
+SLOT     what a full pass of the plain path left behind: worth, spread, grid, book, and what rests of ours; prices are
+         less than 2**53 (or NO_PRICE), ticks more than nothing, as `hot_quotes` sees to: then nothing overflows
 LIMIT    what risk has cleared beforehand (`mandate`); nobody else writes it
 ROW      a quote that shall be sent: both sides whole
 """

@@ -15,6 +15,7 @@ that `pass_` would refuse. Whatever changes here takes mandates back, in the sam
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Final
 
 from netfeed.book.execution import NONE, Amend, Cancel, CancelAll, List, MassQuote, New, Quote, Request
@@ -111,10 +112,19 @@ class Risk:
         self._known.clock_offset_ns = offset_ns
         self._void_where(Rule.CLOCK)
 
-    def margin(self, used: int, equity: int) -> None:
-        """Know how much of the margin is used, as the venue says. Units: both the same."""
-        self._known.margin = (used, equity)
+    def margin(self, used: int | None, equity: int = 0, *, of: str = "") -> None:
+        """Know how much of the margin is used, as the venue says, by account and currency; None: nobody knows.
+
+        Units: both the same.
+        """
+        self._known.margin[of] = None if used is None else (used, equity)
         self._void_where(Rule.MARGIN)
+
+    @property
+    def margin_used(self) -> float | None:
+        """Give the largest share of a margin that is used; None where nobody has said, or there is none."""
+        told = [one for one in self._known.margin.values() if one is not None and (one[0] or one[1])]
+        return max((used / equity if equity > 0 else inf for used, equity in told), default=None)
 
     def kill(self, by: str, why: str, now: int) -> list[Event]:
         """Throw the kill switch; give what must be pulled."""
@@ -229,12 +239,13 @@ class Risk:
         return mandates
 
     def mandate(self, mandates: Mandates, quote: Quote, now: int) -> Refusal | None:
-        """Judge a quote that may be moved later, and grant it; what was granted of the instrument before is void.
+        """Judge a quote that may be moved later, and grant it; what was granted of the instrument before is void,
+        by whichever mandates: no two of them ever know of each other's quote.
 
         Prices are those at which it would stand now. Where a side is refused nothing is granted, and why is returned;
         nobody has asked, so it is not counted.
         """
-        mandates.void((quote.instrument,), "renewed")
+        self._void((quote.instrument,), "renewed")
         request = MassQuote(self._account.orders.last_id + 1, mandates.group, (quote,))
         objection = self._account.orders.objection(request)
         if objection is not None:
@@ -315,9 +326,9 @@ class Risk:
 
     def _standing(self, instrument: int, now: int) -> str | None:
         for side in Side:
-            wish = Wish(instrument, side, None, 0, 0, NONE)
-            for rule, check in CHECKS:
-                if rule in _STANDING and self._account.orders.at(instrument, side):
+            if self._account.orders.at(instrument, side):
+                wish = Wish(instrument, side, None, 0, 0, NONE)
+                for rule, check in _OF_WORLD:
                     wrong = check(self._known, wish, now)
                     if wrong is not None:
                         return f"{rule.value}: {wrong}"
@@ -329,6 +340,7 @@ _STANDING: Final = frozenset({
     Rule.UNMARKED,
 })  # fmt: skip
 """Rules that are about the world, not about a wish."""
+_OF_WORLD: Final = tuple((rule, check) for rule, check in CHECKS if rule in _STANDING)
 _WORLD: Final = dict(CHECKS)
 
 

@@ -59,7 +59,7 @@ class Known:
     switch: KillSwitch
     seen: dict[int, Seen] = field(default_factory=dict)
     clock_offset_ns: int | None = None
-    margin: tuple[int, int] | None = None
+    margin: dict[str, tuple[int, int] | None] = field(default_factory=dict)
     wished: int = 0
     mandated: int = 0
 
@@ -199,12 +199,16 @@ def _greek(which: int, name: str) -> Check:
 
 
 def _margin(known: Known, wish: Wish, now: int) -> str | None:
-    if known.limits.margin_percent is None:
+    percent = known.limits.margin_percent
+    if percent is None:
         return None
-    if known.margin is None:
-        return "nobody has said how much is used"
-    used, equity = known.margin
-    return None if used * 100 <= known.limits.margin_percent * equity else f"{used} of {equity} is used"
+    if not known.margin or None in known.margin.values():
+        untold = ", ".join(of for of, told in known.margin.items() if told is None)
+        return f"nobody has said how much is used{untold and f' of {untold}'}"
+    used, equity = max(
+        (told for told in known.margin.values() if told), key=lambda told: told[0] * 100 - percent * told[1]
+    )
+    return None if used * 100 <= percent * equity else f"{used} of {equity} is used"
 
 
 def _loss(known: Known, wish: Wish, now: int) -> str | None:

@@ -29,7 +29,7 @@ from typing import Any, Final
 import numpy as np
 
 from netfeed.engine.svi import Floats, Svi, butterfly
-from netfeed.engine.svi_fit import Fitted, Neighbours, Points, check_grid, fit, grows
+from netfeed.engine.svi_fit import Fitted, Neighbours, Points, Rounds, check_grid, fitting, grows, whole
 
 
 class Sticky(Enum):
@@ -126,8 +126,12 @@ class Surface:
 
     def refit(self, given: Refit) -> Attempt:
         """Fit an expiry anew; its curve is the new one if that is good, else the one before stays."""
+        return whole(self.refitting(given))
+
+    def refitting(self, given: Refit) -> Rounds[Attempt]:
+        """Do the same, a round of the fit at a time; until the last one everything is as it was."""
         self._waiting.discard(given.expiry_ns)
-        attempt, fitted = self._try(given)
+        attempt, fitted = yield from self._try(given)
         self._verdicts[attempt.verdict.name] += 1
         self._attempts[given.expiry_ns] = attempt
         if fitted is not None and given.forward is not None:
@@ -199,13 +203,13 @@ class Surface:
 
     # --- judging
 
-    def _try(self, given: Refit) -> tuple[Attempt, Fitted | None]:
+    def _try(self, given: Refit) -> Rounds[tuple[Attempt, Fitted | None]]:
         points, count = given.points, len(given.points)
         early = self._too_early(given)
         if early is not None or given.forward is None:
             return Attempt(early or Verdict.NO_FORWARD, given.at_ns, count), None
         neighbours = self._neighbours(given.expiry_ns)
-        fitted = fit(points, neighbours, self._prior(given, given.forward))
+        fitted = yield from fitting(points, neighbours, self._prior(given, given.forward))
         verdict, worst = self._judge(fitted, points, neighbours, check_grid(points.k), given.years)
         good = fitted if verdict is Verdict.GOOD else None
         return Attempt(verdict, given.at_ns, count, fitted.misfit, worst), good

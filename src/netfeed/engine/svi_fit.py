@@ -11,12 +11,15 @@ an earlier expiry, over a later one - it is searched again among those that do n
 between its neighbours. A point counts by its error, and less the further it lies off (Cauchy): one wrong price does not
 bend the curve.
 
+It takes milliseconds, tens of them where an expiry has hundreds of options. Who has other things to do besides takes it
+round by round (`fitting`).
+
 Source: S. De Marco, C. Martini, Quasi-explicit calibration of Gatheral's SVI model (Zeliade, 2009) for the split.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -86,26 +89,48 @@ def check_grid(k: Floats) -> Floats:
     return np.linspace(low - 0.5 * reach, high + 0.5 * reach, 61)
 
 
+T = TypeVar("T")
+Rounds = Generator[None, None, T]
+"""Work that stops after each of its rounds, and gives T after the last."""
+
+
+def whole(rounds: Rounds[T]) -> T:
+    """Do all rounds at once."""
+    while True:
+        try:
+            next(rounds)
+        except StopIteration as end:
+            done: T = end.value
+            return done
+
+
 def fit(points: Points, neighbours: Neighbours = ALONE, prior: Points | None = None) -> Fitted:
     """Give the SVI that is nearest to the points, with those of `prior` beside them.
 
     Raises: ValueError when there are no points at all.
     """
+    return whole(fitting(points, neighbours, prior))
+
+
+def fitting(points: Points, neighbours: Neighbours = ALONE, prior: Points | None = None) -> Rounds[Fitted]:
+    """Do the same, a round of the search at a time."""
     given = points if prior is None else _joined(points, prior)
     if not len(given):
         raise ValueError("there is nothing to fit")
     grid, weights = check_grid(given.k), np.ones(len(given))
     bounds = _bounds(neighbours, grid)
-    best = _search(given, weights, _wide(given))
+    best = yield from _search(given, weights, _wide(given))
     for _ in range(ROBUST):
         off = np.abs(np.asarray(best.variance(given.k)) - given.variance) / given.error
         scale = CAUCHY * max(1.0, 1.4826 * float(np.median(off)))
         weights = 1.0 / (1.0 + (off / scale) ** 2)
-        best = _search(given, weights, _near(given, best))
+        best = yield from _search(given, weights, _near(given, best))
     nearest = best
     if _forbidden([np.array([number]) for number in best], grid, bounds)[0] > 0:
         starts = (_near(given, best), _wide(given))
-        allowed = [_search(given, weights, start, grid, bounds) for start in starts]
+        allowed = []
+        for start in starts:
+            allowed.append((yield from _search(given, weights, start, grid, bounds)))
         best = min(allowed, key=lambda svi: _cost(svi, given, weights, grid, bounds))
     off = (np.asarray(best.variance(points.k)) - points.variance) / points.error
     believed = weights[: len(points)]
@@ -136,7 +161,7 @@ def _near(points: Points, svi: Svi) -> _Start:
 
 def _search(
     points: Points, weights: Floats, start: _Start, grid: Floats | None = None, bounds: Sequence[Floats | None] = ()
-) -> Svi:
+) -> Rounds[Svi]:
     """Close in on the best m and sigma; with a grid on the best that allows no free money on it."""
     at, half = np.array(start[:2]), np.array(start[2:4])
     steps = np.linspace(-1.0, 1.0, NODES)
@@ -153,6 +178,7 @@ def _search(
             least, best = float(cost[first]), Svi(*(float(column[first]) for column in curve))
             at = np.array([m[first], log_sigma[first]])
         half = half * SHRINK
+        yield
     return best
 
 

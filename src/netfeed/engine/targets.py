@@ -130,7 +130,9 @@ class Differ:
         for side in Side:
             ours = [order for order in orders if order.side is side and not order.quote]
             wanted = [want for want in wants if want.side is side]
-            taking = [want for want in wanted if want.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)]
+            if _is_there(ours, wanted):
+                continue
+            taking = _taking(wanted)
             pairs, unwanted, missing = pair(ours, [want for want in wanted if want not in taking])
             yield from (Cancel(order.client_id, instrument) for order in unwanted if _may_cancel(order))
             for order, want in pairs:
@@ -211,6 +213,21 @@ def pair(
     further = list(zip(rest, sorted(left, key=lambda want: _closeness(want.side, want.price)), strict=False))
     taken = [want for _, want in further]
     return pairs + further, rest[len(further) :], [want for want in left if want not in taken]
+
+
+def _taking(wants: Sequence[Want]) -> list[Want]:
+    """Give the wants that never rest."""
+    return [want for want in wants if want.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)]
+
+
+def _is_there(orders: Sequence[Working], wants: Sequence[Want]) -> bool:
+    """Say whether a side is as it is wanted, by nothing or by one order: most are, and need no pairing."""
+    if len(orders) > 1 or len(orders) != len(wants):
+        return False
+    return all(
+        order.settled and (order.price, order.quantity) == (want.price, want.quantity) and want not in _taking(wants)
+        for order, want in zip(orders, wants, strict=True)
+    )
 
 
 def _pulls(quote: Quote) -> bool:

@@ -127,6 +127,11 @@ class Server:
         for message in missed:
             self._soup.send(message, now)
 
+    @property
+    def asks(self) -> bool:
+        """Say whether a login waits for an answer; what came behind it may have ended the connection."""
+        return not self._is_over and self._soup.state is soupbintcp.State.JUDGING
+
     def reject(self, reason: str, now: int) -> None:
         """Send the client away: A not authorised, S no such session. Nothing is told. Raises: MisuseError."""
         self._soup.reject(reason, now)

@@ -118,6 +118,8 @@ class GlimpseServer:
         return events
 
     def _judge(self, port: int, client: _Client, login: soupbintcp.LoginRequested, now: int) -> list[Event]:
+        if client.talk.state is not soupbintcp.State.JUDGING:
+            return []  # what it said behind its login has ended the connection already
         known = self._credentials in (None, (login.username.strip(), login.password.strip()))
         session, sequence = self._lines.wire.session, self._lines.next
         fits = login.session.strip() in ("", session) and login.sequence == 1

@@ -199,6 +199,8 @@ class OuchGateway:
                 self._ask(connection, connection.account, event, now)
 
     def _log_on(self, connection: _Connection, asked: LoginRequested, now: int) -> None:
+        if not connection.server.asks:
+            return  # what it said behind its login has ended the connection already
         user = asked.username.strip()
         key = self._keys.get(user)
         if key is None or key.secret[:PASSWORD] != asked.password.strip():

@@ -275,6 +275,8 @@ class StreamVenue:
 
     def _judge(self, port: int, asked: websocket.Requested, now: int) -> None:
         one, refuse = self._conversations[port], self.faults.at(now).refuse
+        if one.websocket.is_closed:
+            return  # it asked, and left with the same bytes: there is nobody to answer
         if not refuse and self._target not in ("", asked.target.partition("?")[0]):
             refuse = 404
         if not refuse and not self.inner.open(port, now, one.peer):

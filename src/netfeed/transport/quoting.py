@@ -9,8 +9,8 @@ LIVE with two sides that do not cross, and quotes change. An instrument whose ow
 to the plain path: its mandate is spent unused; a change that is about a whole channel keeps the turn from firing. A
 turn that has fired is not armed: whoever armed it takes down what left before he arms it again.
 
-What the kernel did not take is in `rest`, and must go out before anything else; nothing of it at all (`sent` 0) is as
-if nothing had been asked.
+What the kernel did not take is in `rest`, and must go out before anything else; nothing of it at all (`sent` 0), for
+which a price that the wire cannot say is a reason, too (`size` 0), is as if nothing had been asked.
 
 The compiled one rehearses a shot now and then while it waits, so that code and data are in the caches when a packet
 comes; nothing shows it but the time.
@@ -111,9 +111,13 @@ class QuoteTurn:
         if not self.quoted:
             return
         self._shot = None
-        data = self._frames.write(
-            self._step.rows, self.quoted, client_id, group, sequence, last_processed, now + epoch_ns
-        )
+        try:
+            data = self._frames.write(
+                self._step.rows, self.quoted, client_id, group, sequence, last_processed, now + epoch_ns
+            )
+        except ValueError:  # a price that does not fit: nothing is sent
+            self.sent_ns = time_ns()
+            return
         self.size, self.decided_ns = len(data), time_ns()
         one = socket.socket(fileno=fd)
         try:

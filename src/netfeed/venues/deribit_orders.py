@@ -78,6 +78,7 @@ _CHANNELS: Final = msgspec.json.Decoder(list[str])
 _NOTIFIED: Final = msgspec.json.Decoder(words.Notification)
 _CHANGES: Final = msgspec.json.Decoder(words.Changes)
 _TRIGGER: Final = msgspec.json.Decoder(words.Trigger)
+_SUMMARY: Final = "private/get_account_summary"
 _PORTFOLIO: Final = msgspec.json.Decoder(words.PortfolioObject)
 
 
@@ -127,8 +128,9 @@ class Session:
         self._whole: dict[int, _Whole] = {}
         self._due: list[Event] = []
         self._opening: set[str] = set()
+        self._portfolios = [currency.upper() for currency in portfolios]
         self._channels = [
-            "user.changes.any.any.raw", *(f"user.portfolio.{currency}" for currency in portfolios),
+            "user.changes.any.any.raw", *(f"user.portfolio.{currency.lower()}" for currency in self._portfolios),
             *(f"user.mmp_trigger.{index}" for index in sorted({index for _, index in self._groups.values()})),
         ]  # fmt: skip
         self._epoch_ns, self._timeout_ns = epoch_ns, timeout_ns
@@ -260,6 +262,9 @@ class Session:
         if self._opening:
             return []
         self._is_up = True
+        for currency in self._portfolios:  # a notification comes with the next change, and that may be none
+            self._budget.spend(self._now)
+            self._peer.request(_SUMMARY, {"currency": currency}, self._now, timeout_ns=self._timeout_ns)
         return [Up(self._session)]
 
     # --- what the venue says
@@ -303,9 +308,7 @@ class Session:
                 trades = answers.decoded(_TRADES, note.data, kind)
                 return self._changed([], trades)
             case "user.portfolio":
-                one = answers.decoded(_PORTFOLIO, note.data, kind)
-                return [Portfolio(one.currency, one.equity, one.balance, one.available_funds, one.initial_margin,
-                                  one.maintenance_margin)]  # fmt: skip
+                return [_portfolio(answers.decoded(_PORTFOLIO, note.data, kind))]
             case "user.mmp_trigger":
                 return self._tripped(answers.decoded(_TRIGGER, note.data, kind))
         return self._puzzled(f"notification of {note.channel[:40]}")
@@ -337,6 +340,8 @@ class Session:
         if method == "public/test":
             self._tested = False
             return []
+        if method == _SUMMARY:
+            return [_portfolio(answers.decoded(_PORTFOLIO, result, method))]
         if asked is None:
             return self._puzzled(f"an answer to {method}")
         client_id = asked.request.client_id
@@ -416,6 +421,12 @@ class Session:
         self._is_over, self._is_up = True, False
         self._asked.clear()
         return [Down(self._session, reason, self._cancels)]
+
+
+def _portfolio(one: words.PortfolioObject) -> Portfolio:
+    return Portfolio(
+        one.currency, one.equity, one.balance, one.available_funds, one.initial_margin, one.maintenance_margin
+    )
 
 
 def _orders(data: Buffer) -> list[words.OrderObject]:

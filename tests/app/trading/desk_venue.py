@@ -17,6 +17,7 @@ journal = "{folder}/orders"
 mass_quotes = false
 list_every = "1s"
 closing = "5s"
+stall = "60s"
 
 [engine.quoter]
 tiers = [{{ size = "0.5" }}]
@@ -59,7 +60,9 @@ FEES = {"A": "fee = 0.5\n", "B": "", "lists": "fee = 0.5\n"}
 class Trading:
     """A venue and a run on it. `seen` is called in every turn of the loop, and says when it is enough."""
 
-    def __init__(self, folder: Path, *, engine: str = ENGINE, how: str = "loop", lists: bool = True) -> None:
+    def __init__(
+        self, folder: Path, *, engine: str = ENGINE, how: str = "loop", lists: bool = True, portfolios: str = ""
+    ) -> None:
         self.folder = folder
         self.venue = EmbeddedVenue(
             embedded(
@@ -69,7 +72,7 @@ class Trading:
             )
         )  # fmt: skip
         self.venue.start()
-        self.engine_text, self.how, self.lists = engine, how, lists
+        self.engine_text, self.how, self.lists, self.portfolios = engine, how, lists, portfolios
         self.lines: list[str] = []
         self.run: Run | None = None
 
@@ -87,6 +90,7 @@ class Trading:
                 f'[[sessions]]\nname = "{name}"\nvenue = "sim"\nprotocol = "{protocol}"\nendpoints = ["{place}"]\n'
                 f'key = "mm"\nsecret_file = "{self.folder}/secret"\n{FEES[name]}'
                 f'reconnect = {{ first = "50ms", cap = "200ms" }}'
+                + (self.portfolios if protocol == "deribit" else "")
                 for name, protocol, place in sessions
             ),
             self.engine_text.format(folder=self.folder),

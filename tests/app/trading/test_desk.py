@@ -7,11 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from netfeed.app.gap_records import full_account
 from netfeed.app.run import Run
+from netfeed.app.trading.desk import Phase, TradingDesk
 from netfeed.app.trading.kill import read_latch
 from netfeed.engine.order import HARMLESS
 from netfeed.errors import ConfigurationError
@@ -70,6 +73,11 @@ def test_a_run_quotes_what_the_feed_lists_and_leaves_the_market_before_it_ends(t
     engine = run.desk.engine
     assert engine.is_out
     assert run.desk.why_not_ready() == ""
+    assert "engine: it may quote" in trading.lines
+    told = full_account(run.live)["engine"]
+    assert told["positions"] == held(ledger)
+    assert told["orders"]["sent"] > 10
+    assert f"{told['fills']} fills" in run.summary()
     told_by_two_sessions = {one.name for one in HARMLESS}
     assert set(engine.statistics().anomalies) <= told_by_two_sessions
     assert engine.counters()["chosen_fee"] > 0  # what the file says of sessions reaches the router
@@ -139,7 +147,7 @@ def test_whatever_breaks_the_loop_everything_of_ours_leaves_first(trading: Tradi
     assert trading.venue.ledger("mm")["orders"] == []
     said = "the run fails (RuntimeError: a mistake of ours): everything of ours leaves first"
     assert said in trading.lines
-    assert not any("may rest still" in line for line in trading.lines)
+    assert not any("`netfeed order list` asks the venue" in line for line in trading.lines)
 
 
 def test_a_loop_that_stands_still_ends_the_run_with_nothing_left_and_the_next_one_begins_killed(
@@ -147,7 +155,7 @@ def test_a_loop_that_stands_still_ends_the_run_with_nothing_left_and_the_next_on
 ) -> None:
     (trading.folder / "still.py").write_text(STILL)
     trading.engine_text = trading.engine_text.replace('"quoter"', '"still.py:Still"').replace(
-        'closing = "5s"', 'closing = "5s"\nstall = "1s"'
+        'stall = "60s"', 'stall = "1s"'
     )
     path = trading.folder / "run.toml"
     path.write_text(trading.text())
@@ -164,6 +172,22 @@ def test_a_loop_that_stands_still_ends_the_run_with_nothing_left_and_the_next_on
         assert time.monotonic() < end
 
 
+def test_a_clock_that_was_set_is_seen_before_the_engine_steps() -> None:
+    live: Any = SimpleNamespace(clock_steps=0, now=5)
+    engine = SimpleNamespace(journal="orders", kill_path="orders.kill", clock_off=7)
+    config: Any = SimpleNamespace(engine=engine, sessions=[])
+    desk = TradingDesk(live, config, metrics=Any, tell=str, environment={})  # type: ignore[arg-type]
+    desk.phase = Phase.TRADING
+    desk.wake(100)
+    assert desk.deadline > 100
+    assert desk.drive.clock_off_ns == 7
+    live.clock_steps = 1
+    assert desk.deadline == 0
+    desk.wake(200)
+    assert desk.deadline > 200
+    assert desk.drive.clock_off_ns is None
+
+
 def test_a_signal_ends_it_in_order_with_nothing_left_at_the_venue(trading: Trading) -> None:
     path = trading.folder / "run.toml"
     path.write_text(trading.text())
@@ -171,15 +195,50 @@ def test_a_signal_ends_it_in_order_with_nothing_left_at_the_venue(trading: Tradi
     paths = os.pathsep.join(str(ROOT / place) for place in ("src", "."))
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths})
     try:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while not trading.venue.ledger("mm")["orders"]:
             assert time.monotonic() < end
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 128 + signal.SIGTERM
     assert trading.venue.ledger("mm")["orders"] == []
     assert "may rest still" not in told
+
+
+def test_margin_that_the_venue_tells_is_what_the_limit_of_margin_is_about(tmp_path: Path) -> None:
+    engine = ENGINE.replace("[engine.gate]", "margin_percent = 99\n\n[engine.gate]")
+    one = Trading(tmp_path, engine=engine, portfolios='\nportfolios = ["btc"]')
+    told: dict[str, Any] = {}
+
+    def enough(run: Run) -> bool:
+        if quotes(run):
+            told.update(run.desk.engine.risk._known.margin)
+        return bool(told)
+
+    try:
+        run = one.trade(enough)
+        assert list(told) == ["sim BTC"]
+        assert told["sim BTC"][1] > told["sim BTC"][0] >= 0
+        assert run.desk.engine.risk._known.margin == {"sim BTC": None}  # the session is closed: nobody says it any more
+    finally:
+        one.close()
+
+
+def test_a_signal_that_kills_before_anything_is_listed_keeps_it_from_quoting(trading: Trading) -> None:
+    killed: list[str] = []
+
+    def enough(run: Run) -> bool:
+        if not killed:
+            assert run.desk.safety is None
+            run.kill("SIGUSR2", "a signal")
+            killed.append("by the signal")
+        return run.desk.engine is not None and run.desk.engine.ready.startswith("killed by SIGUSR2")
+
+    run = trading.trade(enough)
+    assert run.desk.engine.risk.switch.is_killed
+    assert run.desk.engine.out.count["orders"] == 0
+    assert read_latch(str(trading.folder / "orders.kill")).by == "SIGUSR2"

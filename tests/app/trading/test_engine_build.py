@@ -11,9 +11,14 @@ import pytest
 from netfeed.app.changes import Book
 from netfeed.app.config import parse
 from netfeed.app.engine_configuration import Engine, Fees, Shares
-from netfeed.app.trading.contracts import known, of_instrument
+from netfeed.app.sim_config import load as load_sim
+from netfeed.app.sim_config import run_config
+from netfeed.app.sim_sessions import configured
+from netfeed.app.trading.contracts import Known, known, of_instrument, once
 from netfeed.app.trading.engine_build import build, empty_account, plan
+from netfeed.app.trading.replay_plan import builder
 from netfeed.app.trading.session_driver import terms
+from netfeed.app.trading.traded import Traded
 from netfeed.book import OrderBooks
 from netfeed.book.handle import OrderBook
 from netfeed.book.state import BookState
@@ -164,6 +169,11 @@ def test_a_strategy_of_ones_own_is_found_beside_the_file(tmp_path: Path) -> None
         ('{ "*" = "10" }', '{ "BTC-C" = "10" }', 'engine.limits.order_size: nothing fits BTC-PERP; "\\*" fits all'),
         ('{ "*" = "10" }', '{ "*" = "15" }', "engine.limits.order_size: 15 of BTC-PERP is not in its lots of 10e0"),
         ('{ "*" = "10" }', '{ "*" = "10.25" }', "engine.limits.order_size: 10.25 of BTC-PERP is not in its lots"),
+        (
+            '{ "*" = "10" }',
+            '{ "*" = "10" }\nloss = { btc = 0.5 }',
+            "engine.limits.loss: nothing that is traded pays in btc; there is BTC",
+        ),
     ],
 )
 def test_what_does_not_fit_what_is_listed_is_named(before: str, after: str, why: str) -> None:
@@ -207,6 +217,9 @@ def test_what_the_file_says_wrong_is_named_with_its_place() -> None:
     assert mistakes(ENGINE + HEDGE) == [
         "engine.toml: engine.hedge: give a `band`, or an `aversion` from which one is made"
     ]
+    assert mistakes(f'{ENGINE}\n[engine.hedge]\ninstruments = ["BTC-PERPETUAL"]\n') == [
+        "engine.toml: engine.hedge: clip is missing; it takes instruments, clip, max_position at least"
+    ]
     assert mistakes(ENGINE, sessions="") == ["engine.toml: engine: it takes [[sessions]] to send orders by"]
     two = SESSION.format(venue="deribit") + SESSION.format(venue="other").replace('"a"', '"b"')
     assert mistakes(ENGINE, sessions=two) == [
@@ -217,7 +230,21 @@ def test_what_the_file_says_wrong_is_named_with_its_place() -> None:
         "engine.toml: engine.accounts: there is no channel or venue 'fed'",
         "engine.toml: engine.accounts: no session goes to 'no'",
     ]
+    telling = SESSION.format(venue="deribit") + 'portfolios = ["btc"]\n'
+    assert "engine.limits.delta" in mistakes(ENGINE + "delta = inf\n")[0]
+    assert "no session tells how much is used" in mistakes(ENGINE + "margin_percent = 50\n")[0]
+    assert read(ENGINE + "margin_percent = 50\n", sessions=telling).limits.margin_percent == 50
     assert "0.1x" in mistakes(ENGINE.replace('"10"', '"0.1x"'))[0] or mistakes(ENGINE.replace('"10"', '"0.1x"'))
+
+
+def test_the_engine_that_ships_fits_the_venue_that_ships() -> None:
+    examples = Path(__file__).resolve().parents[3] / "examples"
+    venue = load_sim(str(examples / "venue.toml"), {})
+    engine = (examples / "quoter.toml").read_text()
+    config = parse(f"{run_config(venue)}\n{configured(venue)}\n{engine}".encode(), "desk.toml")
+    assert config.engine is not None
+    assert config.engine.group in [group.number for group in venue.accounts[0].groups]
+    assert config.sessions[-1].protocol == "deribit"  # the one that lists
 
 
 def test_protections_and_limits_reach_the_account_and_risk() -> None:
@@ -264,6 +291,17 @@ def test_what_is_said_of_sessions_reaches_the_router() -> None:
         route.is_up = True
     engine = build(plan(read(), CONTRACTS), views, routes, lambda record: None, terms=terms(config.sessions))
     assert (engine.router.room(1, 0), engine.router.room(2, 0)) == (2, 20)
+
+
+def test_a_replay_has_no_margin_to_limit() -> None:
+    telling = SESSION.format(venue="deribit") + 'portfolios = ["btc"]\n'
+    found = read(ENGINE + "margin_percent = 50\n", sessions=telling)
+    books = OrderBooks()
+    views: dict[int, Any] = {one.index: OrderBook(books, books.add_book(BookState.LIVE)) for one in CONTRACTS}
+    made = builder(found, "engine.toml")(
+        {one.index: one for one in CONTRACTS}, views, FillRoute(venue="deribit"), lambda record: None
+    )
+    assert made.engine.risk.limits.margin_percent is None  # nobody would ever tell, and everything were refused
 
 
 def test_an_amount_of_deribits_futures_is_dollars_whatever_a_contract_is() -> None:
@@ -313,7 +351,19 @@ def test_fees_are_those_that_are_said_for_a_kind_else_those_that_a_venue_lists_e
         found = known(books, {id(feed): "deribit"}, {id(feed): listed}, said)
         return [(one.contract.maker_fee, one.contract.taker_fee) for one in found]
 
+    found = known([(0, Book(feed, 0))], {id(feed): "deribit"}, {}, Fees(), {"deribit": listed})
+    assert list(found) == []  # what another feed lists makes no contract of this one's book
     assert fees(Fees()) == [(-0.0001, 0.0005), (0.0003, 0.0005), (0.0, 0.0)]
     assert fees(Fees(taker=0.0004)) == [(-0.0001, 0.0004), (0.0003, 0.0004), (0.0, 0.0004)]
     said = Fees(maker=0.0, options=Shares(maker=0.0002))
     assert fees(said) == [(0.0, 0.0005), (0.0002, 0.0005), (0.0, 0.0)]
+
+
+def test_of_two_feeds_that_list_a_name_the_one_with_the_venues_number_is_traded() -> None:
+    (perpetual, *_) = CONTRACTS
+    feed = SimpleNamespace(names=["x"])
+    json, multicast, other = (
+        Known(replace(perpetual, venue=venue), Book(feed, 0), Traded(number, "BTC-PERP", -1, 0, venue_id))
+        for number, venue, venue_id in ((0, "a", None), (1, "a", 1001), (2, "b", None))
+    )
+    assert once([json, multicast, other]) == [multicast, other] == once([multicast, json, other])

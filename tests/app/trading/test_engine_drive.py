@@ -120,3 +120,26 @@ def test_a_packet_that_led_to_nothing_is_forgotten_with_its_step(drive: EngineDr
     drive.record(DECIDED)
     drive.sent(REQUEST, 0)
     assert counts(drive)["tick>order"] == 0
+
+
+class Machine:
+    """Always due; it counts how often it was woken."""
+
+    deadline, woken = 0, 0
+
+    def wake(self, now: int) -> None:
+        self.woken += 1
+
+
+def test_packets_without_an_end_do_not_keep_machines_waiting() -> None:
+    live, machine = Live(Configuration(schema_version=1, name="mine", channels=[])), Machine()
+    live.machines.append(machine)
+    live._woken_ns = time.monotonic_ns() + 3600 * 10**9
+    live._wake(time.time_ns())  # more waits, and they were woken just now
+    assert machine.woken == 0
+    live._woken_ns = 0
+    live._wake(time.time_ns())
+    assert machine.woken == 1
+    live._wake(NEVER)
+    assert machine.woken == 2
+    live.close()

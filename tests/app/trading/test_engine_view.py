@@ -10,7 +10,7 @@ from netfeed.app.trading.chain_screen import chain_lines
 from netfeed.app.trading.engine_view import EngineView, Shown, layout, plain_line
 from netfeed.app.trading.feed_screen import LinePicture, silences
 from netfeed.book.state import BookState
-from netfeed.engine.picture import QuotePicture
+from netfeed.engine.picture import LimitPicture, QuotePicture
 from tests.app.trading.pictures import EXPIRIES, chain, engine, feed, option, perpetual, shown
 
 SIZES = [(80, 24), (100, 30), (120, 40), (200, 60)]
@@ -171,3 +171,10 @@ def test_a_line_is_silent_by_what_the_others_say() -> None:
     assert names(3 * 10**9, 3 * 10**9) == [True, True]
     assert names(10**6, None) == [False, True]
     assert names(None, None) == [True, True]
+
+
+def test_the_delta_of_all_futures_is_named_so_and_a_small_limit_is_not_cut() -> None:
+    drawn = text(shown(engine(limits=(LimitPicture("gamma", 0.00033, 0.02),))), 120, 40)
+    assert "futures       -.0133" in drawn
+    assert "perpetual " not in drawn
+    assert ".00033 of .02" in drawn

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from netfeed.engine.journal import Decided, Heard, Record, Sent, Unsent, Woke
 from netfeed.engine.mmp import Protection
 from netfeed.engine.order import State
 from netfeed.machine import NEVER
+from tests.transport.waiting import until
 
 WALL = (EPOCH_S + 1000) * 10**9
 SMALL = 4096
@@ -300,9 +302,7 @@ def fill_up(monkeypatch: pytest.MonkeyPatch, code: int, name: str) -> None:
 
 
 def until_trouble(journal: OrderJournal) -> str:
-    end = time.monotonic() + 5
-    while not journal.trouble(time.monotonic_ns()) and time.monotonic() < end:
-        time.sleep(0.001)
+    until(lambda: journal.trouble(time.monotonic_ns()) != "")
     return journal.trouble(time.monotonic_ns())
 
 
@@ -336,11 +336,14 @@ def test_a_disk_that_fails_is_trouble_for_good(tmp_path: Path, monkeypatch: pyte
 
 def test_a_disk_that_hangs_is_trouble_and_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = begin(tmp_path, max_lag_ns=20_000_000)
+    works, waited_out = threading.Event(), list[int]()
     with monkeypatch.context() as hanging:
-        hanging.setattr(os, "fdatasync", lambda fd: time.sleep(0.3))
+        hanging.setattr(os, "fdatasync", lambda fd: works.wait(60) or waited_out.append(fd))
         trade(one, 1)
         assert "behind; is it slow, or does it hang?" in until_trouble(one.journal)
         trade(one, 5)
+        works.set()
+    assert not waited_out, "the loop waited for the disk"
     assert one.account.positions[1].quantity == 6
     one.close()
     assert recover(str(tmp_path), empty).account.positions[1].quantity == 6

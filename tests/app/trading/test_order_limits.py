@@ -3,6 +3,7 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+from netfeed.app.engine_configuration import Engine, Limits
 from netfeed.app.trading.kill import arm, kill
 from netfeed.app.trading.order_limits import shell_limits, shell_switch
 from netfeed.engine.contract import Contract, Payoff
@@ -45,3 +46,12 @@ def test_an_engine_that_is_killed_is_not_gone_around(tmp_path: Path) -> None:
     assert not shell_switch(path).is_killed
     Path(path).touch()
     assert shell_switch(path).is_killed
+
+
+def test_the_kill_file_of_an_engine_that_names_none_stands_beside_its_journal(tmp_path: Path) -> None:
+    limits = Limits(order_size={"*": "1"}, position={"*": "1"})
+    engine = Engine(strategy="quoter", instruments=["*"], limits=limits, journal=str(tmp_path / "orders"))
+    assert engine.kill_path == str(tmp_path / "orders.kill")
+    kill(engine.kill_path, "anna", "the feed looks wrong")
+    assert shell_switch(engine.kill_path).is_killed
+    assert Engine(strategy="quoter", instruments=["*"], limits=limits).kill_path is None

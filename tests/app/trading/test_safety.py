@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,9 @@ def test_metrics_say_what_the_engine_says(desk: Desk) -> None:
     by_session = [metrics[sent.format(name)] for name in ("starbase-1", "lists")]
     assert metrics['netfeed_orders_total{result="sent"}'] == sum(by_session)
     assert {f'netfeed_risk_rejections_total{{rule="{rule.value}"}}' for rule in Rule} <= set(metrics)
-    assert metrics["netfeed_positions"] == len(desk.world.held())
+    assert metrics["netfeed_positions"] == len(desk.world.held()) == picture.held
+    bare = desk.engine.picture(chain=False)  # what metrics are made of: a chain would keep the loop
+    assert (bare.instruments, replace(bare, instruments=picture.instruments)) == ((), picture)
     assert 'netfeed_pnl{currency="BTC",kind="realised"}' in metrics
     assert metrics["netfeed_journal_records_total"] > 10
     assert metrics["netfeed_journal_lost_total"] == 0

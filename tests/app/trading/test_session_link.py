@@ -50,10 +50,12 @@ class Desk:
         self.told: list[Any] = []
         self.lines: list[str] = []
         self.sent: list[tuple[int, int]] = []
+        self.doubts: list[int] = []
         configs = [venue.config(name, **more) for name in names]
         self.sessions = Sessions(
             configs, {"sim": traded_of(configs)}, ENVIRONMENT, hear=self._hear, tell=self.lines.append,
             sent=lambda request, at: self.sent.append((request.client_id, at)),
+            doubt=lambda number, now: self.doubts.append(number),
         )  # fmt: skip
         self.links = self.sessions.links
         self.sessions.open()
@@ -422,6 +424,20 @@ def test_a_certificate_that_is_not_believed_is_said_with_the_remedy() -> None:
     assert one.told == []
     one.sessions.close()
     venue.close()
+
+
+def test_an_execution_of_an_order_that_nobody_knows_is_a_doubt(venue: Exchange, desk: Callable[..., Desk]) -> None:
+    one = desk("json").up()
+    trade = {
+        "trade_id": "t-1", "order_id": "of-nobody", "instrument_name": "BTC-PERPETUAL", "direction": "buy",
+        "amount": 10, "price": 60_000, "timestamp": 1, "label": "", "liquidity": "M",
+    }  # fmt: skip
+    for task in venue.tasks:
+        task.machine.deliver([], [trade])  # type: ignore[attr-defined]
+    one.pump(lambda: bool(one.doubts))
+    assert one.doubts == [1]
+    assert one.links[0].statistics().notes == {"puzzling": 1}
+    assert one.of(Filled) == []
 
 
 @pytest.mark.parametrize("name", ["a", "json", "ouch"])

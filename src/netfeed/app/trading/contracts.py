@@ -33,11 +33,12 @@ class Known:
 
 def known(
     books: Iterable[tuple[int, Book]], venue_of: Mapping[int, str], listed: Mapping[int, Mapping[str, Instrument]],
-    fees: Fees,
+    fees: Fees, asked: Mapping[str, Mapping[str, Instrument]] | None = None,
 ) -> Iterator[Known]:  # fmt: skip
     """Give what can be traded of these numbered books.
 
-    `venue_of` and `listed` by the identity of a feed: whose account it is, and what a venue has answered, by name.
+    `venue_of` and `listed` by the identity of a feed: whose account it is, and what a venue has answered, by name;
+    `asked` by a venue that is heard otherwise, too: what it has answered over its other feeds. Fees are taken of that.
     """
     for number, book in books:
         feed: Any = book.feed
@@ -45,12 +46,28 @@ def known(
         of_feed = listed.get(id(feed), {})
         made = None if venue is None else _made(number, book, of_feed)
         if made is not None and venue is not None:
+            of_venue = (asked or {}).get(venue, {})
             contract, venue_id = made
-            contract = _with_fees(replace(contract, venue=venue), fees, of_feed.get(book.name))
+            contract = _with_fees(
+                replace(contract, venue=venue), fees, of_feed.get(book.name) or of_venue.get(book.name)
+            )
             traded = Traded(
                 number, contract.name, contract.price_exponent, contract.quantity_exponent, venue_id
             )  # fmt: skip
             yield Known(contract, book, traded)
+
+
+def once(found: Iterable[Known]) -> list[Known]:
+    """Take one of each name of a venue, whichever of its feeds was heard first: the one with the venue's number.
+
+    Sessions that name instruments by number could not trade another.
+    """
+    chosen: dict[tuple[str, str], Known] = {}
+    for one in found:
+        key = one.contract.venue, one.contract.name
+        if key not in chosen or (chosen[key].traded.venue_id is None and one.traded.venue_id is not None):
+            chosen[key] = one
+    return list(chosen.values())
 
 
 def _made(number: int, book: Book, listed: Mapping[str, Instrument]) -> tuple[Contract, int | None] | None:

@@ -168,7 +168,7 @@ class Demo:
             for one in self._contracts
         ]
         sessions = Sessions(
-            self._config.sessions, {VENUE: traded}, os.environ, hear=self._drive.hear,
+            self._config.sessions, {VENUE: traded}, os.environ, hear=self._drive.hear, doubt=self._drive.doubt,
             tell=self._run.tell, sent=self._drive.sent,
         )  # fmt: skip
         self._sessions = sessions

@@ -51,10 +51,7 @@ _LAST: Final = SessionTerms(fee=1.0)
 def demo_engine(
     contracts: Sequence[Contract], books: Iterable[Any], routes: Sequence[Route], record: Callable[[Record], None]
 ) -> Engine:
-    """Make the engine of these contracts; `books` are theirs, in the same order.
-
-    What rests before our orders is not looked for (`queues`): its quoter moves them all the same, and it takes time.
-    """
+    """Make the engine of these contracts; `books` are theirs, in the same order."""
     account = Account({one.index: one for one in contracts})
     board = Board(contracts)
     for contract, book in zip(contracts, books, strict=True):
@@ -76,7 +73,7 @@ def demo_engine(
     return Engine(
         account, board, Risk(account, LIMITS), Router(account, routes, _settings(routes)),
         Pricer(contracts, PricerSettings(refit_ns=10**9)), ids,
-        desks=[quoting], hedging=[hedging], record=record, settings=EngineSettings(list_ns=5_000_000_000, queues=False),
+        desks=[quoting], hedging=[hedging], record=record, settings=EngineSettings(list_ns=5_000_000_000),
     )  # fmt: skip
 
 

@@ -24,11 +24,16 @@ from netfeed.app.configuration import Configuration
 from netfeed.app.endpoints import Endpoints
 from netfeed.app.live import Live
 from netfeed.app.metrics import Metrics
-from netfeed.app.trading.contracts import Known, known
+from netfeed.app.trading.contracts import Known, known, once
+from netfeed.app.trading.desk_words import DeskWords, desk_account, desk_summary
 from netfeed.app.trading.engine_build import Plan, build, empty_account, plan
 from netfeed.app.trading.engine_drive import EngineDrive
 from netfeed.app.trading.hot_build import hot_engine
 from netfeed.app.trading.journal_contracts import indexes
+from netfeed.app.trading.kill import KillError
+from netfeed.app.trading.kill import kill as throw
+from netfeed.app.trading.kill_watch import UNTIL
+from netfeed.app.trading.margins import Margins
 from netfeed.app.trading.order_tally import OrderTally
 from netfeed.app.trading.restart import Begun, restart
 from netfeed.app.trading.safety import Safety
@@ -42,6 +47,7 @@ from netfeed.engine.journal import Record
 from netfeed.engine.kill_switch import KillSwitch
 from netfeed.errors import NetfeedError
 from netfeed.machine import NEVER
+from netfeed.venues.instrument import Instrument
 
 QUIET_NS: Final = 500_000_000
 PATIENCE_NS: Final = 10_000_000_000
@@ -69,13 +75,17 @@ class TradingDesk:
         assert config.engine is not None
         assert config.engine.journal is not None  # checked with the file
         self.config, self.said, self.live, self.folder = config, config.engine, live, config.engine.journal
+        self.kill_file = config.engine.kill_path or ""
         self.phase = Phase.LISTING
         self.ended: NetfeedError | None = None
         self.endpoints: Endpoints | None = None
         self.engine: Engine | None = None
         self.sessions: Sessions | None = None
         self.safety: Safety | None = None
+        self.words: DeskWords | None = None
+        self.tally: OrderTally | None = None
         self.drive = EngineDrive(live, clock_off_ns=self.said.clock_off, until_of=_until)
+        self._margins = Margins(config.sessions, self.drive.margin)
         self._metrics, self._tell, self._folder = metrics, tell, folder
         self._environment = os.environ if environment is None else environment
         self._next = 0
@@ -90,6 +100,8 @@ class TradingDesk:
         """Say when to look again. Units: monotonic ns."""
         if self.ended is not None:
             return NEVER
+        if self.live.clock_steps != self._steps:
+            return 0  # before the engine does a step by a clock that nobody believes
         return self._next if self.safety is None else min(self._next, self.safety.deadline)
 
     def wake(self, now: int) -> None:
@@ -97,6 +109,8 @@ class TradingDesk:
         self._next = now + _LOOK_NS
         self._look_at_clock(now)
         self.guard(now)
+        if self.words is not None:
+            self.words.turn(now)
         if self.phase is Phase.LISTING:
             try:
                 self._list(now)
@@ -109,17 +123,34 @@ class TradingDesk:
             self.safety.turn(now)
 
     def kill(self, by: str, why: str) -> None:
-        """Throw the kill switch, by a signal."""
-        if self.safety is None:
-            self._tell(f"{by}, {why}: nothing is quoted yet; the kill file keeps it so")
-        else:
+        """Throw the kill switch, by a signal: before there is one, what it will look at first."""
+        if self.safety is not None:
             self.safety.kill("signal", by, why, time.monotonic_ns())
+            return
+        try:
+            throw(self.kill_file, by, why)
+        except KillError as error:
+            self.ended = error
+        else:
+            self._tell(f"KILLED by {by}: {why}; {UNTIL}")
 
     def why_not_ready(self) -> str:
         """Say why orders are not ready, for /readyz; empty when they are."""
         if self.engine is None:
             return f"orders: {self.phase.value}"
         return ""  # the safety says what the engine says
+
+    def account(self) -> dict[str, Any] | None:
+        """Give what was traded, as plain values; None before there is an engine."""
+        if self.engine is None or self.tally is None:
+            return None
+        with self.live.held():
+            return desk_account(self.engine.picture(), self.tally)
+
+    def summary(self) -> str:
+        """Say what was traded; empty before there is an engine."""
+        told = self.account()
+        return "" if told is None else desk_summary(told)
 
     # --- listing
 
@@ -141,13 +172,14 @@ class TradingDesk:
         accounts = self._accounts()
         venue_of = {id(one.feed): accounts[one.name] for one in self.live.sources if one.name in accounts}
         listed = {id(one.feed): one.instruments for one in self.live.venues.links}
+        asked: dict[str, dict[str, Instrument]] = {}
+        for link in self.live.venues.links:
+            if link.name in accounts:
+                asked.setdefault(accounts[link.name], {}).update(link.instruments)
         chosen = self.live.catalogue.selection  # changes of other books are told to nobody
         books = [(index, book) for index, book in enumerate(self.live.catalogue.books) if chosen.has(book.name)]
-        found: dict[str, Known] = {}
-        for one in known(books, venue_of, listed, self.said.fees):
-            name = self._name(one.contract)
-            found.setdefault(name, replace(one, contract=replace(one.contract, name=name)))
-        return list(found.values())
+        found = once(known(books, venue_of, listed, self.said.fees, asked))
+        return [replace(one, contract=replace(one.contract, name=self._name(one.contract))) for one in found]
 
     def _name(self, contract: Contract) -> str:
         """Give the name of a contract here: with its venue behind it, but for the venue of the first session."""
@@ -214,19 +246,20 @@ class TradingDesk:
                     terms=terms(self.config.sessions),
                 )
                 hot = hot_engine(planned, engine, sessions.links)
-            kill_file = self.said.kill_file or f"{self.folder}.kill"
             self.safety = Safety(
-                engine, switch, begun, tally, kill_file, tell=self._tell,
+                engine, switch, begun, tally, self.kill_file, tell=self._tell,
                 tick_to_order=self.drive.tick_to_order, stall_s=self.said.stall / 1e9 or None,
             )  # fmt: skip
         except BaseException:
             sessions.close()
             raise
         self.safety.attach(self.endpoints, self._metrics)
+        self.tally, self.words = tally, DeskWords(engine, self._tell)
         self.drive.instruments = {one.contract.index: index for index, one in traded.items()}
         self.engine, self.drive.hot = engine, hot
         self.drive.engine = engine
         self.sessions = sessions
+        self._margins.begin(time.monotonic_ns())
         self.live.watch(sessions.fileno(), sessions.ready)
         self.live.machines.append(sessions)
         sessions.open()
@@ -236,14 +269,19 @@ class TradingDesk:
         for index, one in traded.items():
             by_venue.setdefault(one.contract.venue, []).append(replace(one.traded, instrument=index))
         sessions = Sessions(
-            self.config.sessions, by_venue, self._environment, hear=self.drive.hear, tell=self._tell,
-            sent=self.drive.sent, paced=False,
+            self.config.sessions, by_venue, self._environment, hear=self._hear, doubt=self.drive.doubt,
+            tell=self._tell, sent=self.drive.sent, valued=self._margins.take, paced=False,
         )  # fmt: skip
         sides = {order.client_id: order.side for order in begun.account.orders.open()}
         for link in sessions.links:
             if link.config.protocol == "starbase":
                 link.keep(SessionNumbers(str(Path(self.folder, f"{link.name}.numbers"))), sides)
         return sessions
+
+    def _hear(self, number: int, report: Report, now: int) -> None:
+        self.drive.hear(number, report, now)
+        if self.words is not None:
+            self.words.hear(self.config.sessions[number - 1].name, report, now)
 
     def _look_at_clock(self, now: int) -> None:
         """Take a clock that was set for one of which nobody knows how far it is off, for a while."""

@@ -14,6 +14,7 @@ from netfeed.app.trading.screen_words import (
     brief,
     expiry_text,
     gain_style,
+    short,
     signed,
     total,
     words,
@@ -85,7 +86,8 @@ def greek_lines(picture: EnginePicture) -> list[Text]:
     """Draw a table of Greeks, an expiry a line, and their sum."""
     lines = [Text(f"{'Greeks':<10}" + "".join(f"{name:>10}" for name in GREEKS), style="underline")]
     for one in picture.expiries:
-        lines.append(Text(_greeks(expiry_text(one.expiry_ns), one)))
+        name = "futures" if one.expiry_ns is None else expiry_text(one.expiry_ns)  # dated ones, too
+        lines.append(Text(_greeks(name, one)))
     return [*lines, Text(_greeks("all", _sum(picture)), style="bold")]
 
 
@@ -141,4 +143,6 @@ def _limit(one: LimitPicture) -> Text:
 def _amount(number: float) -> str:
     if abs(number) >= 100_000:
         return f"{number / 1000:,.0f}k"
-    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.{3 if abs(number) >= 0.01 else 2}g}"
+    if abs(number) >= 1000:
+        return f"{number:,.0f}"
+    return short(f"{number:.3g}") if abs(number) >= 0.01 else short(f"{number:.5f}")

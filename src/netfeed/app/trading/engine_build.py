@@ -26,6 +26,7 @@ from netfeed.engine.journal import Record
 from netfeed.engine.kill_switch import KillSwitch
 from netfeed.engine.limits import Limits
 from netfeed.engine.mmp import Protection
+from netfeed.engine.position import Terms
 from netfeed.engine.pricer import Pricer, PricerSettings
 from netfeed.engine.risk import Risk
 from netfeed.engine.route import Route
@@ -71,7 +72,7 @@ def plan(
     hedging = [_hedger(config.hedge, name, hedges) for name in names] if config.hedge is not None else []
     return Plan(
         config, {one.index: one for one in contracts}, tuple(made), tuple(one for one in hedging if one is not None),
-        limits(config.limits, [*quoted, *hedges]),
+        limits(config.limits, [*quoted, *hedges], config.quote),
     )  # fmt: skip
 
 
@@ -111,8 +112,17 @@ def build(
     )  # fmt: skip
 
 
-def limits(said: conf.Limits, contracts: Sequence[Contract]) -> Limits:
-    """Make limits of these contracts. Raises: ConfigurationError where one has none of a size or a position."""
+def limits(said: conf.Limits, contracts: Sequence[Contract], quote: str = "USD") -> Limits:
+    """Make limits of these contracts.
+
+    Raises: ConfigurationError where one has none of a size or a position; for a loss in a currency that none pays in.
+    """
+    paid = {Terms(one, quote).currency for one in contracts}
+    for currency in said.loss:
+        if currency not in paid:
+            raise ConfigurationError(
+                f"engine.limits.loss: nothing that is traded pays in {currency}; there is {', '.join(sorted(paid))}"
+            )
     return Limits(
         _by_instrument(said.order_size, contracts, "engine.limits.order_size"),
         _by_instrument(said.position, contracts, "engine.limits.position"),

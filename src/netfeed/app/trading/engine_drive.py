@@ -77,6 +77,19 @@ class EngineDrive:
                 self.engine.hear(session, report, now, self._until_of(report))
             self._due = True
 
+    def margin(self, used: int | None, equity: int, of: str, now: int) -> None:
+        """Take what a session says of the margin."""
+        if self.engine is not None:
+            with self._live.held():
+                self.engine.margin(used, equity, of, now)
+            self._due = True
+
+    def doubt(self, session: int, now: int) -> None:
+        """Take note that a session said what nobody could read."""
+        if self.engine is not None:
+            self.engine.doubt(session, now)
+            self._due = True
+
     def record(self, record: Record) -> None:
         """Note when the first thing of a step was decided."""
         if isinstance(record, Decided) and self._stamp_ns and not self._decided_at and not self._moving:

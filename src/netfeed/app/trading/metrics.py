@@ -1,8 +1,8 @@
 """Metrics of whoever trades, in Prometheus' words: orders, risk, money, limits, sessions, journal, kill switch.
 
-They are made when they are asked for, of the engine's picture and of what counts beside it; nothing is counted twice.
-No instrument and no person is ever a label. What is not known (a worth without a mark, a latency before the first
-answer) is not told.
+They are made when they are asked for, between two turns of the loop, of the engine's picture without its instruments
+and of what counts beside it; nothing is counted twice. No instrument and no person is ever a label. What is not known
+(a worth without a mark, a latency before the first answer) is not told.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -25,8 +25,8 @@ _GREEKS: Final = ("delta", "gamma", "vega", "theta")
 class Engine(Protocol):
     """Whoever has a picture of itself."""
 
-    def picture(self) -> EnginePicture:
-        """Show everything."""
+    def picture(self, *, chain: bool = True) -> EnginePicture:
+        """Show everything, or everything but the instruments."""
 
 
 class TradingMetrics:
@@ -41,7 +41,7 @@ class TradingMetrics:
 
     def collect(self) -> Iterator[Metric]:
         """Give all of them, as of now."""
-        picture = self._engine.picture()
+        picture = self._engine.picture(chain=False)
         yield from self._orders(picture)
         yield from _risk(picture)
         yield from _money(picture)
@@ -61,8 +61,7 @@ class TradingMetrics:
         yield _gauge("netfeed_orders_uncertain", "Orders that nobody knows the fate of", picture.uncertain)
         yield _gauge("netfeed_orders_reconciled", "1 while venues' lists agree with ours", picture.reconciled)
         yield _gauge("netfeed_engine_ready", "1 while it may quote", not picture.ready)
-        held = sum(bool(one.position) for one in picture.instruments)
-        yield _gauge("netfeed_positions", "Instruments of which something is held", held)
+        yield _gauge("netfeed_positions", "Instruments of which something is held", picture.held)
 
 
 def _risk(picture: EnginePicture) -> Iterator[Metric]:

@@ -103,7 +103,7 @@ class OrderDesk:
         self.account = Account(self.contracts)
         engine: Any = getattr(config, "engine", None)
         limits = shell_limits(self.contracts, fair=has_fair, said=getattr(engine, "limits", None))
-        self.risk = Risk(self.account, limits, switch=shell_switch(getattr(engine, "kill_file", None)))
+        self.risk = Risk(self.account, limits, switch=shell_switch(getattr(engine, "kill_path", None)))
         self.ids = shell_ids(wall())
         self.last: Listed | None = None
         self._timeout_ns, self._clock = timeout_ns, clock
@@ -289,7 +289,10 @@ def known_of(
     asked = chosen[0]
     if any(one.protocol != "deribit" for one in chosen):
         raise ConfigurationFileError(
-            f"sessions of {sessions[0].venue}: name their `instruments`: nothing lists them here"
+            f"sessions of {sessions[0].venue}: {asked.protocol} knows instruments as the configuration has them: "
+            f"name each under `instruments`, as in "
+            f'instruments = [{{ name = "BTC-PERPETUAL", id = 1001, tick = "0.5", lot = "10", payoff = "perpetual" }}]; '
+            f"`netfeed order` goes by a session of protocol deribit without"
         )
     return contracts_of(ask_instruments(asked, timeout_ns))
 
@@ -306,6 +309,6 @@ def named(contracts: Mapping[int, Any], name: str) -> Any:
     if found is None:
         known = ", ".join(one.name for one in list(contracts.values())[:5]) or "none"
         raise ConfigurationError(
-            f"no instrument {name!r} under `instruments` of the venue's sessions; there are {known}"
+            f"no instrument {name!r} among those that the venue lists, or its sessions name; the first are {known}"
         )
     return found

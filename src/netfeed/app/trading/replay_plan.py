@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from netfeed.app import config
 from netfeed.app.configuration import Configuration
 from netfeed.app.engine_configuration import Engine, check_engine
@@ -31,9 +33,10 @@ def read_engine(path: str, environment: Mapping[str, str] | None = None) -> Engi
 def builder(engine: Engine, path: str) -> Builds:
     """Give what makes the engine; a strategy of one's own is looked for beside the file."""
     folder = str(Path(path).parent)
+    unmargined = replace(engine, limits=replace(engine.limits, margin_percent=None))  # the fill model has no margin
 
     def made(contracts: Mapping[int, Contract], books: Mapping[int, Any], route: Route, record: Records) -> Built:
-        parts = plan(engine, list(contracts.values()), folder)
+        parts = plan(unmargined, list(contracts.values()), folder)
         hedges = {instrument for _, instruments in parts.hedging for instrument in instruments}
         return Built(build(parts, books, [route], record, ids=ClientIds(RUN)), hedges, engine.quote)
 

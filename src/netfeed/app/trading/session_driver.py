@@ -4,7 +4,7 @@
     live.watch(sessions.fileno(), sessions.ready); live.machines.append(sessions); sessions.open()
     sessions.links                 a Route each, numbered from 1 in the order of the configuration
 
-`hear(number, report, now)` is called from turns only, never from `send` or `flush` of a link.
+`hear(number, report, now)` and `doubt(number, now)` are called from turns only, never from `send` or `flush` of a link.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from netfeed.app.configuration import Session as Config
 from netfeed.app.resolve import Resolver, system_resolver
 from netfeed.app.trading.over_tls import context_of
 from netfeed.app.trading.secrets import read_secret
-from netfeed.app.trading.session_link import Hear, Sent, SessionLink
+from netfeed.app.trading.session_link import Doubt, Hear, Sent, SessionLink, Valued
 from netfeed.app.trading.speech import epoch_ns
 from netfeed.app.trading.traded import Traded
 from netfeed.book.execution import NONE, Flag, Tripped
@@ -35,7 +35,9 @@ class Sessions:
     def __init__(
         self, configs: Sequence[Config], traded: Mapping[str, Sequence[Traded]], environment: Mapping[str, str], *,
         hear: Hear, tell: Callable[[str], None] = lambda text: None, sent: Sent = lambda request, at: None,
-        quote_flags: Flag = NONE, resolver: Resolver = system_resolver, paced: bool = True,
+        doubt: Doubt = lambda number, now: None,
+        valued: Valued = lambda number, currency, worth, now: None, quote_flags: Flag = NONE,
+        resolver: Resolver = system_resolver, paced: bool = True,
     ) -> None:  # fmt: skip
         """Read secrets and certificates. Raises: ConfigurationError."""
         self.loop = Loop()
@@ -47,8 +49,8 @@ class Sessions:
                     secret = read_secret(file=config.secret_file, variable=config.secret_env, environment=environment)
                     self.links.append(SessionLink(
                         config, number, traded.get(config.venue, ()), secret, self.loop, hear=hear, tell=tell,
-                        sent=sent, context=context_of(config), budget=budget, quote_flags=quote_flags,
-                        resolver=resolver, paced=paced,
+                        sent=sent, doubt=doubt, valued=valued, context=context_of(config), budget=budget,
+                        quote_flags=quote_flags, resolver=resolver, paced=paced,
                     ))  # fmt: skip
         except ConfigurationError:
             self.loop.close()

@@ -30,7 +30,7 @@ from netfeed.app.trading.reach import Reach
 from netfeed.app.trading.secrets import Secret
 from netfeed.app.trading.session_numbers import SessionNumbers
 from netfeed.app.trading.session_places import place_of
-from netfeed.app.trading.session_words import Notes, SessionStatistics
+from netfeed.app.trading.session_words import Notes, SessionStatistics, is_puzzling
 from netfeed.app.trading.speech import StarbaseSpeech, epoch_ns, speech_of
 from netfeed.app.trading.traded import Traded
 from netfeed.book.execution import NONE, Ask, Cancel, CancelAll, Down, Flag, MassQuote, Report, Request, Up
@@ -54,7 +54,10 @@ MAX_REASONS: Final = 64
 """Reasons of lost connections that are counted one by one."""
 
 Hear = Callable[[int, Report, int], None]
+Doubt = Callable[[int, int], None]
 Sent = Callable[[Request, int], None]
+Valued = Callable[[int, str, Portfolio | None, int], None]
+"""Is told by a session's number what the account is worth in a currency; None: nobody says so any more."""
 
 
 class Stamp(NamedTuple):
@@ -69,14 +72,18 @@ class Stamp(NamedTuple):
 class SessionLink:
     """One session. `number` is what its reports bear; `sent` is told of each request that was handed to the kernel.
 
-    `portfolios`: what the venue last said that the account is worth, by currency, where it was asked for.
+    `doubt` is told of each message that no report can say: it may have been an execution.
+
+    `portfolios`: what the venue last said that the account is worth, by currency, where it was asked for, while the
+    session is up; `valued` is told of each.
     """
 
     def __init__(
         self, config: Config, number: int, traded: Sequence[Traded], secret: Secret, loop: Loop, *, hear: Hear,
         tell: Callable[[str], None] = lambda text: None, sent: Sent = lambda request, at: None,
-        context: ssl.SSLContext | None = None, budget: TokenBucket | None = None, quote_flags: Flag = NONE,
-        paced: bool = True,
+        doubt: Doubt = lambda number, now: None,
+        valued: Valued = lambda number, currency, worth, now: None, context: ssl.SSLContext | None = None,
+        budget: TokenBucket | None = None, quote_flags: Flag = NONE, paced: bool = True,
         resolver: Resolver = system_resolver, draw: Callable[[], float] = random.random,
     ) -> None:  # fmt: skip
         """Raises: MisuseError for instruments that the protocol cannot name."""
@@ -87,7 +94,9 @@ class SessionLink:
         self.refused: Counter[str] = Counter()
         self.reconnects: Counter[str] = Counter()
         self._speech = speech_of(number, config, traded, secret, context, quote_flags=quote_flags)
+        self._doubt = doubt
         self._loop, self._hear, self._tell, self._sent, self._resolver = loop, hear, tell, sent, resolver
+        self._valued = valued
         pause = config.reconnect
         self._backoff = Backoff(draw, pauses=Pauses(pause.first, pause.cap, pause.healthy), budget=budget)
         rate = config.rate if paced else None
@@ -299,10 +308,13 @@ class SessionLink:
             elif isinstance(event, Portfolio):
                 if event.currency.lower() in self.config.portfolios:
                     self.portfolios[event.currency] = event
+                    self._valued(self.number, event.currency, event, now)
             else:
                 text = self._notes.take(event)
                 if text is not None:
                     self._tell(f"{self.name}: {text}")
+                if is_puzzling(event):
+                    self._doubt(self.number, now)
 
     def _report(self, report: Report, now: int) -> None:
         self._reports += 1
@@ -339,6 +351,9 @@ class SessionLink:
             self._loop.post(partial(self._retire, task))
         if was_up:
             self._downs += 1
+            told, self.portfolios = self.portfolios, {}
+            for currency in told:
+                self._valued(self.number, currency, None, now)
             self._hear(self.number, Down(self.number, reason, self.config.cancel_on_disconnect), now)
         if is_done and not self._closed:
             self._try(now)

@@ -30,6 +30,14 @@ _WORDS: Final[Mapping[type[Any], tuple[str, Callable[[Any], str]]]] = {
 }  # fmt: skip
 
 
+_PUZZLING: Final = (starbase_state.Puzzling, ouch_words.Puzzling, deribit_order_words.Puzzling)
+
+
+def is_puzzling(event: Any) -> bool:
+    """Say whether it is a message that no report can say, and may have been about an order of ours."""
+    return isinstance(event, _PUZZLING)
+
+
 class Notes:
     """The notes of a session. `total` counts them by kind, over all connections."""
 

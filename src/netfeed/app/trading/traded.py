@@ -56,5 +56,8 @@ def deribit_listing(traded: Iterable[Traded]) -> deribit_order_words.Listing:
 
 def _number(one: Traded) -> int:
     if one.venue_id is None:
-        raise MisuseError(f"Starbase knows {one.name} by a number, which nobody has said")
+        raise MisuseError(
+            f"Starbase knows {one.name} by a number, which nobody has said: hear the venue's multicast channel, "
+            f"which lists it, or leave its sessions out"
+        )
     return one.venue_id
