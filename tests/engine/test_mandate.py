@@ -190,7 +190,9 @@ Change = Callable[[Pass], object]
         (lambda one: one.risk.kill("a person", "smoke", 0), 0),
         (lambda one: one.risk.switch.kill("a person", "smoke", 0), 0),
         (lambda one: (one.risk.switch.kill("a", "b", 0), one.risk.switch.rearm("c")), 0),
-        (lambda one: one.risk.feel(CALL, 0.5, 0.0, 1.0), 0),
+        (lambda one: (one.risk.feel(CALL, 0.5, 0.0, 1.0), one.risk.feel(CALL, float("nan"), 0.0, 1.0)), 0),
+        (lambda one: one.risk.feel(CALL, 0.5, 0.0, 1.0), 2),
+        (lambda one: one.see(), 2),
         (lambda one: one.risk.see(CALL, Seen(0, False, None, None, None)), 1),
         (lambda one: one.account.apply(Listed(1, (), (), None), 0), 0),
         (lambda one: one.account.adopt(LINEAR, 10, 5), 0),
@@ -222,6 +224,30 @@ def test_a_world_that_turns_bad_takes_all_back(limits: Limits, wrong: Callable[[
     assert one.mandates.has(CALL, one.stage.board.now)
     wrong(one.risk)
     assert not one.mandates.has(CALL, one.stage.board.now)
+
+
+def test_other_sensitivities_take_all_back_only_where_a_sum_is_beyond_its_limit() -> None:
+    one = Pass(PLAIN, Limits(vega=10.0))
+    for instrument in QUOTED:
+        one.risk.feel(instrument, 0.5, 0.0, 1e-3)
+    assert one.prepare() == 2
+    one.risk.feel(CALL, 0.5, 0.0, 2e-3)
+    assert set(one.mandates.held) == set(QUOTED)
+    one.risk.feel(CALL, 0.5, 0.0, 1e3)
+    assert one.mandates.held == ()
+    assert one.mandates.void_by == {"greeks": 2}
+
+
+def test_a_mandate_is_dropped_whose_worth_comes_from_another_fit_or_another_basis() -> None:
+    one = Pass(PLAIN)
+    assert one.prepare() == 2
+    board = one.stage.board
+    one.hot.drop_old(board, FAIRS, 100_000.0)
+    assert set(one.mandates.held) == set(QUOTED)
+    one.hot.drop_old(board, {**FAIRS, CALL: replace(FAIRS[CALL], vega=1.0)}, 100_000.0)
+    assert CALL not in one.mandates.held
+    one.hot.drop_old(board, FAIRS, 100_001.0)
+    assert one.mandates.held == ()
 
 
 def test_a_session_that_refuses_leaves_everything_as_it_was() -> None:

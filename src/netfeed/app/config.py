@@ -119,7 +119,7 @@ def split_endpoint(text: str) -> tuple[str, int]:
 def check(config: Configuration) -> list[str]:
     """Name what the types cannot say."""
     mistakes: list[str] = []
-    from netfeed.app.engine_configuration import check_engine
+    from netfeed.app.engine_configuration import check_engine, check_hot
     from netfeed.app.trading.session_places import check_sessions
 
     names = [channel.name for channel in config.channels] + [venue.name for venue in config.venues]
@@ -133,6 +133,8 @@ def check(config: Configuration) -> list[str]:
     mistakes += check_sessions(config.sessions)
     if config.engine is not None:
         mistakes += check_engine(config.engine, names, sorted({one.venue for one in config.sessions}))
+        protocols = {one.name: one.protocol for one in config.sessions}
+        mistakes += check_hot(config.engine, protocols, config.receive.how)
         if config.engine.journal is None:
             mistakes.append("engine.journal: name the folder that keeps what was decided, sent and heard")
         if config.engine.limits.margin_percent is not None and not any(one.portfolios for one in config.sessions):

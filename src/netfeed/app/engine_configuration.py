@@ -4,6 +4,7 @@ Sizes are decimal texts in the units in which the venue trades ("0.1" of an opti
 text fits instruments that count differently. Tables by instrument take names and globs; the first that fits counts.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
@@ -157,6 +158,13 @@ class Router(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     overdue: Duration = 500 * _MS
 
 
+class Hot(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The hot step (`engine.hot_engine`): by which Starbase session, and what leads; None: the first that can."""
+
+    session: Name | None = None
+    lead: Annotated[str, Meta(min_length=1)] | None = None
+
+
 class Engine(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The engine. `strategy`: "quoter", "avellaneda", or "module:Class" (a path ending in .py, too) of one's own."""
 
@@ -170,6 +178,7 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     quoter: Quoter = Quoter()
     avellaneda: Avellaneda | None = None
     hedge: Hedge | None = None
+    hot: Hot | None = None
     gate: Gate = Gate()
     protections: Annotated[list[Protection], Meta(max_length=64)] = []
     group: Annotated[int, Meta(ge=0, lt=2**31)] = 1
@@ -190,6 +199,27 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def kill_path(self) -> str | None:
         """Give the kill file: as it is named, or beside the journal; None without either."""
         return self.kill_file or (None if self.journal is None else f"{self.journal}.kill")
+
+
+def check_hot(engine: Engine, sessions: Mapping[str, str], how: str) -> list[str]:
+    """Name why the hot step cannot be used; `sessions`: protocols by the sessions' names, `how`: of `[receive]`."""
+    if engine.hot is None:
+        return []
+    found = []
+    if engine.strategy != "quoter":
+        found.append(f'it moves the quotes of strategy = "quoter", not of {engine.strategy}')
+    if not engine.mass_quotes:
+        found.append("it moves mass quotes: say mass_quotes = true, and set `group` up at the venue")
+    if len(engine.quoter.tiers) > 1:
+        found.append("it moves one tier: the further ones of engine.quoter.tiers are orders")
+    if how != "loop":
+        found.append('books that another thread moves would make it wait: say receive.how = "loop"')
+    starbase = [name for name, protocol in sessions.items() if protocol == "starbase"]
+    if not starbase:
+        found.append("it writes Starbase's mass quotes: it takes one of [[sessions]] with that protocol")
+    elif engine.hot.session is not None and engine.hot.session not in starbase:
+        found.append(f"session: {engine.hot.session!r} is none of the Starbase sessions ({', '.join(starbase)})")
+    return [f"engine.hot: {what}" for what in found]
 
 
 def check_engine(engine: Engine, feeds: list[str], venues: list[str]) -> list[str]:

@@ -5,7 +5,7 @@ the same object as its `View`. Books are not copied: they are always up to date.
 `take_touched` is what the next decision is asked about.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 
 from netfeed.book.level import Order, Side
 from netfeed.engine.contract import Contract
@@ -79,6 +79,11 @@ class Board:
     def is_touched(self) -> bool:
         """Say whether anything has changed since the last `take_touched`."""
         return bool(self._touched)
+
+    @property
+    def touched(self) -> Set[int]:
+        """Give what has changed since the last `take_touched`; it stays so."""
+        return self._touched
 
     def take_touched(self) -> frozenset[int]:
         """Give what has changed since the last call."""

@@ -15,13 +15,14 @@ One desk owns an instrument: orders there that its strategy does not want are ca
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from netfeed.book.execution import Request
 from netfeed.engine.gate import Gate, GateStatistics, Reason
 from netfeed.engine.strategy import NOTHING, Strategy, Targets, View
 from netfeed.engine.targets import Differ
+from netfeed.errors import MisuseError
 from netfeed.machine import NEVER
 
 
@@ -140,3 +141,20 @@ class Desk:
         self.broken = why
         for instrument in self.instruments:
             self.gate.hold(instrument, Reason.BROKEN)
+
+
+def name_of(desk: Desk) -> str:
+    """Give what a desk is called where it has failed."""
+    return f"desk of instrument {min(desk.instruments, default=None)}"
+
+
+def check_owners(desks: Iterable[Desk], listed: Collection[int]) -> None:
+    """Refuse desks that share an instrument, or have one that nobody listed. Raises: MisuseError."""
+    owned: set[int] = set()
+    for desk in desks:
+        shared, unlisted = owned & desk.instruments, desk.instruments - set(listed)
+        if shared:
+            raise MisuseError(f"two desks have instruments {sorted(shared)[:3]}: one desk owns an instrument")
+        if unlisted:
+            raise MisuseError(f"a desk has instruments {sorted(unlisted)[:3]} that have no contract")
+        owned |= desk.instruments

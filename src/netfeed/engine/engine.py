@@ -33,7 +33,7 @@ from netfeed.engine.answers import Answers
 from netfeed.engine.board import Board
 from netfeed.engine.clearing import Clearing
 from netfeed.engine.client_ids import ClientIds
-from netfeed.engine.desk import Desk
+from netfeed.engine.desk import Desk, check_owners, name_of
 from netfeed.engine.exits import Exits
 from netfeed.engine.expiries import expired
 from netfeed.engine.journal import Absolved, Adopted, Heard, Record, Settled, Woke
@@ -96,7 +96,7 @@ class Engine:
         self.settings = settings or EngineSettings()
         self.account, self.board, self.risk, self.router, self.pricer = account, board, risk, router, pricer
         self.desks, self.hedging = tuple(desks), tuple(hedging)
-        _check((*self.desks, *self.hedging), board)
+        check_owners((*self.desks, *self.hedging), board.contracts)
         again = self.settings.again_ns
         self.failed: dict[str, str] = {}
         self.count: Counter[str] = Counter()
@@ -110,6 +110,7 @@ class Engine:
             account, router, self.questions, self.count, again_ns=again, send=self._send, follow=self._after
         )
         self.leaving = ""
+        self.beside: list[Callable[[], dict[str, int]]] = []  # what is shown with our counters
         self._now = 0
         self._look_at: int | None = None
         self._clock: int | None = None
@@ -163,6 +164,11 @@ class Engine:
         self.out.took(session, request, now)
         self._after(events, now)
 
+    def fail(self, desk: Desk, error: Exception) -> None:
+        """Take note that a desk's strategy has raised elsewhere than in a step; the next pulls all of its quotes."""
+        self._heard = True
+        self._fail(name_of(desk), error)
+
     def step(self, now: int, wall_ns: int, clock_off_ns: int | None) -> None:
         """Do one pass."""
         self._now = max(self._now, now)
@@ -205,7 +211,7 @@ class Engine:
         out = self.risk.switch.is_killed or bool(self.leaving)
         if self._look_at is None or self._heard or self.board.is_touched or (out and not self._exits.has_begun):
             return self._now
-        asked = (desk for desk in (*self.desks, *self.hedging) if _name(desk) not in self.failed)
+        asked = (desk for desk in (*self.desks, *self.hedging) if name_of(desk) not in self.failed)
         desks = min((desk.deadline for desk in asked), default=NEVER)
         return min(
             self._look_at, desks, self.account.deadline, NEVER if PRICER in self.failed else self.pricer.deadline,
@@ -309,7 +315,8 @@ class Engine:
         refusals = {f"route_{why}": count for why, count in self.router.refused.items()}
         own = {name: self.count[name] for name in OWN}
         asked = {"lists": self.questions.asked_count, "sweeps": self.clearing.sweeps}
-        return {**self.out.count, **own, **asked, **choices, **refusals, **self.pricer.statistics()}
+        beside = {name: count for counters in self.beside for name, count in counters().items()}
+        return {**self.out.count, **own, **asked, **choices, **refusals, **self.pricer.statistics(), **beside}
 
     # --- prices
 
@@ -411,7 +418,7 @@ class Engine:
 
     def _asked(self, desk: Desk, touched: frozenset[int] | None, now: int) -> list[Request]:
         """Ask a desk; one that raises owns nothing from here on, and what it had leaves."""
-        where = _name(desk)
+        where = name_of(desk)
         if where in self.failed:
             self._after(self._exits.pull(desk.instruments, now), now)
             return []
@@ -441,19 +448,3 @@ class Engine:
             return
         self.board.set_position(instrument, self.account.positions[instrument].quantity, filled_ns)
         self._senses.mark(instrument)
-
-
-def _name(desk: Desk) -> str:
-    return f"desk of instrument {min(desk.instruments, default=None)}"
-
-
-def _check(desks: Iterable[Desk], board: Board) -> None:
-    """Refuse desks that share an instrument, or have one that nobody listed. Raises: MisuseError."""
-    owned: set[int] = set()
-    for desk in desks:
-        shared, unlisted = owned & desk.instruments, desk.instruments - set(board.contracts)
-        if shared:
-            raise MisuseError(f"two desks have instruments {sorted(shared)[:3]}: one desk owns an instrument")
-        if unlisted:
-            raise MisuseError(f"a desk has instruments {sorted(unlisted)[:3]} that have no contract")
-        owned |= desk.instruments

@@ -13,8 +13,10 @@ its ticks or beyond MOST, and a grid whose steps do not meet, are left to the pl
 Left out: ladders (the further tiers are orders, not quotes), futures, minimum edges below nothing.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
+from math import isclose
 from typing import Final
 
 from netfeed.book.change import NO_PRICE
@@ -30,6 +32,8 @@ from netfeed.engine.strategy import Fair, View, Want, Working
 from netfeed.engine.worth import slopes
 from netfeed.errors import MisuseError
 
+SAME: Final = 1e-9
+"""A basis is the same within this share: a ten-thousandth of a dollar, which is less than roundings move a worth by."""
 MOST: Final = 2**53
 """Prices, and ticks that make something near, are less: floats are whole numbers up to there."""
 MAX_NEAR: Final = 10_000
@@ -38,7 +42,7 @@ _Sides = tuple[Working | None, Working | None]
 
 
 class HotQuotes:
-    """The quotes of one quoter, in one group, that follow one underlying."""
+    """The quotes of one quoter, in one group, that follow one underlying. `refused`: why there was no mandate."""
 
     def __init__(self, quoter: Quoter, risk: Risk, mandates: Mandates) -> None:
         if len(quoter.settings.tiers) != 1 or not quoter.settings.mass_quote or quoter.settings.edge_ticks < 0:
@@ -46,6 +50,8 @@ class HotQuotes:
         if max(quoter.settings.requote_ticks, quoter.settings.front_ticks) > MAX_NEAR:
             raise MisuseError(f"the hot step takes quotes within {MAX_NEAR} ticks for near, at most")
         self._quoter, self._risk, self._mandates = quoter, risk, mandates
+        self.refused: Counter[str] = Counter()
+        self._bases: dict[int, tuple[Fair, float]] = {}
 
     def prepare(
         self, view: View, bases: Mapping[int, Fair], lead: float, asked: Iterable[int], opened: Collection[int]
@@ -58,26 +64,41 @@ class HotQuotes:
         mandates, granted = self._mandates, 0
         for instrument in asked:
             base = bases.get(instrument)
-            if base is None or instrument not in opened or not self._prepared(view, instrument, base, lead):
-                mandates.void((instrument,))
+            why = "gate" if instrument not in opened else "worth" if base is None else ""
+            if not why and base is not None:
+                why = self._lacks(view, instrument, base, lead)
+            if why:
+                self.refused[why] += 1
+                mandates.void((instrument,), why)
             else:
                 granted += 1
         return granted
 
-    def _prepared(self, view: View, instrument: int, base: Fair, lead: float) -> bool:
+    def drop_old(self, view: View, bases: Mapping[int, Fair], lead: float) -> None:
+        """Take back the mandates whose worths are not made as they were: another fit, another basis to the lead."""
+        for instrument in self._mandates.held:
+            (base, ratio), fair = self._bases[instrument], view.fair(instrument)
+            same = fair is not None and isclose(fair.forward, ratio * lead, rel_tol=SAME)
+            if bases.get(instrument) is not base or not same:
+                self._mandates.void((instrument,), "worth")
+
+    def _lacks(self, view: View, instrument: int, base: Fair, lead: float) -> str:
+        """Prepare an instrument; say why it has no mandate, empty when it has one."""
         contract, fair = view.contracts[instrument], view.fair(instrument)
         sides = _sides(view.working(instrument))
-        if fair is None or sides is None or not contract.is_option or not is_gridded(contract):
-            return False
+        if fair is None or not lead > 0.0:
+            return "worth"
+        if not contract.is_option or not is_gridded(contract):
+            return "contract"
+        if sides is None:
+            return "under_way" if view.working(instrument) else "unquoted"
         tops = [best(view.book(instrument), side) for side in Side]
-        if not all(top is None or _is_on_grid(contract, top) for top in tops):
-            return False
+        if not all(top is None or is_on_grid(contract, top) for top in tops):
+            return "grid"
         wants = self._quoter.decide(view, (instrument,)).get(instrument, ())
-        if not _is_what_rests(sides, wants) or not lead > 0.0:
-            return False
-        quote = self._quote(view, contract, fair, sides)
+        quote = self._quote(view, contract, fair, sides) if _is_what_rests(sides, wants) else None
         if quote is None:
-            return False
+            return "unwanted"
         self._mandates.slots[self._mandates.slot_of[instrument]] = (
             base.value, base.forward, fair.forward / lead, *slopes(contract, base),
             *self._around(view, contract, fair), 10.0**contract.price_exponent, contract.tick, *_steps(contract),
@@ -87,7 +108,9 @@ class HotQuotes:
             *(0 if one is None else self._near(one) for one in sides),
             *(0 if one is None else one.placed_ns for one in sides), self._quoter.settings.cool_down_ns,
         )  # fmt: skip
-        return self._risk.mandate(self._mandates, quote, view.now) is None
+        self._bases[instrument] = base, fair.forward / lead
+        refusal = self._risk.mandate(self._mandates, quote, view.now)
+        return "" if refusal is None else refusal.rule.value
 
     def _around(self, view: View, contract: Contract, fair: Fair) -> tuple[float, ...]:
         """Give shift, half a spread, edge and the fee's two parts."""
@@ -141,7 +164,8 @@ def is_gridded(contract: Contract) -> bool:
     )
 
 
-def _is_on_grid(contract: Contract, price: int) -> bool:
+def is_on_grid(contract: Contract, price: int) -> bool:
+    """Say whether the step can take a price of a book for one of its own grid."""
     return abs(price) < MOST and price % contract.tick_at(price) == 0
 
 

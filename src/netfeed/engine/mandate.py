@@ -7,11 +7,13 @@ within it; nothing else can: the arrays that it needs are made here, and these a
 
 Why `Risk.pass_` would let everything through that a mandate does - what it looks at is one of these:
 
-    stays as it was   switch, reconciled, clock, book, doubt, protection, margin, loss, sensitivities, limits: whoever
-                      changes one voids in the same call what it is about, or all (`void`, `Account.watch`)
+    stays as it was   switch, reconciled, clock, book, doubt, protection, margin, loss, limits: whoever changes one
+                      voids in the same call what it is about, or all (`void`, `Account.watch`)
     is held back      positions, expiries, Greeks and open orders at worst: what a mandate may add counts as an open
                       order for everybody else from its grant until it is spent or void. An execution moves what was
-                      open into the position, which makes no sum worse; each one voids all, as does all that is odd
+                      open into the position, which makes no sum worse; each one voids all, as does all that is odd.
+                      Other sensitivities are the sums' at once: where one is not known, or a sum is beyond its limit
+                      then, all are void; where none is, whatever a mandate adds is within the limits as they are now
     is counted        messages: no step gives more than the pace has room for, and what was sent is spent at once
     is done again     prices: on a tick, no better than the worth at this forward less edge and fee, never through the
                       book, so within every collar around either; a bid and an ask of one quote do not meet
@@ -22,6 +24,7 @@ So no instrument is quoted a second time before the answer, a step that is wrong
 come of all mandates together is within the limits.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Final, final
 
@@ -63,7 +66,8 @@ class Mandates:
         self._step = QuoteStep(self.slots, self._limits)
         self._exposure, self._pace, self._may, self._count = exposure, pace, may, count
         self._held: dict[int, tuple[int, int]] = {}
-        self.granted = self.voided = self.used = 0
+        self.granted = self.used = 0
+        self.void_by: Counter[str] = Counter()
 
     def __init_subclass__(cls) -> None:
         raise MisuseError("mandates have no kinds")
@@ -88,15 +92,25 @@ class Mandates:
         self._limits[slot] = (until_ns, most, least, bid, ask)
         self.granted += 1
 
-    def void(self, instruments: Collection[int] | None) -> None:
-        """Take back the mandates of these, None: all. Anybody may."""
+    @property
+    def voided(self) -> int:
+        """Say how many were taken back before they served."""
+        return self.void_by.total()
+
+    def void(self, instruments: Collection[int] | None, by: str = "other") -> None:
+        """Take back the mandates of these, None: all. Anybody may; those that had not served count by who did."""
         for instrument in list(self._held) if instruments is None else instruments:
             held = self._held.pop(instrument, None)
             if held is not None:
                 slot = self.slot_of[instrument]
-                self.voided += int(self._limits[slot]["until_ns"]) != SPENT
+                self.void_by[by] += int(self._limits[slot]["until_ns"]) != SPENT
                 self._limits[slot]["until_ns"] = SPENT
                 self._release(instrument, held)
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """Give the instruments of which something counts as open: their mandates were granted, and not taken back."""
+        return tuple(self._held)
 
     def has(self, instrument: int, now: int) -> bool:
         """Say whether a quote could be moved now."""

@@ -21,8 +21,8 @@ from netfeed.engine.quote_words import Array
 from netfeed.errors import MisuseError
 
 SendRows = Callable[[Array, int, int, int], object]
-"""A session's own: queue a mass quote of the first so many rows, under a client id and a group; or raise MisuseError
-and have done nothing."""
+"""A session's own: have a mass quote of the first so many rows leave, under a client id and a group; or raise
+MisuseError and have done nothing."""
 
 
 class Went(NamedTuple):

@@ -22,7 +22,7 @@ from netfeed.book.execution import NONE, Amend, Cancel, CancelAll, List, MassQuo
 from netfeed.book.level import Side
 from netfeed.engine.account import Account
 from netfeed.engine.cleared import FRESH_NS, Cleared, take_seal
-from netfeed.engine.exposure import Sensitivity, sensitivity
+from netfeed.engine.exposure import Sensitivity, scaled, sensitivity
 from netfeed.engine.kill_switch import KillSwitch
 from netfeed.engine.limits import Limits, Pace, Rule
 from netfeed.engine.mandate import Mandates
@@ -65,7 +65,7 @@ class Risk:
         self._kills = self.switch.kills
         self.refused: Counter[Rule] = Counter()
         self.passed = 0
-        account.watch(self._void)
+        account.watch(lambda instruments: self._void(instruments, "account"))
 
     @property
     def limits(self) -> Limits:
@@ -76,8 +76,9 @@ class Risk:
 
     def see(self, instrument: int, seen: Seen) -> None:
         """Know the market of an instrument anew."""
-        self._known.seen[instrument] = seen
-        self._void((instrument,))
+        before, self._known.seen[instrument] = self._known.seen.get(instrument), seen
+        if before is None or seen.at < before.at or replace(before, at=seen.at) != seen:
+            self._void((instrument,), "book")
 
     def mark(self, instrument: int, price: int) -> None:
         """Value what is held at another price. Units: integer prices of the contract."""
@@ -85,13 +86,26 @@ class Risk:
         self._void_where(Rule.LOSS)
 
     def feel(self, instrument: int, delta: float, gamma: float, vega: float) -> Sensitivity | None:
-        """Know the sensitivities of a size of 1 anew; what is not finite is not known, and is refused."""
+        """Know the sensitivities of a size of 1 anew; what is not finite is not known, and is refused.
+
+        Mandates count as open orders in all sums: while these are within the limits by what is known now, none of them
+        adds what would be refused.
+        """
         contract = self._account.contracts.get(instrument)
         units = None if contract is None else sensitivity(contract, delta, gamma, vega)
         if units != self._account.exposure.sensitivity(instrument):
             self._account.exposure.set_sensitivity(instrument, units)
-            self._void(None)
+            if units is None or self._is_beyond():
+                self._void(None, "greeks")
         return units
+
+    def _is_beyond(self) -> bool:
+        """Say whether delta, gamma or vega at worst are beyond a limit now."""
+        for which, limit in enumerate((self.limits.delta, self.limits.gamma, self.limits.vega)):
+            down, up = self._account.exposure.worst(which)
+            if limit is not None and max(-down, up) > scaled(limit):
+                return True
+        return False
 
     def clock(self, offset_ns: int | None) -> None:
         """Know how far the clock is off; None: nobody knows."""
@@ -115,7 +129,7 @@ class Risk:
     def kill(self, by: str, why: str, now: int) -> list[Event]:
         """Throw the kill switch; give what must be pulled."""
         self.switch.kill(by, why, now)
-        self._void(None)
+        self._void(None, "kill")
         instruments = sorted({order.instrument for order in self._account.orders.open()})
         return [Pull(instrument, f"killed by {by}: {why}") for instrument in instruments]
 
@@ -231,7 +245,7 @@ class Risk:
         Prices are those at which it would stand now. Where a side is refused nothing is granted, and why is returned;
         nobody has asked, so it is not counted.
         """
-        self._void((quote.instrument,))
+        self._void((quote.instrument,), "renewed")
         request = MassQuote(self._account.orders.last_id + 1, mandates.group, (quote,))
         objection = self._account.orders.objection(request)
         if objection is not None:
@@ -276,17 +290,17 @@ class Risk:
         """Say whether mandates may be used; a switch that was thrown takes them back, armed again or not."""
         if self._kills != self.switch.kills:
             self._kills = self.switch.kills
-            self._void(None)
+            self._void(None, "kill")
         return not self.switch.is_killed
 
-    def _void(self, instruments: Collection[int] | None) -> None:
+    def _void(self, instruments: Collection[int] | None, by: str) -> None:
         for mandates in self._mandates:
-            mandates.void(instruments)
+            mandates.void(instruments, by)
 
     def _void_where(self, rule: Rule) -> None:
         """Take all mandates back where a rule about the world, not about a wish, refuses now."""
         if self._mandates and _WORLD[rule](self._known, Wish(0, Side.BID, None, 0, 0, NONE), 0) is not None:
-            self._void(None)
+            self._void(None, rule.value)
 
     # --- between requests
 

@@ -100,7 +100,7 @@ class _Session:
         # whether it is a List, and its client id: when it went
         self.queued = False
         self.used_at = 0
-        self.flushes = 0
+        self.flushes = self.taken = 0
 
     def has_room(self, now: int, messages: int) -> bool:
         return self.pace is None or self.pace.has(now, messages)
@@ -268,6 +268,7 @@ class Router:
         """Take note that a session has a request, by this way or by that of `quote_door`: it is paid for, and owed."""
         to = self._sessions[session]
         to.used_at = now
+        to.taken += 1
         if to.pace is not None:
             to.pace.spend(now, _messages(request))
         self.given_up += to.owe(request, now)
@@ -279,7 +280,7 @@ class Router:
         return [
             SessionStatistics(
                 one.route.number, one.route.name, one.route.venue, one.route.is_up, one.route.latency_ns,
-                one.door.sent, one.door.unsent, len(one.owed), one.flushes,
+                one.taken, one.door.unsent, len(one.owed), one.flushes,
             )
             for one in self._sessions.values()
         ]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 from netfeed.app.config import load
 from netfeed.app.run import Options, Run
-from netfeed.app.sim_accounts import AccountConfig
+from netfeed.app.sim_accounts import AccountConfig, GroupConfig
 from netfeed.app.sim_embedded import EmbeddedVenue, embedded
 
 ENGINE = """
@@ -46,6 +46,13 @@ through_ticks = 20
 """
 
 
+HOT = (
+    ENGINE.replace("mass_quotes = false\n", "")
+    + """
+[engine.hot]
+session = "A"
+"""
+)
 FEES = {"A": "fee = 0.5\n", "B": "", "lists": "fee = 0.5\n"}
 """Orders go by the other gateway as long as that is up."""
 
@@ -59,7 +66,8 @@ class Trading:
         self.folder = folder
         self.venue = EmbeddedVenue(
             embedded(
-                seed=7, cycle="300ms", rate=150, instruments=12, accounts=[AccountConfig(name="mm")],
+                seed=7, cycle="300ms", rate=150, instruments=12,
+                accounts=[AccountConfig(name="mm", groups=[GroupConfig(number=1)])],
                 exchange={"chain": "priced"}, stream={"listen": "127.0.0.1:0", "tls": False},
             )
         )  # fmt: skip

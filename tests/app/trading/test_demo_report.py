@@ -21,6 +21,7 @@ def test_the_object_has_the_keys_that_are_promised_and_is_json() -> None:
     assert list(told) == [
         "ok", "seconds", "messages", "gaps", "books", "orders", "fills", "hedges", "uncertain", "risk_rejections",
         "positions_equal_venue", "open_orders_equal_venue", "pnl", "tick_to_order_ns",
+        "hot_tick_to_order_ns", "hot_moves", "hot_shots", "hot_quotes",
     ]  # fmt: skip
     assert told["ok"] is True
     assert (told["seconds"], told["books"], told["risk_rejections"]) == (20, {"LIVE": 31}, {"collar": 2})

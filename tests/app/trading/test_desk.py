@@ -174,7 +174,8 @@ def test_a_loop_that_stands_still_ends_the_run_with_nothing_left_and_the_next_on
 
 def test_a_clock_that_was_set_is_seen_before_the_engine_steps() -> None:
     live: Any = SimpleNamespace(clock_steps=0, now=5)
-    config: Any = SimpleNamespace(engine=SimpleNamespace(journal="orders", clock_off=7))
+    engine = SimpleNamespace(journal="orders", kill_path="orders.kill", clock_off=7)
+    config: Any = SimpleNamespace(engine=engine, sessions=[])
     desk = TradingDesk(live, config, metrics=Any, tell=str, environment={})  # type: ignore[arg-type]
     desk.phase = Phase.TRADING
     desk.wake(100)

@@ -182,6 +182,32 @@ def test_what_does_not_fit_what_is_listed_is_named(before: str, after: str, why:
         plan(read(ENGINE.replace(before, after, 1)), CONTRACTS)
 
 
+@pytest.mark.parametrize(
+    ("engine", "why"),
+    [
+        (ENGINE, "it writes Starbase's mass quotes: it takes one of [[sessions]] with that protocol"),
+        (ENGINE.replace('"quoter"', '"mine:Mine"'), 'it moves the quotes of strategy = "quoter", not of mine:Mine'),
+        (ENGINE.replace('"quoter"', '"quoter"\nmass_quotes = false'), "it moves mass quotes: say mass_quotes = true"),
+        (
+            ENGINE + '\n[engine.quoter]\ntiers = [{ size = "1" }, { size = "2", spread = 2.0 }]\n',
+            "it moves one tier: the further ones of engine.quoter.tiers are orders",
+        ),
+        (ENGINE, 'say receive.how = "loop"'),
+    ],
+)
+def test_why_the_hot_step_cannot_be_used_is_named(engine: str, why: str) -> None:
+    said = mistakes(engine + "\n[engine.hot]\n")
+    assert any(one.startswith("engine.toml: engine.hot: ") and why in one for one in said)
+
+
+def test_the_hot_step_names_the_sessions_that_it_could_use() -> None:
+    starbase = (
+        SESSION.format(venue="deribit").replace('protocol = "deribit"', 'protocol = "starbase"').replace("ws:", "tcp:")
+    )
+    said = mistakes(ENGINE + '\n[engine.hot]\nsession = "b"\n', sessions=starbase)
+    assert "engine.toml: engine.hot: session: 'b' is none of the Starbase sessions (a)" in said
+
+
 def test_what_the_file_says_wrong_is_named_with_its_place() -> None:
     assert mistakes(ENGINE + "sizes = 1\n")[0].startswith("engine.toml: engine.limits.sizes: no such key")
     assert "did you mean 'quoter'" in mistakes(ENGINE + "\n[engine.quoters]\nhalf_ticks = 1\n")[0]

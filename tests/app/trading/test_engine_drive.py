@@ -15,6 +15,7 @@ from netfeed.book.execution import Cancel, Up
 from netfeed.engine.journal import Decided, Woke
 from netfeed.machine import NEVER
 from tests.engine.engine_world import MS, PERPETUAL, World
+from tests.engine.test_hot_engine import HotWorld
 
 REQUEST = Cancel(1, PERPETUAL)
 DECIDED = Decided(0, 1, REQUEST)
@@ -71,6 +72,34 @@ def test_an_order_is_timed_from_the_oldest_packet_of_its_batch_once_a_step(drive
     assert counts(drive) == {"decide": 1, "send": 1, "tick>order": 1}
     assert (drive.stages["tick>order"].max_ns or 0) >= 5 * MS
     assert [one.name for one in drive.pictures()] == ["wire>book", "decide", "send", "tick>order"]
+
+
+def test_quotes_of_the_hot_step_are_timed_by_themselves_and_leave_before_the_pass(drive: EngineDrive) -> None:
+    world = HotWorld()
+    drive.engine, drive.hot = world.engine, world.begin().hot
+    assert drive.hot is not None
+    done: list[str] = []
+
+    def move(now: int, clock_off_ns: int | None) -> bool:
+        done.append("move")
+        drive.sent(REQUEST, 0)
+        drive.record(DECIDED)
+        return True
+
+    world.run(50 * MS)
+    drive.wake(world.now)
+    drive.hot.move = move  # type: ignore[method-assign]
+    drive.hot._moved_to = drive.hot.price()
+    drive.take(rows(PERPETUAL, ts_ns=time.time_ns()))
+    drive.wake(world.now)
+    assert done == []
+    drive.hot._moved_to = 1.0
+    drive.take(rows(PERPETUAL, ts_ns=time.time_ns() - 5 * MS))
+    drive.wake(world.now)
+    assert done == ["move"]
+    assert counts(drive) == {"decide": 0, "send": 0, "tick>order": 0}
+    assert drive.hot_to_order.count == drive.tick_to_order().count == 1
+    assert drive.pictures()[-1].name == "tick>hot"
 
 
 def test_what_no_packet_led_to_is_not_timed(drive: EngineDrive) -> None:

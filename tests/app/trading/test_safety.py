@@ -65,6 +65,13 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     made.safety.close()
 
 
+def test_the_hot_step_is_told_of_where_there_is_one(desk: Desk) -> None:
+    assert not [name for name in desk.metrics if "hot_step" in name]
+    desk.engine.beside.append(lambda: {"hot_moves": 3, "hot_void_book": 2})
+    assert desk.metrics['netfeed_hot_step_total{what="moves"}'] == 3
+    assert desk.metrics['netfeed_hot_step_total{what="void_book"}'] == 2
+
+
 def test_a_kill_file_takes_the_quotes_out_and_they_stay_out_until_a_person_arms(desk: Desk) -> None:
     desk.run(300 * MS)
     assert desk.world.resting()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, TypeVar
 
+import numpy as np
 import pytest
 
 from netfeed.app.config import parse
@@ -13,6 +14,7 @@ from netfeed.app.trading.session_driver import Sessions
 from netfeed.app.trading.session_places import traded_of
 from netfeed.book.execution import (
     Accepted,
+    Ask,
     Cancel,
     Canceled,
     Cause,
@@ -27,6 +29,7 @@ from netfeed.book.execution import (
     Up,
 )
 from netfeed.book.level import Side
+from netfeed.engine.quote_words import ROW
 from netfeed.errors import MisuseError
 from netfeed.proto import tls
 from netfeed.transport.tcp import Listener
@@ -261,6 +264,31 @@ def test_the_wire_is_given_to_a_hot_step_only_where_nothing_waits(desk: Callable
     assert starbase.wire() is None
     starbase.flush()
     assert starbase.wire() is not None
+
+
+def test_quotes_in_rows_go_behind_what_is_queued_and_are_paid_stamped_and_waited_for(desk: Callable[..., Desk]) -> None:
+    one = desk("a", rate=1, burst=2)
+    (link,) = one.links
+    send, rows, price = link.rows([0]), np.zeros(1, ROW), one.bid(1).price
+    assert price is not None
+    rows[0] = (0, price, 10, price + 100, 10)
+    with pytest.raises(MisuseError, match="not up"):
+        send(rows, 1, 2, 1)
+    one.up()
+    link.send(one.bid(1))
+    send(rows, 1, 2, 1)
+    assert (link.statistics().sent, link.statistics().writes) == (2, 1)
+    assert [(stamp.client_id, stamp.ask) for stamp in link.stamps] == [(1, Ask.NEW), (2, Ask.QUOTE)]
+    assert link.answers.waiting == 2
+    one.pump(lambda: not link.answers.waiting)
+    with pytest.raises(MisuseError, match="1 messages a second"):
+        send(rows, 1, 3, 1)
+    assert link.refused == {"down": 1, "pace": 1}
+
+
+def test_only_starbase_takes_quotes_in_rows(desk: Callable[..., Desk]) -> None:
+    with pytest.raises(MisuseError, match="only Starbase takes quotes in rows, not deribit"):
+        desk("json").links[0].rows([0])
 
 
 def test_a_request_that_does_not_fit_is_refused_before_anything_is_done(desk: Callable[..., Desk]) -> None:

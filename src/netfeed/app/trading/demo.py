@@ -23,7 +23,7 @@ from netfeed.app.account import account, is_ready
 from netfeed.app.config import load
 from netfeed.app.live import Live
 from netfeed.app.run import Options, Run
-from netfeed.app.trading.demo_engine import demo_engine
+from netfeed.app.trading.demo_engine import demo_engine, demo_hot
 from netfeed.app.trading.demo_plan import plan
 from netfeed.app.trading.demo_report import Outcome, Verdict, compared, quantity_text
 from netfeed.app.trading.demo_venue import VENUE, DemoVenue, VenueError
@@ -175,7 +175,8 @@ class Demo:
         self.live.watch(sessions.fileno(), sessions.ready)
         self.live.machines.append(sessions)
         books = [feed.books[one.index] for one in self._contracts]
-        self._drive.engine = demo_engine(self._contracts, books, sessions.links, self._drive.record)
+        engine = demo_engine(self._contracts, books, sessions.links, self._drive.record)
+        self._drive.engine, self._drive.hot = engine, demo_hot(engine, self._contracts, sessions.links)
         self._sight = EngineSight("netfeed demo", self.live, self._engine, self._drive.pictures, self._run.tell)
         sessions.open()
         self._traded, self.phase = now, Phase.LOGGING_ON
@@ -254,6 +255,7 @@ class Demo:
         return Outcome(
             self._closed - self._traded, told["messages"], told["gaps"], told["messages_lost"], self._books,
             engine.picture(), self._verdict, self._drive.stages["tick>order"], tuple(self.why),
+            hot=self._drive.hot_to_order,
         )  # fmt: skip
 
     @property

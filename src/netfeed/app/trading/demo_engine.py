@@ -7,16 +7,18 @@ each option to either side, a vega and a delta that skew the quotes, and hedges 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+from netfeed.app.trading.hot_build import Link
 from netfeed.book.execution import List
 from netfeed.engine.account import Account
 from netfeed.engine.board import Board
 from netfeed.engine.client_ids import ClientIds
-from netfeed.engine.contract import Contract
+from netfeed.engine.contract import Contract, Payoff
 from netfeed.engine.desk import Desk
 from netfeed.engine.engine import Engine, EngineSettings
 from netfeed.engine.gate import Gate, GateSettings
 from netfeed.engine.hedge import Hedge, Hedger, HedgerSettings
 from netfeed.engine.hedge_band import Fixed
+from netfeed.engine.hot_engine import HotEngine
 from netfeed.engine.journal import Record
 from netfeed.engine.limits import Limits
 from netfeed.engine.pricer import Pricer, PricerSettings
@@ -28,17 +30,18 @@ from netfeed.engine.targets import UNNUMBERED, Abilities, Differ
 
 BAND: Final = 0.3
 """How far delta may go before it is hedged. Units: BTC."""
+GROUP: Final = 1
+"""The protection group of our mass quotes; the venue knows it, and limits nothing by it."""
 _TIER: Final = Tier(1.0, 5)
 """Half a bitcoin: the quantities of options are tenths."""
 LIMITS: Final = Limits(
-    order_size={None: 200_000}, position={None: 500_000}, delta=10.0, gamma=0.02, vega=250_000.0, collar_ppm=200_000,
+    order_size={None: 200_000}, position={None: 500_000}, delta=30.0, gamma=0.06, vega=750_000.0, collar_ppm=200_000,
     collar_ticks=20, open_orders=300, loss={"BTC": 5.0}, rate=2_000, burst=400, stale_ns=5_000_000_000,
     clock_offset_ns=50_000_000,
 )  # fmt: skip
 _QUOTER: Final = QuoterSettings(
     (_TIER,), half_ticks=1.5, half_volatility=0.008, skew_delta=15.0, skew_vega=2e-6, max_position=100, max_delta=4.0,
-    max_vega=60_000.0, requote_ticks=1, cool_down_ns=50_000_000, fill_pause_ns=200_000_000, mass_quote=False,
-    protected=False,
+    max_vega=60_000.0, requote_ticks=1, cool_down_ns=50_000_000, fill_pause_ns=200_000_000, protected=False,
 )  # fmt: skip
 _HEDGER: Final = HedgerSettings(patience_ns=300_000_000, through_ticks=4)
 _LAST: Final = SessionTerms(fee=1.0)
@@ -60,7 +63,7 @@ def demo_engine(
     hedges = {one.index: by_expiry.get(one.expiry_ns, futures[0].index) for one in contracts if one.is_option}
     quoting = Desk(
         Quoter(options, _QUOTER), options, Gate(GateSettings(settle_ns=200_000_000), hedges),
-        Differ(Abilities(mass_quotes=False), ids.take),
+        Differ(Abilities(), ids.take, lambda _: GROUP),
     )  # fmt: skip
     hedging = Desk(
         Hedger("BTC", [Hedge(one.index, 400_000, 50_000) for one in futures], Fixed(BAND), _HEDGER),
@@ -71,6 +74,17 @@ def demo_engine(
         account, board, Risk(account, LIMITS), Router(account, routes, _settings(routes)),
         Pricer(contracts, PricerSettings(refit_ns=10**9)), ids,
         desks=[quoting], hedging=[hedging], record=record, settings=EngineSettings(list_ns=5_000_000_000),
+    )  # fmt: skip
+
+
+def demo_hot(engine: Engine, contracts: Sequence[Contract], links: Sequence[Link]) -> HotEngine:
+    """Have the quotes follow the perpetual by the first Starbase session, before each pass of the engine."""
+    options = [one.index for one in contracts if one.is_option]
+    lead = next(one.index for one in contracts if one.payoff is Payoff.PERPETUAL)
+    link = next(one for one in links if one.config.protocol == "starbase")
+    return HotEngine(
+        engine, engine.desks[0], session=link.number, group=GROUP, lead=lead, instruments=options,
+        send=link.rows(options),
     )  # fmt: skip
 
 

@@ -32,7 +32,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All that a demo has to say. Units: `elapsed_ns` ns; `why`: what else went wrong."""
+    """All that a demo has to say. Units: `elapsed_ns` ns; `why`: what else went wrong.
+
+    `ticks`: from packet to order by the engine's pass, `hot`: by the hot step before it.
+    """
 
     elapsed_ns: int
     messages: int
@@ -43,6 +46,7 @@ class Outcome:
     verdict: Verdict
     ticks: Histogram
     why: tuple[str, ...] = field(default=())
+    hot: Histogram = field(default_factory=Histogram)
 
     @property
     def ok(self) -> bool:
@@ -51,15 +55,16 @@ class Outcome:
 
     def as_json(self) -> dict[str, Any]:
         """Give the object of `--json`."""
-        engine, ticks = self.engine, self.ticks
-        times = {"p50": ticks.percentile(50), "p99": ticks.percentile(99), "max": ticks.max_ns} if ticks.count else {}
+        engine = self.engine
         return {
             "ok": self.ok, "seconds": round(self.elapsed_ns / 10**9), "messages": self.messages, "gaps": self.gaps,
             "books": {state: count for state, count in self.books.items() if count}, "orders": engine.orders,
             "fills": engine.fills, "hedges": engine.hedges, "uncertain": engine.uncertain,
             "risk_rejections": {rule: count for rule, count in engine.refused.items() if count},
             "positions_equal_venue": self.verdict.positions, "open_orders_equal_venue": self.verdict.orders,
-            "pnl": pnl(engine), "tick_to_order_ns": dict.fromkeys(("p50", "p99", "max")) | times,
+            "pnl": pnl(engine), "tick_to_order_ns": _times(self.ticks), "hot_tick_to_order_ns": _times(self.hot),
+            "hot_moves": engine.counters.get("hot_moves", 0), "hot_shots": engine.counters.get("hot_shots", 0),
+            "hot_quotes": engine.counters.get("hot_quotes", 0),
         }  # fmt: skip
 
     def words(self) -> str:
@@ -73,9 +78,15 @@ class Outcome:
             f"{engine.orders:,} orders, {engine.fills:,} fills, {engine.hedges:,} hedges, {engine.uncertain} uncertain",
             f"refused by risk: {refused}",
             f"P&L {pnl(engine)}; packet to order: {_speed(self.ticks)}",
+            f"hot step: {engine.counters.get('hot_quotes', 0):,} quotes; packet to order: {_speed(self.hot)}",
             f"positions and open orders: {equal}",
             *(f"  {line}" for line in (*self.verdict.differences, *self.why)),
         ])  # fmt: skip
+
+
+def _times(ticks: Histogram) -> dict[str, int | None]:
+    times = {"p50": ticks.percentile(50), "p99": ticks.percentile(99), "max": ticks.max_ns} if ticks.count else {}
+    return dict.fromkeys(("p50", "p99", "max")) | times
 
 
 def _speed(ticks: Histogram) -> str:

@@ -129,8 +129,9 @@ class DemoVenue:
             f"snapshots = {json.dumps(self._snapshots)}", f'retransmit = ["{self._retransmit}"]', 'cycle = "1s"',
             f"control = {json.dumps(str(self._control))}", "", "[exchange]", 'chain = "priced"', "",
             "[[accounts]]",
-            f'name = "{ACCOUNT}"', 'deposit = { BTC = "1000" }', "", "[orders]", f'a = "{self._a}"',
-            f'b = "{self._b}"', 'ouch = ""', f"secrets = {json.dumps(str(self._directory / 'secrets'))}", "",
+            f'name = "{ACCOUNT}"', 'deposit = { BTC = "1000" }', "groups = [{ number = 1 }]", "", "[orders]",
+            f'a = "{self._a}"', f'b = "{self._b}"', 'ouch = ""',
+            f"secrets = {json.dumps(str(self._directory / 'secrets'))}", "",
             "[stream]", f'listen = "{self._stream}"', "tls = false", "", *steps, "",
         ])  # fmt: skip
 

@@ -28,6 +28,7 @@ from netfeed.app.trading.contracts import Known, known, once
 from netfeed.app.trading.desk_words import DeskWords, desk_account, desk_summary
 from netfeed.app.trading.engine_build import Plan, build, empty_account, plan
 from netfeed.app.trading.engine_drive import EngineDrive
+from netfeed.app.trading.hot_build import hot_engine
 from netfeed.app.trading.journal_contracts import indexes
 from netfeed.app.trading.kill import KillError
 from netfeed.app.trading.kill import kill as throw
@@ -244,9 +245,10 @@ class TradingDesk:
                     switch=switch,
                     terms=terms(self.config.sessions),
                 )
+                hot = hot_engine(planned, engine, sessions.links)
             self.safety = Safety(
                 engine, switch, begun, tally, self.kill_file, tell=self._tell,
-                tick_to_order=lambda: self.drive.stages["tick>order"], stall_s=self.said.stall / 1e9 or None,
+                tick_to_order=self.drive.tick_to_order, stall_s=self.said.stall / 1e9 or None,
             )  # fmt: skip
         except BaseException:
             sessions.close()
@@ -254,7 +256,8 @@ class TradingDesk:
         self.safety.attach(self.endpoints, self._metrics)
         self.tally, self.words = tally, DeskWords(engine, self._tell)
         self.drive.instruments = {one.contract.index: index for index, one in traded.items()}
-        self.engine = self.drive.engine = engine
+        self.engine, self.drive.hot = engine, hot
+        self.drive.engine = engine
         self.sessions = sessions
         self._margins.begin(time.monotonic_ns())
         self.live.watch(sessions.fileno(), sessions.ready)
@@ -336,7 +339,7 @@ class TradingDesk:
         finally:
             if self.safety is not None and not self.safety.close():
                 self._tell("the order journal could not be written to its end: look at the disk before the next start")
-            self.drive.engine = None
+            self.drive.engine = self.drive.hot = None
 
 
 def _until(report: Report) -> int:

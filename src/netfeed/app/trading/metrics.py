@@ -72,6 +72,9 @@ def _risk(picture: EnginePicture) -> Iterator[Metric]:
         if limit.limit:
             used.add_metric([limit.rule], limit.used / limit.limit)
     yield used
+    hot = {name.removeprefix("hot_"): count for name, count in picture.counters.items() if name.startswith("hot_")}
+    if hot:
+        yield _counters("netfeed_hot_step", "What the hot step did, and what became of its mandates", "what", hot)
 
 
 def _money(picture: EnginePicture) -> Iterator[Metric]:

@@ -33,7 +33,7 @@ from netfeed.app.trading.session_places import place_of
 from netfeed.app.trading.session_words import Notes, SessionStatistics, is_puzzling
 from netfeed.app.trading.speech import StarbaseSpeech, epoch_ns, speech_of
 from netfeed.app.trading.traded import Traded
-from netfeed.book.execution import NONE, Ask, Cancel, CancelAll, Down, Flag, Report, Request, Up
+from netfeed.book.execution import NONE, Ask, Cancel, CancelAll, Down, Flag, MassQuote, Report, Request, Up
 from netfeed.book.level import Side
 from netfeed.errors import MisuseError
 from netfeed.machine import NEVER, StreamMachine
@@ -41,6 +41,7 @@ from netfeed.proto.backoff import Backoff, Pauses
 from netfeed.proto.backoff import State as Trying
 from netfeed.proto.bucket import TokenBucket
 from netfeed.proto.starbase_orders import Client
+from netfeed.proto.starbase_rows import Array, QuoteRows
 from netfeed.transport.loop import Loop
 from netfeed.transport.network import NetworkError
 from netfeed.transport.task import Task
@@ -150,6 +151,33 @@ class SessionLink:
         if self._pace is not None:
             self._pace.spend(now)
         self._queued.append(request)
+
+    def rows(self, instruments: Sequence[int]) -> Callable[[Array, int, int, int], None]:
+        """Give what sends mass quotes of these instruments from rows of an array, behind what is queued, and at once.
+
+        They are paid for, stamped and waited for as every request is, and what the kernel does not take of them waits.
+        Calls of it raise MisuseError when it cannot, and nothing was done; it is counted by why.
+
+        Raises: MisuseError where the session's protocol has no such rows, or an instrument is not listed.
+        """
+        if not isinstance(self._speech, StarbaseSpeech):
+            raise MisuseError(f"{self.name}: only Starbase takes quotes in rows, not {self.config.protocol}")
+        return partial(self._send_rows, self._speech, self._speech.rows(instruments))
+
+    def _send_rows(
+        self, speech: StarbaseSpeech, quotes: QuoteRows, rows: Array, count: int, client_id: int, group: int
+    ) -> None:
+        now = self._loop.clock()
+        self._may_send(request := MassQuote(client_id, group, ()), now)
+        try:
+            speech.send_rows(quotes, rows, count, client_id, group, now)
+        except MisuseError:
+            self.refused["unfit"] += 1
+            raise
+        if self._pace is not None:
+            self._pace.spend(now)
+        self._queued.append(request)
+        self.flush()
 
     def flush(self) -> None:
         """Write what is queued, in one write, and stamp it."""

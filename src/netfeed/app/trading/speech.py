@@ -29,6 +29,7 @@ from netfeed.book.level import Side
 from netfeed.feed.websocket_talk import WebSockets
 from netfeed.machine import StreamMachine
 from netfeed.proto import starbase_orders, starbase_past, websocket
+from netfeed.proto.starbase_rows import Array, QuoteRows
 from netfeed.venues.deribit_budget import ORDERS_BURST, ORDERS_RATE
 from netfeed.venues.deribit_order_stream import OrderStream
 from netfeed.venues.deribit_orders import MAX_BYTES, Session
@@ -103,9 +104,24 @@ class StarbaseSpeech:
         """Ask."""
         assert self._client is not None
         self._client.send(request, now)
+        self._reserve()
+        return ()
+
+    def rows(self, instruments: Sequence[int]) -> QuoteRows:
+        """Give what writes the quotes of these in rows. Raises: MisuseError for one that is not listed."""
+        return QuoteRows(
+            self._listed, instruments, self_match_id=self._config.self_match_id, quote_flags=self._quote_flags
+        )
+
+    def send_rows(self, quotes: QuoteRows, rows: Array, count: int, client_id: int, group: int, now: int) -> None:
+        """Ask for a mass quote of the first rows. Raises: MisuseError: nothing was done."""
+        assert self._client is not None
+        self._client.send_rows(quotes, rows, count, client_id, group, now)
+        self._reserve()
+
+    def _reserve(self) -> None:
         if self._numbers is not None:  # perhaps in the middle of what came: a report may still wait to be handed on
             self._numbers.reserve(self._past.journal.next_out)
-        return ()
 
     def leave(self, now: int) -> None:
         """Log out."""
