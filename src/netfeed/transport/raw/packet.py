@@ -19,6 +19,7 @@ import mmap
 import os
 import socket
 import struct
+import time
 from typing import TYPE_CHECKING, Final
 
 from netfeed.build import select
@@ -50,6 +51,9 @@ _MILLISECOND_NS: Final = 1_000_000
 _SIOCGIFFLAGS, _SIOCGIFMTU, _SIOCGIFHWADDR = 0x8913, 0x8921, 0x8927
 _ETHERNET, _LOOPBACK = 1, 772
 _DROP: Final = (Instruction(0x06),)
+_LAST_NS: Final = 1_000_000_000
+"""So long after its interface was removed a ring is read still: the kernel hands the last block over by a timer of its
+own, which a busy machine delays."""
 
 
 class PacketRing:
@@ -76,6 +80,8 @@ class PacketRing:
         self.gone: str | None = None
         self.down = False
         self._index, self._drops, self._freezes = found.index, 0, 0
+        self._over_at: int | None = None  # monotonic ns
+        self._timeout_ns = timeout_ns
         self.linktype, loopback = link_type(found), _loopback()
         self._socket = open_socket(raw=self.linktype == LINK_ETHERNET)
         try:
@@ -200,10 +206,13 @@ class PacketRing:
         if not self.down or not self._index:
             return
         name = self._socket.getsockname()[0]
-        if not name:
-            self.gone = f"the interface {self.interface} was removed"
-        else:
+        if name:
             self.down = not _flags(self._socket, name) & IFF_UP
+            return
+        now = time.monotonic_ns()
+        self._over_at = self._over_at or now + max(_LAST_NS, 2 * self._timeout_ns)
+        if now >= self._over_at:
+            self.gone = f"the interface {self.interface} was removed"
 
 
 def open_socket(*, raw: bool) -> socket.socket:
