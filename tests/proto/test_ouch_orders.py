@@ -325,6 +325,24 @@ def test_a_venue_ignores_a_number_that_was_there_before() -> None:
     assert pair.server.ignored == 1
 
 
+def test_a_venue_has_no_number_after_the_last_one() -> None:
+    pair = joined()
+    replaced = ouch.encode(
+        Way.IN, "U", orig_user_ref_num=1, user_ref_num=ouch.MAX_URN, quantity=5, price=1, time_in_force="0",
+        display="Y", intermarket_sweep="N", clordid="7",
+    )  # fmt: skip
+    query = ouch.encode(Way.IN, "Q")
+    pair.server.transmit()
+    for message in (replaced, query):
+        assert pair.server.receive(soup.encode(soup.UnsequencedData(message)), 0) == []
+    packets = [step[0] for data in pair.server.transmit() if (step := soup.decode(data)) is not None]
+    said = [ouch.decode(Way.OUT, one.message) for one in packets if isinstance(one, soup.SequencedData)]
+    assert [one.kind for one in said] == ["J", "Q"]
+    assert said[1].fields.next_user_ref_num == ouch.MAX_URN
+    pair.server.receive(soup.encode(soup.UnsequencedData(replaced)), 0)
+    assert pair.server.ignored == 1
+
+
 def test_a_venue_refuses_what_is_none() -> None:
     pair = joined()
     fields = {

@@ -223,7 +223,8 @@ class Server:
                 case "X":
                     return self._cancelled(read.fields, now)
                 case "Q":
-                    self._say("Q", now, next_user_ref_num=self.past.last_urn + 1)
+                    # where none is left the last one is told, and ignored as used when it comes
+                    self._say("Q", now, next_user_ref_num=min(self.past.last_urn + 1, ouch.MAX_URN))
                     return []
         except WireError as error:
             return self._puzzled(f"{error.what}: {error.found}")
