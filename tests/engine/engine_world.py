@@ -32,8 +32,9 @@ from netfeed.proto.starbase_state import State
 from netfeed.sim.exchange_trading import Permit
 from netfeed.sim.order_venue import ORDERS_A, ORDERS_B, OrderVenue, order_venue
 from netfeed.sim.protection import Limits as Protected
+from netfeed.sim.session_gateway import Key
 from netfeed.sim.starbase_chain import Instrument, chain
-from netfeed.sim.starbase_gateway import Key, listed
+from netfeed.sim.starbase_gateway import listed
 from netfeed.sim.terms import MONEY
 from netfeed.sim.venue import Settings
 from netfeed.venues.starbase import StarbaseFeed

@@ -34,8 +34,9 @@ from netfeed.sim.faults import RATE
 from netfeed.sim.order_faults import NONE, OrderFaults
 from netfeed.sim.order_venue import OrderVenue, order_venue
 from netfeed.sim.protection import Limits as Protected
+from netfeed.sim.session_gateway import Key
 from netfeed.sim.starbase_chain import NANO
-from netfeed.sim.starbase_gateway import Key, listed
+from netfeed.sim.starbase_gateway import listed
 from netfeed.sim.venue import Settings
 from tests.engine.money_feed import CLEAN, DETECT_NS, HEARTBEAT_NS, Awaited, Books, Wires
 from tests.engine.money_judge import Judge

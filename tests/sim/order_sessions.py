@@ -8,7 +8,8 @@ from netfeed.sim.commands import command
 from netfeed.sim.exchange_trading import Permit
 from netfeed.sim.order_venue import order_venue
 from netfeed.sim.ouch_gateway import PASSWORD, stocks
-from netfeed.sim.starbase_gateway import Key, listed
+from netfeed.sim.session_gateway import Key
+from netfeed.sim.starbase_gateway import listed
 from netfeed.sim.terms import MONEY
 from netfeed.sim.venue import Settings
 from netfeed.sim.venue_events import Disconnected

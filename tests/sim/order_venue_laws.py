@@ -9,7 +9,7 @@ from netfeed.sim.exchange_trading import Permit
 from netfeed.sim.jsonrpc_venue import JsonRpcVenue, StreamSettings
 from netfeed.sim.order_venue import ORDERS_A, ORDERS_B, OrderVenue, order_venue
 from netfeed.sim.protection import Limits
-from netfeed.sim.starbase_gateway import Key
+from netfeed.sim.session_gateway import Key
 from netfeed.sim.terms import MONEY
 from netfeed.sim.venue import Settings
 from netfeed.sim.venue_ports import ORDERS_OUCH, STREAM

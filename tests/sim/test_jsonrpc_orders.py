@@ -11,7 +11,7 @@ from netfeed.sim.exchange_trading import Permit
 from netfeed.sim.jsonrpc_venue import JsonRpcVenue, StreamSettings
 from netfeed.sim.order_venue import OrderVenue, order_venue
 from netfeed.sim.protection import Limits
-from netfeed.sim.starbase_gateway import Key
+from netfeed.sim.session_gateway import Key
 from netfeed.sim.terms import MONEY
 from netfeed.sim.venue import Settings
 from netfeed.sim.venue_ports import STREAM

@@ -12,7 +12,8 @@ from netfeed.sim.exchange_check import check
 from netfeed.sim.exchange_log import audit
 from netfeed.sim.exchange_trading import Permit
 from netfeed.sim.order_venue import ORDERS_A, ORDERS_B, order_venue
-from netfeed.sim.starbase_gateway import Key, listed
+from netfeed.sim.session_gateway import Key
+from netfeed.sim.starbase_gateway import listed
 from netfeed.sim.terms import MONEY
 from netfeed.sim.venue import Settings
 from netfeed.sim.venue_events import Answered

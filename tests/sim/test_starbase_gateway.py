@@ -35,7 +35,8 @@ from netfeed.sim.exchange_trading import Permit
 from netfeed.sim.faults import RATE
 from netfeed.sim.order_faults import OrderFaults
 from netfeed.sim.protection import Limits
-from netfeed.sim.starbase_gateway import Key, StarbaseGateway, listed
+from netfeed.sim.session_gateway import Key, SessionGateway
+from netfeed.sim.starbase_gateway import listed, starbase_gateway
 from netfeed.sim.switchboard import Switchboard
 from tests.sim.exchange_room import BUY, HALF, PERPETUAL, SELL, START_NS, Room
 
@@ -47,7 +48,7 @@ T = TypeVar("T")
 class Peer:
     """A client on a port of a gateway, and what it was told."""
 
-    def __init__(self, wires: "Wires", gateway: StarbaseGateway, name: str, port: int, past: ClientPast | None) -> None:
+    def __init__(self, wires: "Wires", gateway: SessionGateway, name: str, port: int, past: ClientPast | None) -> None:
         self.wires, self.gateway, self.port = wires, gateway, port
         self.client = Client(port, listed(wires.room.exchange), wires.now, past, epoch_ns=START_NS)
         self.told: list[Any] = []
@@ -78,11 +79,11 @@ class Wires:
     def __init__(self, **permits: Permit) -> None:
         self.room = Room("mm", "bob", **permits)
         self.board = Switchboard(self.room.exchange, START_NS)
-        self.a, self.b = (StarbaseGateway(self.board, number, KEYS, seed=number) for number in (0, 1))
+        self.a, self.b = (starbase_gateway(self.board, number, KEYS, seed=number) for number in (0, 1))
         self.peers: list[Peer] = []
         self.now = 0
 
-    def peer(self, gateway: StarbaseGateway, name: str, past: ClientPast | None = None) -> Peer:
+    def peer(self, gateway: SessionGateway, name: str, past: ClientPast | None = None) -> Peer:
         self.peers.append(Peer(self, gateway, name, len(self.peers) + 1, past))
         return self.peers[-1]
 

@@ -38,8 +38,8 @@ from netfeed.sim.margin import Rates
 from netfeed.sim.order_venue import OrderVenue, order_venue
 from netfeed.sim.priced_chain import priced_chain
 from netfeed.sim.protection import Limits
+from netfeed.sim.session_gateway import Key
 from netfeed.sim.starbase_chain import Instrument, chain
-from netfeed.sim.starbase_gateway import Key
 from netfeed.sim.terms import MONEY_EXPONENT, Fees
 from netfeed.sim.venue import Settings
 from netfeed.units import parse_decimal, parse_duration

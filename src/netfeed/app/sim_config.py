@@ -37,7 +37,7 @@ from netfeed.feed.ports import Port
 from netfeed.sim.commands import LINES, command
 from netfeed.sim.gateway import Limits
 from netfeed.sim.jsonrpc_venue import JsonRpcVenue
-from netfeed.sim.starbase_gateway import Key
+from netfeed.sim.session_gateway import Key
 from netfeed.sim.stream_venue import StreamVenue
 from netfeed.sim.venue import Settings, Venue, itch_venue, starbase_venue
 from netfeed.sim.venue_ports import RETRANSMITS

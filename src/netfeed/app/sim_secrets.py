@@ -16,7 +16,7 @@ from typing import Final
 from netfeed.app.sim_accounts import AccountConfig
 from netfeed.errors import ConfigurationFileError
 from netfeed.sim.ouch_gateway import PASSWORD
-from netfeed.sim.starbase_gateway import Key
+from netfeed.sim.session_gateway import Key
 
 LENGTH: Final = 32
 """Characters of a secret that is made; Starbase has room for 48."""

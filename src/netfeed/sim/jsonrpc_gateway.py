@@ -21,7 +21,7 @@ MAX_WAITING: Final = 10_000
 
 
 class JsonRpcGateway:
-    """The faults. `counts` as those of `StarbaseGateway`; `faults` hold, or those of a `storm` while there is one."""
+    """The faults. `counts` as those of `SessionGateway`; `faults` hold, or those of a `storm` while there is one."""
 
     def __init__(self, seed: int) -> None:
         self.faults = NONE

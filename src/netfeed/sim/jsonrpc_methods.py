@@ -23,8 +23,8 @@ from netfeed.sim.jsonrpc_instruments import CURRENCIES, KINDS, currency, describ
 from netfeed.sim.jsonrpc_orders import OrderMethods
 from netfeed.sim.jsonrpc_private import PREFIX
 from netfeed.sim.jsonrpc_text import VERSION, RefusedError, Request, number
+from netfeed.sim.session_gateway import Key
 from netfeed.sim.starbase_chain import INDEXES
-from netfeed.sim.starbase_gateway import Key
 from netfeed.sim.stream_faults import WallClock
 from netfeed.wire.starbase import PRICE_EXPONENT
 

@@ -20,9 +20,10 @@ from netfeed.sim.exchange_log import Log
 from netfeed.sim.exchange_trading import BAND
 from netfeed.sim.jsonrpc_gateway import JsonRpcGateway
 from netfeed.sim.margin import Rates
-from netfeed.sim.ouch_gateway import OuchGateway
+from netfeed.sim.ouch_gateway import ouch_gateway
+from netfeed.sim.session_gateway import Key, SessionGateway
 from netfeed.sim.starbase_chain import Instrument
-from netfeed.sim.starbase_gateway import Key, StarbaseGateway
+from netfeed.sim.starbase_gateway import starbase_gateway
 from netfeed.sim.venue import Settings, Venue, starbase_parts
 from netfeed.sim.venue_events import Disconnected, Event
 from netfeed.sim.venue_ports import GLIMPSE, MAX_ORDER_CONNECTIONS, ORDER_GATEWAYS, ORDERS, ORDERS_A, ORDERS_B
@@ -31,7 +32,6 @@ __all__ = ["ORDERS_A", "ORDERS_B", "OrderVenue", "order_venue"]
 
 JSON: Final = "JSON"
 """The name of the gateway that is none of ours: JSON-RPC, where a `JsonRpcVenue` tells of this venue."""
-OrderGateway = StarbaseGateway | OuchGateway
 _S: Final = 10**9
 
 
@@ -59,9 +59,9 @@ class OrderVenue(Venue):
         self.board = floor.board
         self.keys = {key.client_id: key for key in keys}
         self.order_gateways = [
-            StarbaseGateway(floor.board, number, keys, seed=settings.seed + number, timing=timing) for number in (0, 1)
+            starbase_gateway(floor.board, number, keys, seed=settings.seed + number, timing=timing) for number in (0, 1)
         ]
-        self.ouch = OuchGateway(floor.board, 2, keys, seed=settings.seed + 2)
+        self.ouch = ouch_gateway(floor.board, 2, keys, seed=settings.seed + 2)
         self.json: JsonRpcGateway | None = None
         self._owned = floor
         self._connected: set[int] = set()
@@ -131,7 +131,7 @@ class OrderVenue(Venue):
         """Name the order gateways; JSON where it is told as JSON-RPC, too."""
         return [*ORDER_GATEWAYS, JSON] if self.json is not None else list(ORDER_GATEWAYS)
 
-    def gateway_named(self, name: str) -> OrderGateway | JsonRpcGateway:
+    def gateway_named(self, name: str) -> SessionGateway | JsonRpcGateway:
         """Give a gateway by its name."""
         if name == JSON and self.json is not None:
             return self.json
@@ -151,8 +151,8 @@ class OrderVenue(Venue):
                 self.publish(transaction, now)
 
     @property
-    def _all(self) -> list[OrderGateway]:
+    def _all(self) -> list[SessionGateway]:
         return [*self.order_gateways, self.ouch]
 
-    def _gateway(self, port: int) -> OrderGateway:
+    def _gateway(self, port: int) -> SessionGateway:
         return self._all[(port - ORDERS_A) // MAX_ORDER_CONNECTIONS]

@@ -33,7 +33,8 @@ from netfeed.proto.ouch_words import Stocks
 from netfeed.proto.ouch_words import Terms as OuchTerms
 from netfeed.proto.stack import Stack
 from netfeed.sim.jsonrpc_instruments import describe
-from netfeed.sim.starbase_gateway import Key, StarbaseGateway
+from netfeed.sim.session_gateway import Key, SessionGateway
+from netfeed.sim.starbase_gateway import starbase_gateway
 from netfeed.sim.switchboard import Switchboard
 from netfeed.transport.loop import Loop
 from netfeed.transport.task import Task
@@ -54,7 +55,7 @@ class Port:
 
     is_over = False
 
-    def __init__(self, gateway: StarbaseGateway, port: int) -> None:
+    def __init__(self, gateway: SessionGateway, port: int) -> None:
         self.gateway, self.port = gateway, port
 
     @property
@@ -241,7 +242,7 @@ class Exchange:
         self.room = Room("mm", "bob")
         self.board = Switchboard(self.room.exchange, START_NS - time.monotonic_ns())
         keys = [Key("mm", SECRET), Key("bob", "secret-of-bob")]
-        self.gateways = [StarbaseGateway(self.board, number, keys) for number in (0, 1)]
+        self.gateways = [starbase_gateway(self.board, number, keys) for number in (0, 1)]
         self.loop = Loop()
         self.tasks: list[Task] = []
         self.calls: list[str] = []
@@ -366,7 +367,7 @@ class Exchange:
 
     # --- connections
 
-    def _starbase(self, gateway: StarbaseGateway) -> Callable[[Stream, int], None]:
+    def _starbase(self, gateway: SessionGateway) -> Callable[[Stream, int], None]:
         def accepted(stream: Stream, now: int) -> None:
             self.connections += 1
             port = 1000 * gateway.number + self.connections
