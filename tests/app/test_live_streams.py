@@ -252,8 +252,7 @@ def test_what_was_said_while_a_venue_hung_is_missed_and_mended(tmp_path: Path) -
         told = one.link.statistics()
         one.turn_until(lambda: (one.link.statistics() or told).resyncs > 0)  # type: ignore[union-attr]
         one.turn_until(one.moved(), patience_s=60)
-        # a venue that hung while it asked for a sign of life, on a slow machine, ends the connection: nobody heard it
-        assert set(one.counts) <= {"code 1008"}
+        assert one.counts == {}
 
 
 def test_two_lines_lose_nothing_when_one_of_them_is_lost(tmp_path: Path) -> None:
